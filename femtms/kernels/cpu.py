@@ -1,0 +1,309 @@
+"""The hot loops for the CPU, compiled by numba; `cuda.py` has the same functions for the GPU.
+
+Rules that the callers rely on:
+- Each output row is computed by one thread in a fixed order, so results do not depend on the number of threads.
+- `spmm` and `column_dots` treat every column alike, so a column's bits do not depend on its neighbours in the block.
+- No fastmath flag here lets the compiler assume that NaN and infinity do not occur.
+"""
+
+import numba
+import numpy as np
+
+# Sums over coil elements may be reordered into vector lanes; NaN and infinity keep their meaning.
+_REORDER = {"reassoc", "contract", "arcp", "nsz"}
+_serial = numba.njit(cache=True, error_model="numpy")
+_parallel = numba.njit(cache=True, error_model="numpy", parallel=True)
+_parallel_reordered = numba.njit(cache=True, error_model="numpy", parallel=True, fastmath=_REORDER)
+
+MU0_OVER_4PI = 1e-7  # T·m/A
+_ROWS = 1024  # rows per task: enough work to hide the scheduling, and the unit of the sums in column_dots
+
+
+# --- the coil: A at points ---------------------------------------------------------------------------
+
+
+@_parallel_reordered
+def _dipole_potential(points, s, m):
+    a = np.empty((points.shape[0], 3))
+    for i in numba.prange(points.shape[0]):
+        x, y, z = points[i, 0], points[i, 1], points[i, 2]
+        ax = ay = az = 0.0
+        for d in range(s.shape[1]):
+            rx, ry, rz = x - s[0, d], y - s[1, d], z - s[2, d]
+            r2 = rx * rx + ry * ry + rz * rz
+            w = 1.0 / (r2 * np.sqrt(r2))
+            ax += w * (m[1, d] * rz - m[2, d] * ry)
+            ay += w * (m[2, d] * rx - m[0, d] * rz)
+            az += w * (m[0, d] * ry - m[1, d] * rx)
+        a[i, 0], a[i, 1], a[i, 2] = MU0_OVER_4PI * ax, MU0_OVER_4PI * ay, MU0_OVER_4PI * az
+    return a
+
+
+@_parallel_reordered
+def _current_potential(points, s, dl):
+    a = np.empty((points.shape[0], 3))
+    for i in numba.prange(points.shape[0]):
+        x, y, z = points[i, 0], points[i, 1], points[i, 2]
+        ax = ay = az = 0.0
+        for d in range(s.shape[1]):
+            rx, ry, rz = x - s[0, d], y - s[1, d], z - s[2, d]
+            w = 1.0 / np.sqrt(rx * rx + ry * ry + rz * rz)
+            ax += w * dl[0, d]
+            ay += w * dl[1, d]
+            az += w * dl[2, d]
+        a[i, 0], a[i, 1], a[i, 2] = MU0_OVER_4PI * ax, MU0_OVER_4PI * ay, MU0_OVER_4PI * az
+    return a
+
+
+def dipole_potential(points, positions, moments):
+    """A (n,3) in T·m of magnetic dipoles: theory.md (2).  points (n,3) m, positions (d,3) m, moments (d,3) A·m²."""
+    return _dipole_potential(points, np.ascontiguousarray(positions.T), np.ascontiguousarray(moments.T))
+
+
+def current_potential(points, positions, vectors):
+    """A (n,3) in T·m of current elements I·dl: theory.md (3).  points, positions in m, vectors (d,3) A·m."""
+    return _current_potential(points, np.ascontiguousarray(positions.T), np.ascontiguousarray(vectors.T))
+
+
+# --- finite elements -----------------------------------------------------------------------------------
+
+
+@_serial
+def incidence(tets, n):
+    """Which tetrahedra meet at each node: starts (n+1,) int64 and tets (4m,) int32, ascending for each node."""
+    starts = np.zeros(n + 1, np.int64)
+    for t in range(tets.shape[0]):
+        for a in range(4):
+            starts[tets[t, a] + 1] += 1
+    for i in range(n):
+        starts[i + 1] += starts[i]
+    fill = starts[:-1].copy()
+    meeting = np.empty(4 * tets.shape[0], np.int32)
+    for t in range(tets.shape[0]):
+        for a in range(4):
+            i = tets[t, a]
+            meeting[fill[i]] = t
+            fill[i] += 1
+    return starts, meeting
+
+
+@numba.njit(cache=True, error_model="numpy", inline="always")
+def _volume_gradients(nodes, tet, g):
+    """g (4,3) = V·∇λ_a, the inward area vectors / 3 of the faces opposite each node; returns V."""
+    x0, x1, x2, x3 = tet[0], tet[1], tet[2], tet[3]
+    ax, ay, az = nodes[x1, 0] - nodes[x0, 0], nodes[x1, 1] - nodes[x0, 1], nodes[x1, 2] - nodes[x0, 2]
+    bx, by, bz = nodes[x2, 0] - nodes[x0, 0], nodes[x2, 1] - nodes[x0, 1], nodes[x2, 2] - nodes[x0, 2]
+    cx, cy, cz = nodes[x3, 0] - nodes[x0, 0], nodes[x3, 1] - nodes[x0, 1], nodes[x3, 2] - nodes[x0, 2]
+    g[1, 0], g[1, 1], g[1, 2] = (by * cz - bz * cy) / 6, (bz * cx - bx * cz) / 6, (bx * cy - by * cx) / 6
+    g[2, 0], g[2, 1], g[2, 2] = (cy * az - cz * ay) / 6, (cz * ax - cx * az) / 6, (cx * ay - cy * ax) / 6
+    g[3, 0], g[3, 1], g[3, 2] = (ay * bz - az * by) / 6, (az * bx - ax * bz) / 6, (ax * by - ay * bx) / 6
+    for d in range(3):
+        g[0, d] = -(g[1, d] + g[2, d] + g[3, d])
+    return ax * g[1, 0] + ay * g[1, 1] + az * g[1, 2]
+
+
+@numba.njit(cache=True, error_model="numpy", inline="always")
+def _apply_sigma(sigma, g, out):
+    """out (3,) = σ g, with sigma (1,) isotropic or (6,) = xx, xy, xz, yy, yz, zz."""
+    if sigma.shape[0] == 1:
+        out[0], out[1], out[2] = sigma[0] * g[0], sigma[0] * g[1], sigma[0] * g[2]
+    else:
+        out[0] = sigma[0] * g[0] + sigma[1] * g[1] + sigma[2] * g[2]
+        out[1] = sigma[1] * g[0] + sigma[3] * g[1] + sigma[4] * g[2]
+        out[2] = sigma[2] * g[0] + sigma[4] * g[1] + sigma[5] * g[2]
+
+
+@_parallel
+def _row_lengths(tets, starts, meeting):
+    """Number of distinct nodes in the star of each node: the row lengths of K."""
+    n = starts.shape[0] - 1
+    longest = 0
+    for i in range(n):
+        longest = max(longest, starts[i + 1] - starts[i])
+    lengths = np.zeros(n + 1, np.int64)
+    for task in numba.prange((n + _ROWS - 1) // _ROWS):
+        row = np.empty(4 * longest, np.int32)
+        for i in range(task * _ROWS, min(n, (task + 1) * _ROWS)):
+            count = 0
+            for s in range(starts[i], starts[i + 1]):
+                for a in range(4):
+                    j = tets[meeting[s], a]
+                    p = 0
+                    while p < count and row[p] != j:
+                        p += 1
+                    if p == count:
+                        row[count] = j
+                        count += 1
+            lengths[i + 1] = count
+    return lengths
+
+
+@_parallel
+def _stiffness_rows(nodes, tets, sigma, starts, meeting, indptr, indices, values):
+    n = starts.shape[0] - 1
+    for task in numba.prange((n + _ROWS - 1) // _ROWS):
+        g = np.empty((4, 3))
+        flux = np.empty(3)
+        for i in range(task * _ROWS, min(n, (task + 1) * _ROWS)):
+            begin, end = indptr[i], indptr[i]
+            for s in range(starts[i], starts[i + 1]):
+                t = meeting[s]
+                volume = _volume_gradients(nodes, tets[t], g)
+                own = 0
+                while tets[t, own] != i:
+                    own += 1
+                for a in range(4):
+                    _apply_sigma(sigma[t], g[a], flux)
+                    k = (g[own, 0] * flux[0] + g[own, 1] * flux[1] + g[own, 2] * flux[2]) / volume
+                    j = tets[t, a]
+                    p = end  # insertion keeps the columns of the row sorted
+                    while p > begin and indices[p - 1] > j:
+                        p -= 1
+                    if p > begin and indices[p - 1] == j:
+                        values[p - 1] += k
+                        continue
+                    for q in range(end, p, -1):
+                        indices[q], values[q] = indices[q - 1], values[q - 1]
+                    indices[p], values[p] = j, k
+                    end += 1
+
+
+def stiffness(nodes, tets, sigma, starts, meeting):
+    """K in CSR form (indptr, indices, values): K_ij = Σ_t ∫_t ∇λ_i·σ∇λ_j, theory.md (9).
+
+    nodes (n,3) m, tets (m,4), sigma (m,1) or (m,6) S/m, incidence of the tetrahedra; values in S (A/V).
+    Node by node, not tetrahedron by tetrahedron: no two threads write the same entry, and the terms of an entry
+    are added in the order of the tetrahedra.
+    """
+    indptr = np.cumsum(_row_lengths(tets, starts, meeting))
+    if indptr[-1] < 2**31:
+        indptr = indptr.astype(np.int32)
+    indices = np.empty(indptr[-1], np.int32)
+    values = np.empty(indptr[-1])
+    _stiffness_rows(nodes, tets, sigma, starts, meeting, indptr, indices, values)
+    return indptr, indices, values
+
+
+@_parallel
+def load(nodes, tets, sigma, dadt, starts, meeting):
+    """b (n,) in A: b_i = -Σ_t ∫_t ∇λ_i·σ ∂A/∂t, theory.md (10).
+
+    sigma (m,1) or (m,6) S/m; dadt (m,3) V/m, the mean of ∂A/∂t over each tetrahedron.
+    """
+    n = starts.shape[0] - 1
+    b = np.empty(n)
+    for task in numba.prange((n + _ROWS - 1) // _ROWS):
+        g = np.empty((4, 3))
+        flux = np.empty(3)
+        for i in range(task * _ROWS, min(n, (task + 1) * _ROWS)):
+            total = 0.0
+            for s in range(starts[i], starts[i + 1]):
+                t = meeting[s]
+                _volume_gradients(nodes, tets[t], g)
+                _apply_sigma(sigma[t], dadt[t], flux)
+                own = 0
+                while tets[t, own] != i:
+                    own += 1
+                total += g[own, 0] * flux[0] + g[own, 1] * flux[1] + g[own, 2] * flux[2]
+            b[i] = -total
+    return b
+
+
+@_parallel
+def gradient(nodes, tets, phi):
+    """∇φ (m,3) in V/m, constant in each P1 tetrahedron.  phi (n,) V."""
+    m = tets.shape[0]
+    result = np.empty((m, 3))
+    for task in numba.prange((m + _ROWS - 1) // _ROWS):
+        g = np.empty((4, 3))
+        for t in range(task * _ROWS, min(m, (task + 1) * _ROWS)):
+            volume = _volume_gradients(nodes, tets[t], g)
+            for d in range(3):
+                total = 0.0
+                for a in range(4):
+                    total += phi[tets[t, a]] * g[a, d]
+                result[t, d] = total / volume
+    return result
+
+
+# --- linear algebra on blocks of columns ----------------------------------------------------------------
+
+
+@_parallel
+def _spmm(indptr, indices, values, x, y):
+    rows, k = y.shape
+    for task in numba.prange((rows + _ROWS - 1) // _ROWS):
+        for i in range(task * _ROWS, min(rows, (task + 1) * _ROWS)):
+            if k == 1:  # the same sum in the same order, kept in a register
+                total = x.dtype.type(0)
+                for p in range(indptr[i], indptr[i + 1]):
+                    total += values[p] * x[indices[p], 0]
+                y[i, 0] = total
+            else:
+                for q in range(k):
+                    y[i, q] = 0
+                for p in range(indptr[i], indptr[i + 1]):
+                    value, j = values[p], indices[p]
+                    for q in range(k):
+                        y[i, q] += value * x[j, q]
+
+
+def spmm(matrix, x):
+    """Y = A X.  matrix CSR (r,c), x (c,k) C-contiguous of the same dtype -> (r,k)."""
+    y = np.empty((matrix.shape[0], x.shape[1]), x.dtype)
+    _spmm(matrix.indptr, matrix.indices, matrix.data, x, y)
+    return y
+
+
+@_parallel
+def _partial_dots(x, y):
+    n, k = x.shape
+    tasks = (n + _ROWS - 1) // _ROWS
+    partial = np.zeros((tasks, k))
+    for task in numba.prange(tasks):
+        for i in range(task * _ROWS, min(n, (task + 1) * _ROWS)):
+            for q in range(k):
+                partial[task, q] += x[i, q] * y[i, q]
+    return partial
+
+
+def column_dots(x, y):
+    """(k,): the scalar product of each column of x (n,k) with that of y (n,k), summed in one fixed order."""
+    partial = _partial_dots(x, y)
+    # cumsum adds strictly one after the other; sum() would choose an order by the number of columns
+    return np.cumsum(partial, axis=0)[-1]
+
+
+# --- grids -----------------------------------------------------------------------------------------------
+
+
+@_serial
+def rasterise_tets(x, tets, shape):
+    """Index (nx,ny,nz) int32 of the tetrahedron at each grid point, -1 outside.  x (n,3) in grid indices."""
+    owner = np.full((shape[0], shape[1], shape[2]), -1, np.int32)
+    g = np.empty((4, 3))
+    low = np.empty(3, np.int64)
+    high = np.empty(3, np.int64)
+    for t in range(tets.shape[0]):
+        for d in range(3):
+            a, b, c, e = x[tets[t, 0], d], x[tets[t, 1], d], x[tets[t, 2], d], x[tets[t, 3], d]
+            low[d] = max(0, int(np.ceil(min(a, b, c, e) - 1e-9)))
+            high[d] = min(shape[d] - 1, int(np.floor(max(a, b, c, e) + 1e-9)))
+        if low[0] > high[0] or low[1] > high[1] or low[2] > high[2]:
+            continue
+        volume = _volume_gradients(x, tets[t], g)
+        x0 = x[tets[t, 0]]
+        for i in range(low[0], high[0] + 1):
+            for j in range(low[1], high[1] + 1):
+                for k in range(low[2], high[2] + 1):
+                    if owner[i, j, k] >= 0:
+                        continue
+                    total = 0.0
+                    inside = True
+                    for a in range(1, 4):
+                        weight = (g[a, 0] * (i - x0[0]) + g[a, 1] * (j - x0[1]) + g[a, 2] * (k - x0[2])) / volume
+                        total += weight
+                        inside = inside and weight >= -1e-9
+                    if inside and total <= 1 + 1e-9:
+                        owner[i, j, k] = t
+    return owner

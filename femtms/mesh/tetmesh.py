@@ -1,0 +1,100 @@
+"""The tetrahedral mesh: frozen arrays, checked once when they are made."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+
+from femtms.errors import FemtmsError
+from femtms.tissue import name_of
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class TetMesh:
+    """A head as tetrahedra, each of one tissue.
+
+    nodes      (n,3) float64, m, head coordinates (right, anterior, superior)
+    tets       (m,4) int32, indices into nodes; positively oriented: det(x1-x0, x2-x0, x3-x0) > 0
+    tags       (m,) int32, tissue number of each tetrahedron (see femtms.tissue)
+    landmarks  name -> (3,) m, electrode positions and the like, where the head has them
+
+    Raises FemtmsError when an array has the wrong shape, a coordinate is not finite, an index is out of
+    range, or a tetrahedron is inverted or has no volume.
+    """
+
+    nodes: np.ndarray
+    tets: np.ndarray
+    tags: np.ndarray
+    landmarks: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        nodes = np.ascontiguousarray(self.nodes, dtype=np.float64)
+        tets = np.ascontiguousarray(self.tets, dtype=np.int32)
+        tags = np.ascontiguousarray(self.tags, dtype=np.int32)
+        for name, value in (("nodes", nodes), ("tets", tets), ("tags", tags)):
+            frozen = value.view()
+            frozen.flags.writeable = False
+            object.__setattr__(self, name, frozen)
+        object.__setattr__(self, "landmarks", dict(self.landmarks))
+        self._check()
+
+    def _check(self) -> None:
+        n, m = len(self.nodes), len(self.tets)
+        if self.nodes.ndim != 2 or self.nodes.shape[1] != 3:
+            raise FemtmsError(f"nodes must be (n,3); got {self.nodes.shape}")
+        if self.tets.ndim != 2 or self.tets.shape[1] != 4 or m == 0:
+            raise FemtmsError(f"tets must be (m,4) with at least one tetrahedron; got {self.tets.shape}")
+        if self.tags.shape != (m,):
+            raise FemtmsError(f"tags must be ({m},), one for each tetrahedron; got {self.tags.shape}")
+        if not np.isfinite(self.nodes).all():
+            bad = int(np.flatnonzero(~np.isfinite(self.nodes).all(axis=1))[0])
+            raise FemtmsError(f"node coordinates must be finite; node {bad} is {self.nodes[bad]}")
+        if self.tets.min() < 0 or self.tets.max() >= n:
+            raise FemtmsError(
+                f"tets must index the {n:,} nodes; got indices {self.tets.min()} to {self.tets.max()}"
+            )
+        # A sliver whose volume is lost in rounding would put infinities into K.
+        smallest = 1e-12 * self.longest_edges**3
+        bad = np.flatnonzero(self.volumes <= smallest)
+        if len(bad):
+            first = int(bad[0])
+            kind = "inverted (negative volume)" if self.volumes[first] < -smallest[first] else "flat (zero volume)"
+            x, y, z = 1e3 * self.nodes[self.tets[first]].mean(axis=0)
+            raise FemtmsError(
+                f"every tetrahedron must have a positive volume; {len(bad):,} of {m:,} have not: "
+                f"tet {first} at ({x:.1f}, {y:.1f}, {z:.1f}) mm is {kind}"
+            )
+
+    @cached_property
+    def volumes(self) -> np.ndarray:
+        """Signed volumes (m,) in m³: det(x1-x0, x2-x0, x3-x0)/6."""
+        a, b, c = (self.nodes[self.tets[:, i]] - self.nodes[self.tets[:, 0]] for i in (1, 2, 3))
+        volumes: np.ndarray = np.einsum("md,md->m", a, np.cross(b, c)) / 6.0
+        return volumes
+
+    @cached_property
+    def centroids(self) -> np.ndarray:
+        """Centroids (m,3) in m."""
+        centroids: np.ndarray = sum(self.nodes[self.tets[:, i]] for i in range(4)) / 4.0
+        return centroids
+
+    @property
+    def longest_edges(self) -> np.ndarray:
+        """An upper scale of each tetrahedron (m,) in m: the longest of the three edges at its node 0."""
+        x0 = self.nodes[self.tets[:, 0]]
+        edges = [np.einsum("md,md->m", d, d) for d in (self.nodes[self.tets[:, i]] - x0 for i in (1, 2, 3))]
+        longest: np.ndarray = np.sqrt(np.maximum.reduce(edges))
+        return longest
+
+    @property
+    def tissues(self) -> np.ndarray:
+        """Sorted tissue numbers that occur in the mesh."""
+        return np.unique(self.tags)
+
+    def __repr__(self) -> str:
+        names = ", ".join(name_of(t) for t in self.tissues[:6]) + (", …" if len(self.tissues) > 6 else "")
+        return (
+            f"TetMesh({len(self.nodes):,} nodes, {len(self.tets):,} tets, "
+            f"{len(self.tissues)} tissues: {names}; {1e3 * self.volumes.sum():.2f} L)"
+        )

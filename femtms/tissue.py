@@ -1,0 +1,91 @@
+"""Tissues: their numbers, names and conductivities, with one citation per value.
+
+The numbers are those that head meshes of this field carry; surface elements carry 1000 + number.
+"""
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+from femtms.errors import FemtmsError
+
+
+class Tissue(IntEnum):
+    """Tissue numbers."""
+
+    WM = 1
+    GM = 2
+    CSF = 3
+    BONE = 4
+    SCALP = 5
+    EYE = 6
+    COMPACT_BONE = 7
+    SPONGY_BONE = 8
+    BLOOD = 9
+    MUSCLE = 10
+
+
+@dataclass(frozen=True)
+class TissueProperties:
+    """Conductivity (S/m) of a tissue, where the value is from, its full name, and a colour for pictures."""
+
+    sigma: float
+    source: str
+    title: str
+    colour: str
+
+
+PROPERTIES: dict[int, TissueProperties] = {
+    Tissue.WM: TissueProperties(0.126, "Wagner et al. 2004, IEEE TBME 51:1586", "white matter", "#e8e6e1"),
+    Tissue.GM: TissueProperties(0.275, "Wagner et al. 2004, IEEE TBME 51:1586", "grey matter", "#9b9b9b"),
+    Tissue.CSF: TissueProperties(1.654, "Wagner et al. 2004, IEEE TBME 51:1586", "cerebrospinal fluid", "#6fb7d6"),
+    Tissue.BONE: TissueProperties(0.010, "Wagner et al. 2004, IEEE TBME 51:1586", "bone", "#efe2b8"),
+    Tissue.SCALP: TissueProperties(0.465, "Wagner et al. 2004, IEEE TBME 51:1586", "scalp", "#e3b49a"),
+    Tissue.EYE: TissueProperties(0.500, "Opitz et al. 2015, NeuroImage 109:140", "eye", "#7d9fd1"),
+    Tissue.COMPACT_BONE: TissueProperties(0.008, "Opitz et al. 2015, NeuroImage 109:140", "compact bone", "#efe2b8"),
+    Tissue.SPONGY_BONE: TissueProperties(0.025, "Opitz et al. 2015, NeuroImage 109:140", "spongy bone", "#dcc98f"),
+    Tissue.BLOOD: TissueProperties(0.600, "Gabriel et al. 2009, Phys Med Biol 54:4863", "blood", "#b5483f"),
+    Tissue.MUSCLE: TissueProperties(0.160, "Gabriel et al. 2009, Phys Med Biol 54:4863", "muscle", "#b9786b"),
+}
+
+_ALIASES = {
+    "white": Tissue.WM,
+    "white_matter": Tissue.WM,
+    "grey": Tissue.GM,
+    "gray": Tissue.GM,
+    "grey_matter": Tissue.GM,
+    "gray_matter": Tissue.GM,
+    "cerebrospinal_fluid": Tissue.CSF,
+    "skull": Tissue.BONE,
+    "skin": Tissue.SCALP,
+    "eyes": Tissue.EYE,
+}
+
+
+def name_of(tag: int) -> str:
+    """Short name of a tissue number: `name_of(2) == "gm"`; "tissue 42" where the number is not known.
+
+    >>> name_of(2), name_of(42)
+    ('gm', 'tissue 42')
+    """
+    return Tissue(tag).name.lower() if tag in Tissue._value2member_map_ else f"tissue {int(tag)}"
+
+
+def tag_of(tissue: int | str) -> int:
+    """Tissue number from a number, a short name or a common alias; case, spaces and hyphens do not matter.
+
+    >>> tag_of("bone"), tag_of("Grey matter"), tag_of("12")
+    (4, 2, 12)
+
+    Raises FemtmsError for a name that is not known.
+    """
+    if not isinstance(tissue, str):
+        return int(tissue)
+    key = tissue.strip().lower().replace(" ", "_").replace("-", "_")
+    if key.upper() in Tissue.__members__:
+        return int(Tissue[key.upper()])
+    if key in _ALIASES:
+        return int(_ALIASES[key])
+    if key.isdigit():
+        return int(key)
+    known = ", ".join(t.name.lower() for t in Tissue)
+    raise FemtmsError(f"a tissue must be a number or one of {known}; got '{tissue}'")
