@@ -1,0 +1,44 @@
+"""The electric field that a transcranial-magnetic-stimulation coil induces in a head, by finite elements.
+
+SI units inside (m, S/m, V/m, A/s); where a name is not SI it says so (`size_mm`).  Files are in mm.
+"""
+
+from femtms.coil.coil import Coil
+from femtms.coil.place import place
+from femtms.coil.pose import Pose
+from femtms.errors import FemtmsError, NotConverged
+from femtms.field.field import Field
+from femtms.head.labels import LabelVolume
+from femtms.head.sphere import LayeredSphere
+from femtms.io.coils import load_coil
+from femtms.io.heads import load_head
+from femtms.io.meshes import read_mesh, write_mesh
+from femtms.io.nifti import read_labels
+from femtms.io.poses import read_pose
+from femtms.mesh.generate import mesh_head
+from femtms.mesh.tetmesh import TetMesh
+from femtms.simulator import Simulator
+from femtms.tissue import Tissue
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Coil",
+    "FemtmsError",
+    "Field",
+    "LabelVolume",
+    "LayeredSphere",
+    "NotConverged",
+    "Pose",
+    "Simulator",
+    "TetMesh",
+    "Tissue",
+    "load_coil",
+    "load_head",
+    "mesh_head",
+    "place",
+    "read_labels",
+    "read_mesh",
+    "read_pose",
+    "write_mesh",
+]

@@ -226,6 +226,53 @@ def gradient(nodes, tets, phi):
     return result
 
 
+@_serial
+def unpaired_faces(tets, n):
+    """Mask (m,4): True where the face opposite that node belongs to no other tetrahedron.
+
+    Faces meet in the bucket of their lowest node, so the time is linear in the number of tetrahedra.
+    """
+    m = tets.shape[0]
+    starts = np.zeros(n + 1, np.int64)
+    for t in range(m):
+        low = min(min(tets[t, 0], tets[t, 1]), min(tets[t, 2], tets[t, 3]))
+        for a in range(4):
+            if tets[t, a] != low:
+                starts[low + 1] += 1
+            else:  # the face without the lowest node
+                second = np.iinfo(np.int32).max
+                for b in range(4):
+                    if b != a:
+                        second = min(second, tets[t, b])
+                starts[second + 1] += 1
+    for i in range(n):
+        starts[i + 1] += starts[i]
+    fill = starts[:-1].copy()
+    other = np.empty((4 * m, 2), np.int32)  # the middle and the highest node of a face
+    slot = np.empty(4 * m, np.int64)
+    unpaired = np.ones((m, 4), np.bool_)
+    for t in range(m):
+        for a in range(4):
+            low, high, total = np.iinfo(np.int32).max, -1, 0
+            for b in range(4):
+                if b != a:
+                    node = tets[t, b]
+                    low, high, total = min(low, node), max(high, node), total + node
+            middle = total - low - high
+            found = False
+            for p in range(starts[low], fill[low]):
+                if other[p, 0] == middle and other[p, 1] == high:
+                    unpaired[t, a] = False
+                    unpaired[slot[p] // 4, slot[p] % 4] = False
+                    found = True
+                    break
+            if not found:
+                p = fill[low]
+                other[p, 0], other[p, 1], slot[p] = middle, high, 4 * t + a
+                fill[low] += 1
+    return unpaired
+
+
 # --- linear algebra on blocks of columns ----------------------------------------------------------------
 
 
@@ -277,6 +324,25 @@ def column_dots(x, y):
 # --- grids -----------------------------------------------------------------------------------------------
 
 
+@_parallel
+def trilinear(x, volume, outside):
+    """Values (n,) float32 of volume (nx,ny,nz) float32 at x (n,3) in voxel indices; `outside` beyond its samples."""
+    nx, ny, nz = volume.shape
+    values = np.empty(x.shape[0], np.float32)
+    for i in numba.prange(x.shape[0]):
+        a, b, c = int(np.floor(x[i, 0])), int(np.floor(x[i, 1])), int(np.floor(x[i, 2]))
+        if a < 0 or b < 0 or c < 0 or a + 1 >= nx or b + 1 >= ny or c + 1 >= nz:
+            values[i] = outside
+            continue
+        u, v, w = x[i, 0] - a, x[i, 1] - b, x[i, 2] - c
+        f00 = (1 - w) * volume[a, b, c] + w * volume[a, b, c + 1]
+        f01 = (1 - w) * volume[a, b + 1, c] + w * volume[a, b + 1, c + 1]
+        f10 = (1 - w) * volume[a + 1, b, c] + w * volume[a + 1, b, c + 1]
+        f11 = (1 - w) * volume[a + 1, b + 1, c] + w * volume[a + 1, b + 1, c + 1]
+        values[i] = (1 - u) * ((1 - v) * f00 + v * f01) + u * ((1 - v) * f10 + v * f11)
+    return values
+
+
 @_serial
 def rasterise_tets(x, tets, shape):
     """Index (nx,ny,nz) int32 of the tetrahedron at each grid point, -1 outside.  x (n,3) in grid indices."""
@@ -306,4 +372,46 @@ def rasterise_tets(x, tets, shape):
                         inside = inside and weight >= -1e-9
                     if inside and total <= 1 + 1e-9:
                         owner[i, j, k] = t
+    return owner
+
+
+@_serial
+def _locate_sorted(x, nodes, tets):
+    """Index (p,) of the tetrahedron that holds each point of x (p,3), whose first coordinates ascend; -1 outside."""
+    owner = np.full(x.shape[0], -1, np.int32)
+    first = x[:, 0].copy()
+    g = np.empty((4, 3))
+    low = np.empty(3)
+    high = np.empty(3)
+    for t in range(tets.shape[0]):
+        for d in range(3):
+            a, b, c, e = nodes[tets[t, 0], d], nodes[tets[t, 1], d], nodes[tets[t, 2], d], nodes[tets[t, 3], d]
+            low[d] = min(a, b, c, e)
+            high[d] = max(a, b, c, e)
+        p = np.searchsorted(first, low[0])
+        if p == x.shape[0] or first[p] > high[0]:
+            continue
+        volume = _volume_gradients(nodes, tets[t], g)
+        x0 = nodes[tets[t, 0]]
+        while p < x.shape[0] and first[p] <= high[0]:
+            y, z = x[p, 1], x[p, 2]
+            if owner[p] < 0 and low[1] <= y <= high[1] and low[2] <= z <= high[2]:
+                total = 0.0
+                inside = True
+                for a in range(1, 4):
+                    dx, dy, dz = first[p] - x0[0], y - x0[1], z - x0[2]
+                    weight = (g[a, 0] * dx + g[a, 1] * dy + g[a, 2] * dz) / volume
+                    total += weight
+                    inside = inside and weight >= -1e-9
+                if inside and total <= 1 + 1e-9:
+                    owner[p] = t
+            p += 1
+    return owner
+
+
+def locate_points(x, nodes, tets):
+    """Index (p,) int32 of the tetrahedron that holds each point of x (p,3); the lowest on a shared face; -1 outside."""
+    order = np.argsort(x[:, 0], kind="stable")
+    owner = np.empty(len(x), np.int32)
+    owner[order] = _locate_sorted(np.ascontiguousarray(x[order]), nodes, tets)
     return owner

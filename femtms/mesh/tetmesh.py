@@ -7,6 +7,7 @@ from functools import cached_property
 import numpy as np
 
 from femtms.errors import FemtmsError
+from femtms.mesh.surface import boundary_faces
 from femtms.tissue import name_of
 
 
@@ -18,6 +19,7 @@ class TetMesh:
     tets       (m,4) int32, indices into nodes; positively oriented: det(x1-x0, x2-x0, x3-x0) > 0
     tags       (m,) int32, tissue number of each tetrahedron (see femtms.tissue)
     landmarks  name -> (3,) m, electrode positions and the like, where the head has them
+    notes      one sentence for each thing that was dropped, repaired or noticed on the way to this mesh
 
     Raises FemtmsError when an array has the wrong shape, a coordinate is not finite, an index is out of
     range, or a tetrahedron is inverted or has no volume.
@@ -27,6 +29,7 @@ class TetMesh:
     tets: np.ndarray
     tags: np.ndarray
     landmarks: Mapping[str, np.ndarray] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         nodes = np.ascontiguousarray(self.nodes, dtype=np.float64)
@@ -78,6 +81,11 @@ class TetMesh:
         """Centroids (m,3) in m."""
         centroids: np.ndarray = sum(self.nodes[self.tets[:, i]] for i in range(4)) / 4.0
         return centroids
+
+    @cached_property
+    def surface(self) -> np.ndarray:
+        """Triangles (f,3) between the head and what is around it or in its cavities, oriented outward."""
+        return boundary_faces(self.tets)
 
     @property
     def longest_edges(self) -> np.ndarray:

@@ -1,0 +1,88 @@
+"""The device is chosen here and nowhere else; besides `kernels/`, no other module may import cupy."""
+
+import logging
+import os
+import platform
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from femtms.errors import FemtmsError
+from femtms.kernels import cpu
+
+log = logging.getLogger("femtms")
+
+
+@dataclass(frozen=True)
+class Backend:
+    """A device: its array module, its compiled kernels, and how to speak of it.
+
+    name         "cpu" or "cuda"
+    xp           numpy or cupy
+    kernels      the functions of kernels/cpu.py, or the same names from kernels/cuda.py
+    description  for reports, such as "CPU, 2 threads" or "NVIDIA H200"
+    """
+
+    name: str
+    xp: Any
+    kernels: Any
+    description: str
+
+    def synchronise(self) -> None:
+        """Wait for the device, so that a clock read next means something."""
+        if self.name == "cuda":
+            self.xp.cuda.Device().synchronize()
+
+
+def cpu_backend() -> Backend:
+    """The CPU: NumPy arrays and numba kernels."""
+    import numba
+
+    model = platform.processor() or platform.machine()
+    return Backend("cpu", np, cpu, f"CPU ({model}), {numba.get_num_threads()} threads")
+
+
+def _cuda_backend() -> tuple[Backend | None, str]:
+    """The GPU, or None and the reason why there is none."""
+    try:
+        import cupy
+    except ImportError as error:
+        return None, f"CuPy cannot be imported ({error}); install femtms[cuda12] or femtms[cuda13]"
+    try:
+        cupy.cuda.runtime.getDeviceCount()
+        from femtms.kernels.cuda import CudaKernels, source
+
+        kernels = CudaKernels(cupy, cupy.RawModule(code=source(), options=("-std=c++14",)))
+        name = cupy.cuda.runtime.getDeviceProperties(cupy.cuda.Device().id)["name"].decode()
+    except Exception as error:  # CuPy reports a missing driver, a missing GPU and a failed compile by many types
+        return None, f"CuPy finds no usable GPU ({' '.join(str(error).split())})"
+    return Backend("cuda", cupy, kernels, name), ""
+
+
+def backend(device: str = "auto") -> Backend:
+    """The device to compute on.
+
+    device  "cpu"; "cuda" (an error without a usable GPU); or "auto": the GPU when there is one, otherwise the CPU,
+            with one log line that says why.  The environment variable FEMTMS_DEVICE overrides "auto".
+
+    Raises FemtmsError.
+    """
+    if device == "auto":
+        device = os.environ.get("FEMTMS_DEVICE", "auto")
+    if device == "cpu":
+        return cpu_backend()
+    if device not in ("auto", "cuda"):
+        raise FemtmsError(f"device must be 'auto', 'cpu' or 'cuda'; got '{device}'")
+    gpu, reason = _cuda_backend()
+    if gpu is not None:
+        return gpu
+    if device == "cuda":
+        raise FemtmsError(f"device 'cuda' was asked for, but {reason}")
+    log.info("computing on the CPU: %s", reason)
+    return cpu_backend()
+
+
+def to_host(array: Any) -> np.ndarray:
+    """A NumPy array with the same values: a copy from the GPU, or the array itself."""
+    return array.get() if hasattr(array, "get") else np.asarray(array)

@@ -1,0 +1,268 @@
+"""The command line: parse, call the API, print."""
+
+import json
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from femtms.cli.parse import parse_place, parse_radii, parse_sigma
+from femtms.cli.progress import stages
+from femtms.errors import FemtmsError
+
+app = typer.Typer(
+    help="The electric field that a TMS coil induces in a head.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Head = Annotated[str, typer.Argument(metavar="HEAD", help="Built-in head, label volume (NIfTI) or mesh (.msh, .vtu, …).")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout, and nothing else.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no notes.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace a result that is there already.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+Size = Annotated[float, typer.Option("--size", help="Edge length of the tetrahedra in mm.")]
+Radii = Annotated[str | None, typer.Option("--radii", help="Radii of the layers of HEAD sphere in mm: 78,80,86,92.")]
+
+
+@app.command()
+def simulate(
+    head: Head,
+    coil: Annotated[str, typer.Option("--coil", help="Built-in coil or .ccd file.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the results.")],
+    at: Annotated[str | None, typer.Option("--at", help="Electrode (C3) or x,y,z in mm: centre of the coil.")] = None,
+    towards: Annotated[str | None, typer.Option("--towards", help="Electrode or x,y,z in mm: direction of the coil's y.")] = None,
+    gap: Annotated[float, typer.Option("--gap", help="Distance of the coil from the scalp in mm.")] = 4.0,
+    matrix: Annotated[Path | None, typer.Option("--matrix", help="File with the coil's 4×4 matrix in mm, text or .npy.")] = None,
+    size: Size = 2.2,
+    radii: Radii = None,
+    sigma: Annotated[list[str] | None, typer.Option("--sigma", help="TISSUE=S/m, such as bone=0.008; repeat for more.")] = None,
+    didt: Annotated[float, typer.Option("--didt", help="Rate of change of the coil's current in A/s.")] = 1e6,
+    device: Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")] = "auto",
+    rtol: Annotated[float, typer.Option("--rtol", help="Relative residual at which the solver stops.")] = 1e-6,
+    overwrite: Overwrite = False,
+    json_: Json = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Compute the electric field of a coil in a head; write mesh, volume, numbers and picture."""
+    from femtms.simulate import RESULTS
+    from femtms.simulate import simulate as run
+
+    with stages(quiet or json_) as stage:
+        summary = run(
+            _layered(head, radii),
+            coil,
+            out,
+            at=parse_place(at, "--at"),
+            towards=parse_place(towards, "--towards"),
+            gap_mm=gap,
+            matrix=matrix,
+            size_mm=size,
+            sigma=parse_sigma(sigma or []),
+            didt=didt,
+            device=device,
+            rtol=rtol,
+            overwrite=overwrite,
+            stage=stage,
+        )
+    if json_:
+        print(json.dumps(summary, indent=2))
+    elif not quiet:
+        _print_field(summary)
+        print(f"{out}: {', '.join(RESULTS)}")
+
+
+@app.command()
+def mesh(
+    head: Head,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Mesh to write: .msh or .vtu.")],
+    size: Size = 2.2,
+    radii: Radii = None,
+    overwrite: Overwrite = False,
+    json_: Json = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Mesh a segmented head with tetrahedra, each of one tissue."""
+    from femtms import TetMesh, load_head, mesh_head, write_mesh
+    from femtms.io.files import check_out_file
+
+    check_out_file(out, overwrite)
+    start = time.perf_counter()
+    with stages(quiet or json_) as stage:
+        with stage("reading the head"):
+            source = _layered(head, radii)
+            source = load_head(source) if isinstance(source, str) else source
+        if isinstance(source, TetMesh):
+            raise FemtmsError(f"{head}: is a mesh already; give a label volume or a built-in head")
+        with stage("meshing"):
+            result = mesh_head(source, size)
+        with stage("writing the mesh"):
+            write_mesh(result, out, overwrite)
+    seconds = time.perf_counter() - start
+    if json_:
+        print(json.dumps(_mesh_report(result) | {"seconds": round(seconds, 3), "out": str(out)}, indent=2))
+    elif not quiet:
+        print(f"{out}: {result!r}, {seconds:.1f} s")
+
+
+@app.command()
+def heads(json_: Json = False, debug: Debug = False) -> None:
+    """List the built-in heads."""
+    from femtms.io.heads import built_in_heads
+
+    found = built_in_heads()
+    if json_:
+        print(json.dumps([vars(head) for head in found.values()], indent=2))
+        return
+    for head in found.values():
+        print(f"{head.name:<10} {head.title}\n{'':<10} licence: {head.licence}")
+
+
+@app.command()
+def coils(json_: Json = False, debug: Debug = False) -> None:
+    """List the built-in coils."""
+    from femtms.coil.catalogue import CATALOGUE
+
+    found = [make() for make in CATALOGUE.values()]
+    if json_:
+        print(json.dumps([_coil_report(coil) for coil in found], indent=2))
+        return
+    for coil in found:
+        print(f"{coil!r}\n  {coil.source}")
+
+
+@app.command()
+def info(
+    file: Annotated[str, typer.Argument(metavar="FILE", help="Head, mesh, coil, pose or result folder.")],
+    json_: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Say what a file, a built-in head or coil, or a result folder holds."""
+    import femtms
+    from femtms.coil.catalogue import CATALOGUE
+    from femtms.io.poses import read_pose
+
+    path = Path(file)
+    if (path / "summary.json").is_file():
+        content = json.loads((path / "summary.json").read_text())
+        print(json.dumps(content, indent=2)) if json_ else _print_field(content)
+        return
+    if file in CATALOGUE or path.suffix.lower() == ".ccd":
+        coil = femtms.load_coil(file)
+        print(json.dumps(_coil_report(coil), indent=2) if json_ else f"{coil!r}")
+        return
+    if path.suffix.lower() in (".npy", ".txt", ".csv"):
+        pose = read_pose(path)
+        print(json.dumps({"pose_mm": pose.matrix.tolist()}, indent=2) if json_ else f"{pose!r}")
+        return
+    head = femtms.load_head(file)
+    if json_:
+        print(json.dumps(_head_report(head), indent=2))
+    else:
+        print(repr(head))
+
+
+def _layered(head: str, radii: str | None) -> Any:
+    """The name of the head, or a LayeredSphere where radii are given."""
+    from femtms import LayeredSphere
+
+    if radii is None:
+        return head
+    if head != "sphere":
+        raise FemtmsError(f"--radii is for the head 'sphere'; got head '{head}'")
+    numbers = parse_radii(radii)
+    # from the scalp inwards: a sphere of fewer layers loses the inner boundaries first, one of more is all brain inside
+    outer_tags = LayeredSphere().tags
+    if len(numbers) > len(outer_tags):
+        raise FemtmsError(f"--radii takes at most {len(outer_tags)} layers (brain, CSF, skull, scalp); got {len(numbers)}")
+    return LayeredSphere(numbers, outer_tags[: len(numbers)])
+
+
+def _mesh_report(mesh: Any) -> dict[str, Any]:
+    from femtms.tissue import name_of
+
+    volume_ml = {name_of(t): 1e6 * float(mesh.volumes[mesh.tags == t].sum()) for t in mesh.tissues}
+    return {"nodes": len(mesh.nodes), "tets": len(mesh.tets), "volume_ml": volume_ml, "notes": list(mesh.notes)}
+
+
+def _coil_report(coil: Any) -> dict[str, Any]:
+    return {
+        "name": coil.name,
+        "elements": len(coil.positions),
+        "max_didt_A_per_s": coil.max_didt,
+        "source": coil.source,
+    }
+
+
+def _head_report(head: Any) -> dict[str, Any]:
+    from femtms import LabelVolume, LayeredSphere
+    from femtms.tissue import name_of
+
+    if isinstance(head, LayeredSphere):
+        return {"kind": "sphere", "radii_mm": head.radii_mm, "tags": head.tags}
+    if isinstance(head, LabelVolume):
+        volume_ml = {name_of(t): float((head.data == t).sum() * head.voxel_ml) for t in head.tissues}
+        affine = head.affine.tolist()
+        return {"kind": "labels", "shape": head.data.shape, "affine_mm": affine, "volume_ml": volume_ml}
+    return {"kind": "mesh"} | _mesh_report(head)
+
+
+def _print_field(summary: dict[str, Any]) -> None:
+    """The numbers that people look at first."""
+    table = Table(title=f"|E| in V/m at dI/dt = {1e-6 * summary['didt']:g} A/µs, coil {summary['coil']}", title_justify="left")
+    table.add_column("tissue")
+    for heading in ("volume mL", "mean", "median", "95 %", "99 %", "99.9 %", "peak", "at mm", "≥50 % mL", "≥75 % mL"):
+        table.add_column(heading, justify="right")
+    for name, row in summary["tissues"].items():
+        numbers = [row[key] for key in ("mean", "median", "p95", "p99", "p99_9", "peak")]
+        where = ", ".join(f"{c:.0f}" for c in row["peak_mm"])
+        focality = [row[key] for key in ("focality_50_ml", "focality_75_ml")]
+        table.add_row(
+            name, f"{row['volume_ml']:.1f}", *[f"{x:.3g}" for x in numbers], where, *[f"{x:.3g}" for x in focality]
+        )
+    solver, mesh = summary["solver"], summary["mesh"]
+    Console(width=None if sys.stdout.isatty() else 140).print(table)
+    print(
+        f"{mesh['tets']:,} tetrahedra, {mesh['nodes']:,} unknowns, {solver['iterations']} iterations to "
+        f"{solver['residual']:.1e}; {sum(summary['seconds'].values()):.1f} s on {summary['device']}"
+    )
+
+
+def main() -> None:
+    """Entry point: bad input ends in one sentence on stderr and exit code 2; --debug shows the traceback."""
+    debug = "--debug" in sys.argv
+    try:
+        app()
+    except (FemtmsError, OSError, MemoryError) as error:
+        if debug:
+            raise
+        # the reader of our output went away (`| head`): nothing is wrong with the input
+        if isinstance(error, BrokenPipeError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(1)
+        print(f"femtms: error: {_sentence(error)}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("femtms: interrupted; nothing was written", file=sys.stderr)
+        sys.exit(130)
+
+
+def _sentence(error: Exception) -> str:
+    if isinstance(error, MemoryError):
+        return f"not enough memory ({error or 'no details'}); use a larger --size"
+    if isinstance(error, OSError) and error.filename:
+        return f"{error.filename}: {error.strerror}"
+    return " ".join(str(error).split())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,59 @@
+"""What coils are made of: magnetic dipoles and current elements, each for 1 A in the coil."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from femtms.errors import FemtmsError
+
+
+@dataclass(frozen=True, eq=False)
+class _Elements:
+    """positions (d,3) in m and one vector (d,3) at each; the unit of the vectors is the subclass's."""
+
+    positions: np.ndarray
+    vectors: np.ndarray
+
+    def __post_init__(self) -> None:
+        for name in ("positions", "vectors"):
+            value = np.array(getattr(self, name), dtype=np.float64, order="C")
+            if value.ndim != 2 or value.shape[1] != 3:
+                raise FemtmsError(f"{name} of coil elements must be (d,3); got {value.shape}")
+            if not np.isfinite(value).all():
+                bad = int(np.flatnonzero(~np.isfinite(value).all(axis=1))[0])
+                raise FemtmsError(f"{name} of coil elements must be finite; element {bad} is {value[bad]}")
+            value.flags.writeable = False
+            object.__setattr__(self, name, value)
+        if len(self.positions) == 0 or len(self.positions) != len(self.vectors):
+            raise FemtmsError(
+                f"a coil needs at least one element with a position and a vector each; "
+                f"got {len(self.positions)} positions and {len(self.vectors)} vectors"
+            )
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+    def moved(self, rotation: np.ndarray, shift: np.ndarray) -> "_Elements":
+        """The same elements rotated by rotation (3,3) and then shifted by shift (3,) m."""
+        return type(self)(self.positions @ rotation.T + shift, self.vectors @ rotation.T)
+
+    def potential(self, points: Any, kernels: Any) -> Any:
+        """A (n,3) in T·m for 1 A, at points (n,3) m on the kernels' device."""
+        raise NotImplementedError
+
+
+class Dipoles(_Elements):
+    """Magnetic dipoles; vectors are the moments per ampere, A·m²/A = m²."""
+
+    def potential(self, points: Any, kernels: Any) -> Any:
+        """A (n,3) in T·m for 1 A: theory.md (2)."""
+        return kernels.dipole_potential(points, self.positions, self.vectors)
+
+
+class Currents(_Elements):
+    """Current elements; vectors are the pieces dl of the wire in m."""
+
+    def potential(self, points: Any, kernels: Any) -> Any:
+        """A (n,3) in T·m for 1 A: theory.md (3)."""
+        return kernels.current_potential(points, self.positions, self.vectors)

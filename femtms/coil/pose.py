@@ -1,0 +1,68 @@
+"""Where the coil is: a rigid 4×4 matrix in mm, and how to find one for a place on the scalp."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from femtms.errors import FemtmsError
+
+# Matrices in files are rounded; beyond this (sine of an angle, or relative length) they are wrong.
+_TOLERANCE = 1e-3
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Pose:
+    """Position and orientation of a coil in the head.
+
+    matrix  (4,4), coil frame -> head coordinates (right, anterior, superior), in mm.  Its columns are the coil's
+            x, y and z axes and its centre; z points into the head, y along the prolongation of the handle away from it,
+            x = y × z.
+
+    Raises FemtmsError, with which rule is broken and by how much, unless the matrix is rigid and right-handed.
+    """
+
+    matrix: np.ndarray
+
+    def __post_init__(self) -> None:
+        matrix = np.array(self.matrix, dtype=np.float64)
+        if matrix.shape != (4, 4):
+            raise FemtmsError(f"a pose must be a 4×4 matrix; got shape {matrix.shape}")
+        if not np.isfinite(matrix).all():
+            raise FemtmsError("a pose must be finite; the matrix has NaN or infinite entries")
+        if np.abs(matrix[3] - [0, 0, 0, 1]).max() > 1e-6:
+            raise FemtmsError(f"the last row of a pose must be 0 0 0 1; got {matrix[3].tolist()}")
+        axes = matrix[:3, :3]
+        lengths = np.linalg.norm(axes, axis=0)
+        if np.abs(lengths - 1).max() > _TOLERANCE:
+            worst = int(np.abs(lengths - 1).argmax())
+            raise FemtmsError(f"the pose is scaled: its axes must have length 1; axis {'xyz'[worst]} has {lengths[worst]:.4g}")
+        cosines = (axes / lengths).T @ (axes / lengths)
+        for a, b in ((0, 1), (0, 2), (1, 2)):
+            if abs(cosines[a, b]) > _TOLERANCE:
+                angle = np.degrees(np.arccos(np.clip(cosines[a, b], -1, 1)))
+                raise FemtmsError(
+                    f"the pose is sheared: its axes must be at 90°; {'xyz'[a]} and {'xyz'[b]} are at {angle:.2f}°"
+                )
+        if np.linalg.det(axes) < 0:
+            raise FemtmsError("the pose is left-handed: x must be y × z; got x = -(y × z), determinant -1")
+        # the nearest rotation takes off what the rounding in the file left
+        u, _, vt = np.linalg.svd(axes)
+        matrix[:3, :3] = u @ vt
+        matrix.flags.writeable = False
+        object.__setattr__(self, "matrix", matrix)
+
+    @property
+    def rotation(self) -> np.ndarray:
+        """(3,3), coil -> head."""
+        return self.matrix[:3, :3]
+
+    @property
+    def centre(self) -> np.ndarray:
+        """The coil's origin (3,) in m."""
+        return 1e-3 * self.matrix[:3, 3]
+
+    def __repr__(self) -> str:
+        x, y, z = self.matrix[:3, 3]
+        into = ", ".join(f"{d:.3f}" for d in self.matrix[:3, 2])
+        towards = ", ".join(f"{d:.3f}" for d in self.matrix[:3, 1])
+        return f"Pose(centre ({x:.1f}, {y:.1f}, {z:.1f}) mm, into the head ({into}), y ({towards}))"

@@ -1,0 +1,96 @@
+"""The result of one solve: the field, and how it came about."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from femtms.backend import to_host
+from femtms.coil.coil import Coil
+from femtms.coil.pose import Pose
+from femtms.errors import FemtmsError
+from femtms.field.statistics import TissueSummary, tissue_summary
+from femtms.mesh.tetmesh import TetMesh
+from femtms.tissue import name_of, tag_of
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Field:
+    """The electric field of one coil in one place.
+
+    mesh        where it is
+    potential   φ (n,) V at the nodes; its mean over the nodes is zero
+    coil, pose  what made it
+    didt        rate of change of the coil's current, A/s
+    iterations  of the linear solver, and its relative residual
+    seconds     stage -> seconds of this solve; a block's time is shared equally among its columns
+    device      what it was computed on
+    """
+
+    mesh: TetMesh
+    potential: np.ndarray
+    coil: Coil
+    pose: Pose
+    didt: float
+    iterations: int
+    residual: float
+    seconds: Mapping[str, float]
+    device: str
+    _device_E: Any
+    _sigma: np.ndarray
+
+    @cached_property
+    def E(self) -> np.ndarray:
+        """E (m,3) in V/m at the centroids of the tetrahedra: theory.md (1)."""
+        return to_host(self._device_E)
+
+    @cached_property
+    def magnE(self) -> np.ndarray:
+        """|E| (m,) in V/m."""
+        magnitude: np.ndarray = np.sqrt(np.einsum("md,md->m", self.E, self.E))
+        return magnitude
+
+    @property
+    def J(self) -> np.ndarray:
+        """Current density σE (m,3) in A/m²."""
+        if self._sigma.shape[1] == 1:
+            return self._sigma * self.E
+        xx, xy, xz, yy, yz, zz = self._sigma.T
+        x, y, z = self.E.T
+        return np.column_stack([xx * x + xy * y + xz * z, xy * x + yy * y + yz * z, xz * x + yz * y + zz * z])
+
+    def summary(self, tissue: int | str | None = None) -> Any:
+        """Statistics of |E| in one tissue (TissueSummary), or in every tissue as {name: TissueSummary}.
+
+        tissue  number or name, such as "gm".  Raises FemtmsError when the mesh has no such tissue.
+        """
+        if tissue is None:
+            return {name_of(tag): self._summary(int(tag)) for tag in self.mesh.tissues}
+        tag = tag_of(tissue)
+        if tag not in self.mesh.tissues:
+            present = ", ".join(name_of(t) for t in self.mesh.tissues)
+            raise FemtmsError(f"the mesh must have the tissue that is asked for; it has {present}, not '{tissue}'")
+        return self._summary(tag)
+
+    def _summary(self, tag: int) -> TissueSummary:
+        own = self.mesh.tags == tag
+        return tissue_summary(name_of(tag), tag, self.magnE[own], self.mesh.volumes[own], self.mesh.centroids[own])
+
+    def save(self, path: str | Path, overwrite: bool = False) -> None:
+        """Write the field with its mesh: .vtu (ParaView) or .msh (Gmsh 2.2, with `E` and `magnE` per element).
+
+        Raises FemtmsError for another suffix, or when the file exists and overwrite is False.
+        """
+        # the one place where a data class reaches forward: users expect to save what they hold
+        from femtms.io.results import save_field
+
+        save_field(self, Path(path), overwrite)
+
+    def __repr__(self) -> str:
+        return (
+            f"Field({self.coil.name}, {1e-6 * self.didt:g} A/µs, {len(self.E):,} tets, peak {self.magnE.max():.4g} V/m; "
+            f"{self.iterations} iterations, residual {self.residual:.1e}, {self.device})"
+        )

@@ -1,0 +1,78 @@
+"""Label volumes are dirty in real life: islands and pinholes go, and what was done is said."""
+
+from dataclasses import replace
+
+import numpy as np
+from scipy import ndimage
+
+from femtms.errors import FemtmsError
+from femtms.head.labels import LabelVolume
+
+# Sinuses and the mouth are air and stay air; smaller enclosed pockets are gaps of the segmentation.
+PINHOLE_ML = 0.1
+
+
+def cleaned(labels: LabelVolume) -> tuple[LabelVolume, tuple[str, ...]]:
+    """The head alone, without islands and pinholes, and one sentence for each thing that was changed or noticed.
+
+    - Tissue that is not connected (by faces) to the largest piece is dropped.
+    - Enclosed air below PINHOLE_ML takes the label of the nearest tissue; larger cavities remain insulating air.
+    - A head that touches the border of the volume (an open neck) is kept: the cut is an insulating surface.
+
+    Raises FemtmsError when there is no tissue or no air at all.
+    """
+    data = labels.data
+    tissue = data > 0
+    if not tissue.any():
+        raise FemtmsError(f"{labels.name}: there is no tissue: all {data.size:,} voxels are 0 (air)")
+    if tissue.all():
+        raise FemtmsError(
+            f"{labels.name}: there is no air: every voxel has a label > 0; label 0 must surround the head"
+        )
+    notes: list[str] = []
+
+    pieces, count = ndimage.label(tissue)
+    if count > 1:
+        sizes = np.bincount(pieces.ravel())
+        sizes[0] = 0
+        keep = pieces == sizes.argmax()
+        dropped = int(tissue.sum() - keep.sum())
+        notes.append(
+            f"dropped {count - 1:,} island{'s' if count > 2 else ''} of tissue ({dropped * labels.voxel_ml:.3g} mL) "
+            f"not connected to the head"
+        )
+        data = np.where(keep, data, 0)
+        tissue = keep
+
+    data, filled = _without_pinholes(data, tissue, labels.voxel_ml)
+    if filled:
+        notes.append(f"filled {filled:,} enclosed air voxels ({filled * labels.voxel_ml:.3g} mL) in pinholes")
+
+    sides = [
+        f"{'low' if end == 0 else 'high'} end of voxel axis {'ijk'[axis]}"
+        for axis in range(3)
+        for end in (0, -1)
+        if np.take(data, end, axis=axis).any()
+    ]
+    if sides:
+        notes.append(f"the head touches the border of the volume ({', '.join(sides)}): that cut insulates")
+    lost = sorted(set(labels.tissues.tolist()) - set(np.unique(data).tolist()))
+    if lost:
+        notes.append(f"tissue {', '.join(map(str, lost))} occurred only in dropped islands")
+    return replace(labels, data=data), tuple(notes)
+
+
+def _without_pinholes(data: np.ndarray, tissue: np.ndarray, voxel_ml: float) -> tuple[np.ndarray, int]:
+    """Data with small enclosed air pockets given to the nearest tissue, and the number of voxels filled."""
+    pockets, _ = ndimage.label(np.pad(~tissue, 1, constant_values=True))
+    outside = pockets[0, 0, 0]
+    pockets = pockets[1:-1, 1:-1, 1:-1]
+    sizes = np.bincount(pockets.ravel())
+    small = sizes * voxel_ml < PINHOLE_ML
+    small[[0, outside]] = False  # 0 is tissue
+    holes = small[pockets]
+    filled = int(holes.sum())
+    if filled:
+        nearest = ndimage.distance_transform_edt(~tissue, return_distances=False, return_indices=True)
+        data = np.where(holes, data[tuple(nearest)], data)
+    return data, filled

@@ -1,0 +1,137 @@
+"""Tetrahedral meshes through meshio: mm in files, m inside; the conversion happens here."""
+
+import contextlib
+import io
+from pathlib import Path
+from typing import Any
+
+import meshio
+import numpy as np
+
+from femtms.errors import FemtmsError
+from femtms.io.files import existing_file, whole_file
+from femtms.mesh.tetmesh import TetMesh
+
+# Names under which programs of this field store the tissue of an element, in the order in which they are looked for.
+TAG_NAMES = (
+    "gmsh:physical",
+    "tissue",
+    "tag",
+    "tags",
+    "label",
+    "labels",
+    "medit:ref",
+    "cell_tags",
+    "material",
+    "region",
+    "subdomain",
+    "gmsh:geometrical",
+)
+
+
+def read_mesh(path: str | Path) -> TetMesh:
+    """A head mesh in mm: Gmsh .msh (2.2 and 4.1, ASCII and binary), .vtu, and whatever else meshio reads.
+
+    Only tetrahedra and their tissue numbers are used; surface triangles are ignored.
+    Raises FemtmsError when the file is missing or damaged, has no tetrahedra or no tissue numbers, or the mesh is bad.
+    """
+    path = existing_file(path)
+    raw = _read(path)
+    blocks = [i for i, block in enumerate(raw.cells) if block.type == "tetra"]
+    if not blocks:
+        found = ", ".join(sorted({block.type for block in raw.cells})) or "none"
+        raise FemtmsError(f"{path}: a head mesh must have linear tetrahedra ('tetra'); its elements are: {found}")
+    tets = np.concatenate([raw.cells[i].data for i in blocks])
+    tags = _tags(raw, blocks, path)
+    nodes_mm = np.asarray(raw.points, dtype=np.float64)
+    if nodes_mm.ndim != 2 or nodes_mm.shape[1] != 3:
+        raise FemtmsError(f"{path}: nodes must have three coordinates; got shape {nodes_mm.shape}")
+    _check_unit(nodes_mm, path)
+    if len(tets) and (tets.min() < 0 or tets.max() >= len(nodes_mm)):
+        raise FemtmsError(f"{path}: elements refer to nodes {tets.min()} to {tets.max()}, but there are {len(nodes_mm):,}")
+    nodes_mm, tets = _used(nodes_mm, tets)
+    try:
+        return TetMesh(1e-3 * nodes_mm, tets, tags)
+    except FemtmsError as error:
+        raise FemtmsError(f"{path}: {error}") from error
+
+
+def _read(path: Path) -> Any:
+    said = io.StringIO()
+    try:
+        # meshio prints its complaints and leaves by sys.exit
+        with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+            return meshio.read(path)
+    except (Exception, SystemExit) as error:
+        reason = str(error) if isinstance(error, Exception) and str(error) else said.getvalue()
+        reason = " ".join(reason.replace("Error:", " ").split()) or type(error).__name__
+        raise FemtmsError(f"{path}: cannot be read as a mesh ({reason[:300]})") from error
+
+
+def _tags(raw: Any, blocks: list[int], path: Path) -> np.ndarray:
+    """Tissue numbers (m,) of the tetrahedra."""
+    candidates = [name for name in TAG_NAMES if name in raw.cell_data]
+    candidates += [name for name in raw.cell_data if name not in TAG_NAMES]
+    for name in candidates:
+        values = np.concatenate([np.asarray(raw.cell_data[name][i]) for i in blocks])
+        whole = values.ndim == 1 and np.isfinite(values).all() and (values == np.rint(values)).all()
+        # files without physical groups carry zeros in their place
+        if whole and (values > 0).all() and (name in TAG_NAMES or values.dtype.kind in "iu"):
+            return values.astype(np.int32)
+    have = ", ".join(raw.cell_data) or "none"
+    raise FemtmsError(
+        f"{path}: every tetrahedron must have a tissue number ≥ 1, as whole numbers under one of "
+        f"{', '.join(TAG_NAMES)}; the file's element data: {have}"
+    )
+
+
+def _check_unit(nodes_mm: np.ndarray, path: Path) -> None:
+    if not np.isfinite(nodes_mm).all():
+        bad = np.flatnonzero(~np.isfinite(nodes_mm).all(axis=1))
+        raise FemtmsError(f"{path}: node coordinates must be finite; {len(bad):,} are not, the first is node {bad[0]}")
+    size = float(np.ptp(nodes_mm, axis=0).max()) if len(nodes_mm) else 0.0
+    if size < 1.0:
+        raise FemtmsError(f"{path}: mesh files must be in mm; this head would be {size:.3g} mm across (is it in m?)")
+
+
+def _used(nodes: np.ndarray, tets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Without the nodes that no tetrahedron uses: K would have empty rows for them."""
+    used = np.unique(tets)
+    if len(used) == len(nodes):
+        return nodes, tets
+    new_id = np.zeros(len(nodes), np.int64)
+    new_id[used] = np.arange(len(used))
+    return nodes[used], new_id[tets]
+
+
+def write_mesh(mesh: TetMesh, path: str | Path, overwrite: bool = False) -> None:
+    """Write a mesh in mm with its tissue numbers: .msh (Gmsh 2.2 binary) or .vtu.
+
+    Raises FemtmsError for another suffix, or when the file exists and overwrite is False.
+    """
+    write_with_data(mesh, Path(path), {}, {}, overwrite)
+
+
+def write_with_data(
+    mesh: TetMesh, path: Path, cell_data: dict[str, np.ndarray], point_data: dict[str, np.ndarray], overwrite: bool
+) -> None:
+    """Write mesh, element data (m,…) and node data (n,…) as .msh or .vtu."""
+    suffix = path.suffix.lower()
+    if suffix not in (".msh", ".vtu"):
+        raise FemtmsError(f"{path}: a mesh must be written as .msh or .vtu; got '{path.suffix}'")
+    nodes_mm = 1e3 * mesh.nodes
+    cells = [("tetra", np.asarray(mesh.tets))]
+    with whole_file(path, overwrite) as temporary:
+        if suffix == ".msh":
+            # Gmsh carries tissue as the physical group; double precision is the only one it has
+            data = {"gmsh:physical": mesh.tags, "gmsh:geometrical": mesh.tags, **cell_data}
+            raw = meshio.Mesh(nodes_mm, cells, point_data, {k: [np.asarray(v)] for k, v in data.items()})
+            meshio.write(temporary, raw, file_format="gmsh22", binary=True)
+            return
+        # single precision carries all digits a field has, in half the space
+        data = {"tissue": mesh.tags} | {k: v.astype(np.float32) for k, v in cell_data.items()}
+        point_data = {k: v.astype(np.float32) for k, v in point_data.items()}
+        raw = meshio.Mesh(nodes_mm, cells, point_data, {k: [np.asarray(v)] for k, v in data.items()})
+        meshio.write(temporary, raw, file_format="vtu", binary=True, compression=None)
+
+

@@ -1,0 +1,157 @@
+// The hot loops for NVIDIA GPUs; cuda.py launches them, cpu.py has the same functions for the CPU.
+//
+// Every kernel is a grid-stride loop without shared memory or block synchronisation: one thread computes an output
+// entry alone and in a fixed order, so results do not depend on the launch geometry, nor a column on its neighbours.
+
+typedef long long int64;
+
+#define FOR_EACH(index, count)                                             \
+    for (int64 index = (int64)blockIdx.x * blockDim.x + threadIdx.x;       \
+         index < (count); index += (int64)gridDim.x * blockDim.x)
+
+static const double MU0_OVER_4PI = 1e-7;  // T m/A
+
+// --- the coil: A at points -------------------------------------------------------------------------------
+
+extern "C" __global__ void dipole_potential(
+    const int64 n, const double* points, const int64 d, const double* s, const double* m, double* a)
+{
+    FOR_EACH(i, n) {
+        const double x = points[3 * i], y = points[3 * i + 1], z = points[3 * i + 2];
+        double ax = 0, ay = 0, az = 0;
+        for (int64 e = 0; e < d; ++e) {
+            const double rx = x - s[3 * e], ry = y - s[3 * e + 1], rz = z - s[3 * e + 2];
+            const double r2 = rx * rx + ry * ry + rz * rz;
+            const double w = 1.0 / (r2 * sqrt(r2));
+            ax += w * (m[3 * e + 1] * rz - m[3 * e + 2] * ry);
+            ay += w * (m[3 * e + 2] * rx - m[3 * e] * rz);
+            az += w * (m[3 * e] * ry - m[3 * e + 1] * rx);
+        }
+        a[3 * i] = MU0_OVER_4PI * ax;
+        a[3 * i + 1] = MU0_OVER_4PI * ay;
+        a[3 * i + 2] = MU0_OVER_4PI * az;
+    }
+}
+
+extern "C" __global__ void current_potential(
+    const int64 n, const double* points, const int64 d, const double* s, const double* dl, double* a)
+{
+    FOR_EACH(i, n) {
+        const double x = points[3 * i], y = points[3 * i + 1], z = points[3 * i + 2];
+        double ax = 0, ay = 0, az = 0;
+        for (int64 e = 0; e < d; ++e) {
+            const double rx = x - s[3 * e], ry = y - s[3 * e + 1], rz = z - s[3 * e + 2];
+            const double w = 1.0 / sqrt(rx * rx + ry * ry + rz * rz);
+            ax += w * dl[3 * e];
+            ay += w * dl[3 * e + 1];
+            az += w * dl[3 * e + 2];
+        }
+        a[3 * i] = MU0_OVER_4PI * ax;
+        a[3 * i + 1] = MU0_OVER_4PI * ay;
+        a[3 * i + 2] = MU0_OVER_4PI * az;
+    }
+}
+
+// --- finite elements ---------------------------------------------------------------------------------------
+
+// g[a] = V grad(lambda_a); returns V
+__device__ static double volume_gradients(const double* nodes, const int* tet, double g[4][3])
+{
+    const double* x0 = nodes + 3 * (int64)tet[0];
+    double e[3][3];
+    for (int a = 0; a < 3; ++a)
+        for (int d = 0; d < 3; ++d) e[a][d] = nodes[3 * (int64)tet[a + 1] + d] - x0[d];
+    for (int a = 0; a < 3; ++a) {
+        const double* p = e[(a + 1) % 3];
+        const double* q = e[(a + 2) % 3];
+        g[a + 1][0] = (p[1] * q[2] - p[2] * q[1]) / 6;
+        g[a + 1][1] = (p[2] * q[0] - p[0] * q[2]) / 6;
+        g[a + 1][2] = (p[0] * q[1] - p[1] * q[0]) / 6;
+    }
+    for (int d = 0; d < 3; ++d) g[0][d] = -(g[1][d] + g[2][d] + g[3][d]);
+    return e[0][0] * g[1][0] + e[0][1] * g[1][1] + e[0][2] * g[1][2];
+}
+
+// out = sigma v, with 1 (isotropic) or 6 (xx, xy, xz, yy, yz, zz) components
+__device__ static void apply_sigma(const int components, const double* s, const double* v, double* out)
+{
+    if (components == 1) {
+        for (int d = 0; d < 3; ++d) out[d] = s[0] * v[d];
+    } else {
+        out[0] = s[0] * v[0] + s[1] * v[1] + s[2] * v[2];
+        out[1] = s[1] * v[0] + s[3] * v[1] + s[4] * v[2];
+        out[2] = s[2] * v[0] + s[4] * v[1] + s[5] * v[2];
+    }
+}
+
+extern "C" __global__ void load(
+    const int64 n, const double* nodes, const int* tets, const int components, const double* sigma,
+    const double* dadt, const int64* starts, const int* meeting, double* b)
+{
+    FOR_EACH(i, n) {
+        double g[4][3], flux[3], total = 0;
+        for (int64 s = starts[i]; s < starts[i + 1]; ++s) {
+            const int64 t = meeting[s];
+            volume_gradients(nodes, tets + 4 * t, g);
+            apply_sigma(components, sigma + components * t, dadt + 3 * t, flux);
+            int own = 0;
+            while (tets[4 * t + own] != i) ++own;
+            total += g[own][0] * flux[0] + g[own][1] * flux[1] + g[own][2] * flux[2];
+        }
+        b[i] = -total;
+    }
+}
+
+extern "C" __global__ void gradient(
+    const int64 m, const double* nodes, const int* tets, const double* phi, double* result)
+{
+    FOR_EACH(t, m) {
+        double g[4][3];
+        const double volume = volume_gradients(nodes, tets + 4 * t, g);
+        for (int d = 0; d < 3; ++d) {
+            double total = 0;
+            for (int a = 0; a < 4; ++a) total += phi[tets[4 * t + a]] * g[a][d];
+            result[3 * t + d] = total / volume;
+        }
+    }
+}
+
+// --- linear algebra on blocks of columns ---------------------------------------------------------------------
+
+template <typename Real>
+__device__ static void spmm(
+    const int64 rows, const int64 k, const int* indptr, const int* indices, const Real* values, const Real* x, Real* y)
+{
+    FOR_EACH(entry, rows * k) {
+        const int64 i = entry / k, q = entry % k;
+        Real total = 0;
+        for (int p = indptr[i]; p < indptr[i + 1]; ++p) total += values[p] * x[indices[p] * k + q];
+        y[entry] = total;
+    }
+}
+
+extern "C" __global__ void spmm_float32(
+    const int64 rows, const int64 k, const int* indptr, const int* indices, const float* v, const float* x, float* y)
+{
+    spmm<float>(rows, k, indptr, indices, v, x, y);
+}
+
+extern "C" __global__ void spmm_float64(
+    const int64 rows, const int64 k, const int* indptr, const int* indices, const double* v, const double* x, double* y)
+{
+    spmm<double>(rows, k, indptr, indices, v, x, y);
+}
+
+// partial[c,q] = sum over the rows of chunk c; called again with y absent to add up the partial sums
+extern "C" __global__ void partial_dots(
+    const int64 n, const int64 k, const int64 chunk, const double* x, const double* y, double* partial)
+{
+    const int64 chunks = (n + chunk - 1) / chunk;
+    FOR_EACH(entry, chunks * k) {
+        const int64 c = entry / k, q = entry % k;
+        const int64 end = (c + 1) * chunk < n ? (c + 1) * chunk : n;
+        double total = 0;
+        for (int64 i = c * chunk; i < end; ++i) total += y ? x[i * k + q] * y[i * k + q] : x[i * k + q];
+        partial[entry] = total;
+    }
+}

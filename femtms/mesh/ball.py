@@ -1,0 +1,71 @@
+"""Concentric spheres as tetrahedra whose faces lie on the spheres: a cube lattice blown up to a ball.
+
+Points of the cubic lattice at the same largest coordinate ("level") form a cube surface, and go to one sphere.  Each
+cell has a node in its middle, so no tetrahedron has two faces on a sphere, where the edges of the cube would flatten it.
+"""
+
+import numpy as np
+
+from femtms.errors import FemtmsError
+from femtms.head.sphere import LayeredSphere
+from femtms.mesh.lattice import MAX_TETS
+
+# The six faces of a cell: its corners are numbered 4i + 2j + k, each face goes around.
+_FACES = np.array([[0, 1, 3, 2], [4, 6, 7, 5], [0, 4, 5, 1], [2, 3, 7, 6], [0, 2, 6, 4], [1, 5, 7, 3]])
+
+
+def ball_tets(head: LayeredSphere, size_mm: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Nodes (n,3) in mm, tets (m,4) and tags (m,); radial edges are size_mm long, or a layer thick if that is less.
+
+    Raises FemtmsError when the size is out of range.
+    """
+    if not (np.isfinite(size_mm) and size_mm > 0):
+        raise FemtmsError(f"size_mm must be > 0; got {size_mm}")
+    radii, layer_of_level = _levels(head, size_mm)
+    levels = len(radii) - 1
+    if 12 * (2 * levels) ** 3 > MAX_TETS:
+        raise FemtmsError(f"size_mm={size_mm:g} would make {12 * (2 * levels) ** 3:,} tetrahedra; at most {MAX_TETS:,}")
+
+    grid = np.stack(np.meshgrid(*[np.arange(-levels, levels + 1)] * 3, indexing="ij"), axis=-1)
+    corners = _on_spheres(grid.reshape(-1, 3), radii)
+    corner_id = np.arange(len(corners)).reshape(grid.shape[:3])
+
+    lower = np.stack(np.meshgrid(*[np.arange(2 * levels)] * 3, indexing="ij"), axis=-1).reshape(-1, 3)
+    offsets = np.array([[i, j, k] for i in (0, 1) for j in (0, 1) for k in (0, 1)])
+    cell = np.stack([corner_id[tuple((lower + o).T)] for o in offsets], axis=1)  # (cells, 8)
+    centre_id = len(corners) + np.arange(len(cell))
+    outer_level = np.abs(lower[:, None] - levels + offsets).max(axis=(1, 2))
+    nodes = np.concatenate([corners, _on_spheres(lower - levels + 0.5, radii)])
+
+    # Both cells at a face must cut it along the same diagonal.  Where the edges of the cube were, three corners of a
+    # face lie on one circle, and only the diagonal through the fourth, the innermost, leaves two proper triangles.
+    rank = np.argsort(np.argsort(np.abs(grid).max(axis=-1).ravel(), kind="stable"))
+    tets = []
+    for face in _FACES:
+        quad = cell[:, face]
+        turn = np.where(np.isin(rank[quad].argmin(axis=1), (0, 2)), 0, 1)[:, None]
+        quad = np.take_along_axis(quad, (np.arange(4) + turn) % 4, axis=1)
+        for triangle in ((0, 1, 2), (0, 2, 3)):
+            tets.append(np.column_stack([centre_id, quad[:, triangle]]))
+    tags = np.tile(np.array(head.tags)[layer_of_level[outer_level]], 12)
+    return nodes, np.concatenate(tets), tags
+
+
+def _levels(head: LayeredSphere, size_mm: float) -> tuple[np.ndarray, np.ndarray]:
+    """Radius (mm) of each level from 0 at the centre, and the layer that lies just inside each level."""
+    radii, layers = [0.0], [0]
+    for layer, outer in enumerate(head.radii_mm):
+        steps = max(1, round((outer - radii[-1]) / size_mm))
+        radii += list(np.linspace(radii[-1], outer, steps + 1)[1:])
+        layers += [layer] * steps
+    return np.array(radii), np.array(layers)
+
+
+def _on_spheres(index: np.ndarray, radii: np.ndarray) -> np.ndarray:
+    """Lattice coordinates (n,3) -> points (n,3): the level gives the radius, tan() spaces the directions evenly."""
+    level = np.abs(index).max(axis=1)
+    direction = np.tan(0.25 * np.pi * index / np.maximum(level, 0.5)[:, None])
+    direction /= np.maximum(np.linalg.norm(direction, axis=1), 1e-300)[:, None]
+    points: np.ndarray = np.interp(level, np.arange(len(radii)), radii)[:, None] * direction
+    return points
+

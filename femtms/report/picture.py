@@ -1,0 +1,449 @@
+"""The picture of one simulation: |E| on the brain with the coil in place, and three cuts through the peak."""
+
+from collections.abc import Sequence
+from os import PathLike
+
+import numpy as np
+import scipy.ndimage as ndi
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Colormap, LinearSegmentedColormap, Normalize
+from matplotlib.figure import Figure
+from matplotlib.patheffects import AbstractPathEffect, withStroke
+from matplotlib.ticker import MaxNLocator
+
+from femtms.field.statistics import weighted_percentiles
+from femtms.mesh.locate import rasterised
+from femtms.mesh.surface import boundary_faces
+from femtms.mesh.tetmesh import TetMesh
+from femtms.report.render import Camera, Picture, render, smoothed, vertex_normals
+from femtms.tissue import Tissue
+
+WIDTH, HEIGHT, DPI = 11.0, 7.4, 300  # inches; in a print 7 inches wide the smallest text has 5.5 points
+BRAIN = (int(Tissue.WM), int(Tissue.GM))
+
+# (towards the negative, towards the positive end) of x, y, z in head coordinates
+LETTERS = (("L", "R"), ("P", "A"), ("I", "S"))
+PLANES = {0: "sagittal", 1: "coronal", 2: "axial"}
+
+ARROW = 45.0  # mm
+INK = "#1a1a1a"
+PEAK = "#00a6d6"  # a hue that the colour map of the field does not contain
+# Greys of what carries no colour in a cut, from dark to light in the order of depth.
+GREYS = {Tissue.CSF: 0.97, Tissue.BONE: 0.89, Tissue.COMPACT_BONE: 0.89, Tissue.SPONGY_BONE: 0.85}
+
+
+def _field_colours() -> Colormap:
+    """From light grey through yellow and red to purple; lightness falls all the way.
+
+    The low end must be light: most of the brain is there, and a shaded relief shows on light colours only.
+    It is matplotlib's inferno, reversed, without its black end and with grey in place of its bright yellow.
+    """
+    colours = colormaps["inferno_r"](np.linspace(0.03, 0.83, 256))
+    grey = np.array([0.93, 0.92, 0.89, 1.0])
+    mix = np.clip(1 - np.linspace(0, 1, 256) / 0.22, 0, 1)[:, None]
+    return LinearSegmentedColormap.from_list("field", mix * grey + (1 - mix) * colours)
+
+
+def cut_tets(
+    mesh: TetMesh, axis: int, at: float, pixel: float = 0.5e-3, box: np.ndarray | None = None
+) -> tuple[np.ndarray, tuple[float, float, float, float]]:
+    """Tetrahedron at each pixel of the plane where coordinate `axis` (0, 1, 2 for x, y, z) equals `at` m.
+
+    pixel m; box (2,3) m, lower and upper corner of what is shown, the whole mesh if None.
+    Returns indices (rows, columns), -1 outside, and the extent left, right, bottom, top in mm.
+    Columns go along the first and rows along the second of the two other coordinates, from low to high
+    (origin "lower"): the subject's left is on the left.
+    """
+    low, high = (mesh.nodes.min(axis=0), mesh.nodes.max(axis=0)) if box is None else box
+    shape = np.maximum(np.ceil((high - low) / pixel - 1e-6), 1).astype(int)
+    shape[axis] = 1
+    affine = np.diag([pixel, pixel, pixel, 1.0])
+    affine[:3, 3] = low + pixel / 2
+    affine[axis, 3] = at
+    beyond = (mesh.nodes[:, axis] > at)[mesh.tets].sum(axis=1)
+    touching = np.flatnonzero((beyond > 0) & (beyond < 4))
+    if len(touching) == 0:
+        owner = np.full(shape, -1, np.int32)
+    else:
+        owner = rasterised(
+            mesh.nodes, mesh.tets[touching], affine, (int(shape[0]), int(shape[1]), int(shape[2]))
+        )
+        owner = np.where(owner >= 0, touching[owner], -1)
+    u, v = (d for d in range(3) if d != axis)
+    mm = 1e3 * low, 1e3 * (low + pixel * shape)
+    extent = (float(mm[0][u]), float(mm[1][u]), float(mm[0][v]), float(mm[1][v]))
+    return np.squeeze(owner, axis=axis).T, extent
+
+
+def cut(
+    mesh: TetMesh, values: np.ndarray, axis: int, at: float, pixel: float = 0.5e-3
+) -> tuple[np.ndarray, tuple[float, float, float, float]]:
+    """values (m,) in the plane where coordinate `axis` equals `at` m.
+
+    Returns the image (rows, columns), NaN outside the mesh, and its extent in mm.
+    Rows and columns as in `cut_tets`: the subject's left is in the first columns of an axial or coronal cut.
+    """
+    owner, extent = cut_tets(mesh, axis, at, pixel)
+    return np.where(owner >= 0, values[owner], np.nan), extent
+
+
+def surface_field(
+    mesh: TetMesh, magnE: np.ndarray, surface_tags: Sequence[int] = BRAIN
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The surface of some tissues with |E| on it: nodes (s,3) mm, faces (f,3), values (s,) V/m.
+
+    The value at a node is the mean over the grey matter that meets there, weighted by volume, and over all of
+    `surface_tags` where no grey matter does; all tetrahedra count when none of the tissues occurs.
+    """
+    inside = np.isin(mesh.tags, surface_tags)
+    if not inside.any():
+        inside[:] = True
+    faces = boundary_faces(mesh.tets[inside])
+    used, faces = np.unique(faces, return_inverse=True)
+    values = np.full(len(used), np.nan)
+    for chosen in (inside & (mesh.tags == Tissue.GM), inside):
+        corners, volumes = mesh.tets[chosen], mesh.volumes[chosen]
+        weight = np.bincount(corners.ravel(), np.repeat(volumes, 4), len(mesh.nodes))[used]
+        total = np.bincount(corners.ravel(), np.repeat(volumes * magnE[chosen], 4), len(mesh.nodes))[used]
+        fill = np.isnan(values) & (weight > 0)
+        values[fill] = total[fill] / weight[fill]
+    return 1e3 * mesh.nodes[used], faces.reshape(-1, 3), values
+
+
+def letters(direction: np.ndarray) -> str:
+    """Anatomical name of a direction (3,), the strongest component first: "L", "AS".
+
+    >>> letters(np.array([-1.0, 0, 0])), letters(np.array([0, 0.6, 0.8])), letters(np.array([0.2, 0, -1]))
+    ('L', 'SA', 'I')
+    """
+    order = np.argsort(-np.abs(direction), kind="stable")
+    return "".join(LETTERS[d][int(direction[d] > 0)] for d in order if abs(direction[d]) > 0.4)
+
+
+def _views(pose: np.ndarray, peak: np.ndarray) -> list[tuple[str, np.ndarray, np.ndarray]]:
+    """Title, direction of sight and up of three views: along the coil's axis and two that differ from it."""
+    axis, left = pose[:3, 2] / np.linalg.norm(pose[:3, 2]), peak[0] < 0
+    up, front = np.array([0.0, 0.0, 1.0]), np.array([0.0, 1.0, 0.0])
+    standard = [
+        ("from the left" if left else "from the right", np.array([1.0 if left else -1.0, 0.0, 0.0]), up),
+        ("from above", -up, front),
+        ("from the front" if peak[1] > 0 else "from behind", -front if peak[1] > 0 else front, up),
+    ]
+    differing = [view for view in standard if view[1] @ axis < np.cos(np.radians(30))]
+    return [("along the coil axis", axis, up if abs(axis[2]) < 0.8 else front), *differing[:2]]
+
+
+def _halo(width: float) -> list[AbstractPathEffect]:
+    """A white rim of `width` points, so that dark lines and letters can be read on any ground."""
+    return [withStroke(linewidth=width, foreground="white")]
+
+
+def _head_outline(ax: Axes, camera: Camera, nodes: np.ndarray) -> None:
+    """The head behind the brain as a pale shape: where any of its nodes (n,3) mm are seen, holes filled."""
+    left, right, bottom, top = camera.extent
+    step = 4.0  # mm, wider than the spacing of nodes in most meshes
+    u, v, _ = camera.project(nodes).T
+    pad = 10 * step
+    edges = [np.arange(low - pad, high + pad + step, step) for low, high in ((left, right), (bottom, top))]
+    counts = np.histogram2d(u, v, bins=edges)[0]
+    mask = ndi.binary_fill_holes(ndi.binary_closing(counts > 0, iterations=2))
+    soft = ndi.gaussian_filter(mask.astype(float), 0.8)
+    centres = [(e[1:] + e[:-1]) / 2 for e in edges]
+    ax.contourf(*centres, soft.T, levels=[0.5, 2], colors=["#f1f1f1"], zorder=0)
+    ax.contour(*centres, soft.T, levels=[0.5], colors=["#c4c4c4"], linewidths=0.7, zorder=0.1)
+
+
+def _split(line: np.ndarray, picture: Picture) -> tuple[np.ndarray, np.ndarray]:
+    """Visible and hidden parts of a polyline (p,3) mm as projected (s,2) mm; NaN where the other part is."""
+    lengths = np.linalg.norm(np.diff(line, axis=0), axis=1)
+    along = np.concatenate([[0.0], np.cumsum(lengths)])
+    fine = np.union1d(along, np.linspace(0, along[-1], max(2, int(along[-1]))))  # about a point per mm
+    points = np.stack([np.interp(fine, along, line[:, d]) for d in range(3)], axis=1)
+    uv, hidden = picture.camera.project(points)[:, :2], picture.hides(points)[:, None]
+    # the visible part keeps the first hidden point, so that no gap opens between the two
+    kept = ~hidden
+    kept[1:] |= kept[:-1].copy()
+    return np.where(kept, uv, np.nan), np.where(hidden, uv, np.nan)
+
+
+def _arrow(pose: np.ndarray) -> np.ndarray:
+    """Tail and tip (2,3) mm of the arrow along the coil's y axis."""
+    return pose[:3, 3] + np.array([[0.0], [ARROW]]) * pose[:3, 1]
+
+
+def _draw_coil(
+    ax: Axes, picture: Picture, lines: list[np.ndarray], points: np.ndarray, pose: np.ndarray
+) -> None:
+    """Windings (or dipoles as dots) and the coil's y axis, in mm; what the brain hides is faint."""
+    metres = sum(float(np.linalg.norm(np.diff(line, axis=0), axis=1).sum()) for line in lines) / 1e3
+    width = float(np.clip(1.9 / np.sqrt(1 + metres), 0.5, 1.5))  # many turns must not cover the brain
+    for line in lines:
+        shown, hidden = _split(line, picture)
+        ax.plot(*hidden.T, color=INK, lw=0.8 * width, alpha=0.3, zorder=3, solid_capstyle="butt")
+        ax.plot(
+            *shown.T, color=INK, lw=width, zorder=4, path_effects=_halo(width + 0.9), solid_capstyle="butt"
+        )
+    if not lines and len(points):
+        uv, hidden = picture.camera.project(points)[:, :2], picture.hides(points)
+        size = float(np.clip(900 / len(points), 1.0, 6.0))
+        ax.scatter(uv[hidden, 0], uv[hidden, 1], s=size, color=INK, alpha=0.15, linewidths=0, zorder=3)
+        ax.scatter(uv[~hidden, 0], uv[~hidden, 1], s=size, color=INK, alpha=0.75, linewidths=0, zorder=4)
+    ends = picture.camera.project(_arrow(pose))[:, :2]
+    if np.linalg.norm(ends[1] - ends[0]) < 0.2 * ARROW:  # seen along the arrow
+        return
+    arrow = ax.annotate(
+        "",
+        xy=(ends[1, 0], ends[1, 1]),
+        xytext=(ends[0, 0], ends[0, 1]),
+        arrowprops={
+            "arrowstyle": "-|>,head_width=0.22,head_length=0.5",
+            "color": INK,
+            "lw": 1.6,
+            "shrinkA": 0,
+            "shrinkB": 0,
+        },
+        annotation_clip=False,
+        zorder=6,
+    )
+    if arrow.arrow_patch is not None:
+        arrow.arrow_patch.set_path_effects(_halo(3.4))
+    tip = ends[1] + 7 * (ends[1] - ends[0]) / np.linalg.norm(ends[1] - ends[0])
+    ax.text(
+        tip[0],
+        tip[1],
+        "y",
+        ha="center",
+        va="center",
+        style="italic",
+        fontsize=10,
+        color=INK,
+        zorder=6,
+        path_effects=_halo(2.5),
+    )
+
+
+def _edge_letters(ax: Axes, right: np.ndarray, up: np.ndarray) -> None:
+    """Anatomical directions at the four edges."""
+    edges = (
+        (-right, 0.03, 0.5, "left", "center"),
+        (right, 0.97, 0.5, "right", "center"),
+        (up, 0.5, 0.98, "center", "top"),
+        (-up, 0.5, 0.02, "center", "bottom"),
+    )
+    for direction, x, y, ha, va in edges:
+        ax.text(
+            x, y, letters(direction), ha=ha, va=va, transform=ax.transAxes, fontsize=11, fontweight="bold",
+            color=INK, zorder=9, path_effects=_halo(2.5),
+        )  # fmt: skip
+
+
+def _draw_view(
+    ax: Axes, picture: Picture, colours: Colormap, limit: float, *, head: np.ndarray, peak: np.ndarray,
+    lines: list[np.ndarray], points: np.ndarray, pose: np.ndarray, title: str,
+) -> None:  # fmt: skip
+    camera = picture.camera
+    shaded = Picture(camera, picture.value, picture.shade * picture.relief(), picture.depth)
+    image = shaded.coloured(colours(shaded.value / limit)[..., :3])
+    left, right, bottom, top = camera.extent
+    _head_outline(ax, camera, head)
+    ax.imshow(image, extent=camera.extent, zorder=1)
+    _draw_coil(ax, picture, lines, points, pose)
+    if not picture.hides(peak[None], tolerance=10.0)[
+        0
+    ]:  # the peak lies within the tissue, not on its surface
+        u, v, _ = camera.project(peak[None])[0]
+        ax.plot(u, v, "o", ms=6, mfc="none", mec=PEAK, mew=1.6, zorder=7, path_effects=_halo(3))
+    bar = max((b for b in (1, 2, 5, 10, 20, 50) if b < 0.25 * (right - left)), default=1)  # mm
+    ax.plot(
+        [left + 4, left + 4 + bar], [bottom + 5, bottom + 5], color=INK, lw=2, zorder=8, solid_capstyle="butt"
+    )
+    ax.text(
+        left + 4 + bar / 2, bottom + 8, f"{bar} mm", ha="center", va="bottom", fontsize=8.5, color=INK,
+        zorder=8, path_effects=_halo(2),
+    )  # fmt: skip
+    _edge_letters(ax, camera.axes[0], camera.axes[1])
+    ax.set(xlim=(left, right), ylim=(bottom, top), aspect="equal")
+    ax.axis("off")
+    ax.set_title(title, fontsize=10.5, pad=3)
+
+
+def _draw_cut(
+    ax: Axes, mesh: TetMesh, magnE: np.ndarray, colours: Colormap, limit: float, *, axis: int,
+    peak: np.ndarray, box: np.ndarray, coloured_tags: Sequence[int],
+) -> None:  # fmt: skip
+    """The plane through the peak (3,) m within box (2,3) m: |E| in the brain, greys elsewhere, outlines."""
+    owner, extent = cut_tets(mesh, axis, float(peak[axis]), box=box)
+    tags = np.where(owner >= 0, mesh.tags[owner], 0)
+    image = np.ones((*owner.shape, 4))
+    for tag in np.unique(tags[tags > 0]):
+        image[tags == tag, :3] = GREYS.get(tag, 0.8)
+    inside = np.isin(tags, coloured_tags)
+    image[inside] = colours(magnE[owner[inside]] / limit)
+    ax.imshow(image, origin="lower", extent=extent, interpolation="nearest")
+    for tag in (0, *np.unique(tags[tags > 0])):
+        soft = ndi.gaussian_filter(
+            (tags == tag).astype(float), 0.8
+        )  # an outline through the pixels, not around them
+        if soft.min() < 0.5 < soft.max():
+            ax.contour(
+                soft, levels=[0.5], extent=extent, origin="lower", colors=[INK], linewidths=0.35, alpha=0.8
+            )
+    u, v = (d for d in range(3) if d != axis)
+    mm = 1e3 * peak
+    left, right, bottom, top = extent
+    gap = 7.0  # mm around the peak that the lines leave free
+    for x, y in (
+        ([left, mm[u] - gap], [mm[v], mm[v]]),
+        ([mm[u] + gap, right], [mm[v], mm[v]]),
+        ([mm[u], mm[u]], [bottom, mm[v] - gap]),
+        ([mm[u], mm[u]], [mm[v] + gap, top]),
+    ):
+        ax.plot(x, y, color=PEAK, lw=0.8, alpha=0.9)
+    _edge_letters(ax, np.eye(3)[u], np.eye(3)[v])
+    ax.set(xlim=(left, right), ylim=(bottom, top), aspect="equal")
+    ax.set_xlabel("xyz"[u] + " (mm)", fontsize=9.5, labelpad=1)
+    ax.set_ylabel("xyz"[v] + " (mm)", fontsize=9.5, labelpad=-4)
+    for scale in (ax.xaxis, ax.yaxis):
+        scale.set_major_locator(MaxNLocator(6, steps=[1, 2, 4, 10]))
+    ax.tick_params(labelsize=8.5, length=2.5, pad=2)
+    ax.set_title(f"{PLANES[axis]}, {'xyz'[axis]} = {_number(mm[axis])} mm", fontsize=10.5, pad=4)
+
+
+def _number(x: float) -> str:
+    """One decimal, and the minus sign that the axes of the plots have."""
+    return f"{round(x, 1) + 0.0:.1f}".replace("-", "\N{MINUS SIGN}")
+
+
+def _shown_box(mesh: TetMesh, tags: Sequence[int]) -> np.ndarray:
+    """Lower and upper corner (2,3) m of the cuts: the tissues, skull and scalp around them, some air."""
+    around, air = 32e-3, 11e-3  # m; the letters stand in the air
+    of_tissues = mesh.nodes[np.unique(mesh.tets[np.isin(mesh.tags, tags)])]
+    low = np.maximum(of_tissues.min(axis=0) - around, mesh.nodes.min(axis=0) - air)
+    high = np.minimum(of_tissues.max(axis=0) + around, mesh.nodes.max(axis=0) + air)
+    return np.stack([low, high])
+
+
+def draw_field(
+    path: str | PathLike[str],
+    mesh: TetMesh,
+    magnE: np.ndarray,
+    *,
+    peak: np.ndarray,
+    coil_lines: Sequence[np.ndarray],
+    pose: np.ndarray,
+    title: str,
+    surface_tags: Sequence[int] = BRAIN,
+    unit_note: str = "",
+    coil_points: np.ndarray | None = None,
+) -> None:
+    """Write a PNG: the brain's surface coloured by |E| from three sides with the coil, and three cuts.
+
+    magnE (m,) V/m for each tetrahedron; peak (3,) m, through which the cuts go.
+    coil_lines (p,3) m each, windings in head coordinates; without any, coil_points (d,3) m are drawn as dots.
+    pose (4,4) mm, columns x, y, z (into the head), centre: the coil's frame.
+    title says which coil, where, and at which dI/dt; unit_note is added to the label of the colour bar.
+    """
+    peak, pose = np.asarray(peak, float), np.asarray(pose, float)
+    shown = tuple(int(t) for t in surface_tags if (mesh.tags == t).any()) or tuple(
+        int(t) for t in mesh.tissues
+    )
+    core = np.isin(mesh.tags, [Tissue.GM] if Tissue.GM in shown else shown)
+    limit = float(weighted_percentiles(magnE[core], mesh.volumes[core], (99.9,))[0]) or 1.0
+    nearest = np.argmin(((mesh.centroids - peak) ** 2).sum(axis=1) + np.where(core, 0, np.inf))
+    colours = _field_colours()
+
+    nodes, faces, values = surface_field(mesh, magnE, shown)
+    nodes = smoothed(nodes, faces)
+    normals = vertex_normals(nodes, faces)
+    lines = [1e3 * np.asarray(line, float) for line in coil_lines]
+    points = np.empty((0, 3)) if coil_points is None else 1e3 * np.asarray(coil_points, float)
+
+    fig = Figure(figsize=(WIDTH, HEIGHT), dpi=DPI, facecolor="white")
+    canvas = FigureCanvasAgg(fig)
+    fitting = min(12.5, 1300 / max(len(title), 1))  # points: a long name of a coil file must stay on the page
+    fig.text(0.02, 0.975, title, fontsize=fitting, fontweight="bold", va="top", color=INK)
+    where = " in grey matter" if Tissue.GM in shown else ""
+    position = ", ".join(_number(x) for x in 1e3 * peak)
+    found = f"peak |E|{where}: {magnE[nearest]:.3g} V/m at ({position}) mm (blue ring and lines)"
+    note = f"{found};  arrow: y axis of the coil;  colours end at the 99.9th percentile"
+    fig.text(0.02, 0.937, note, fontsize=9.5, va="top", color=INK)
+
+    head = 1e3 * mesh.nodes[np.unique(mesh.tets)]  # a mesh may carry nodes that no tetrahedron uses
+    views = _views(pose, 1e3 * peak)
+    height, width = 2.95, 3.2  # inches of a view
+    cameras = _cameras(
+        views, nodes, [*lines, points, _arrow(pose)], (round(height * DPI), round(width * DPI))
+    )
+    for column, (view, camera) in enumerate(zip(views, cameras)):
+        _draw_view(
+            fig.add_axes(_place(0.1 + column * 3.33, 3.5, width, height)),
+            render(camera, nodes, faces, values, normals),
+            colours, limit, head=head, peak=1e3 * peak, lines=lines, points=points, pose=pose,
+            title=view[0],
+        )  # fmt: skip
+
+    box = _shown_box(mesh, shown)
+    size = 1e3 * (box[1] - box[0])
+    row, height, label = 10.0, 2.75, 0.62  # inches: width and height of the row of cuts, room for a label
+    widths = 2 * size[0] + size[1]
+    scale = min(height / max(size[1:]), (row - 3 * label) / widths)  # inches per mm, the same in all cuts
+    gap = (row - scale * widths) / 3
+    left = 0.0
+    for axis in (2, 1, 0):
+        u, v = (d for d in range(3) if d != axis)
+        place = _place(left + gap, 0.42 + height - scale * size[v], scale * size[u], scale * size[v])
+        _draw_cut(
+            fig.add_axes(place),
+            mesh,
+            magnE,
+            colours,
+            limit,
+            axis=axis,
+            peak=peak,
+            box=box,
+            coloured_tags=shown,
+        )
+        left += gap + scale * size[u]
+
+    bar = fig.colorbar(
+        ScalarMappable(Normalize(0, limit), colours),
+        cax=fig.add_axes(_place(10.15, 1.1, 0.2, 4.7)),
+        extend="max",
+    )
+    bar.set_label("|E| (V/m)" + (f", {unit_note}" if unit_note else ""), fontsize=11.5)
+    bar.ax.tick_params(labelsize=10)
+    canvas.print_png(path)
+
+
+def _place(left: float, bottom: float, width: float, height: float) -> tuple[float, float, float, float]:
+    """Inches on the page to the fractions that matplotlib wants."""
+    return (left / WIDTH, bottom / HEIGHT, width / WIDTH, height / HEIGHT)
+
+
+def _cameras(
+    views: list[tuple[str, np.ndarray, np.ndarray]],
+    nodes: np.ndarray,
+    coil: list[np.ndarray],
+    shape: tuple[int, int],
+) -> list[Camera]:
+    """One camera for each view, of one scale at which the surface (n,3) mm and the coil fit into all of them.
+
+    A coil counts as far as half the brain's size beyond it; what lies farther out is cut off.
+    """
+    middle = (nodes.min(axis=0) + nodes.max(axis=0)) / 2
+    room = 0.84 * np.array([shape[1], shape[0]])  # pixels, without the letters at the edges
+    centres, pixel = [], 0.0
+    for _, looking, up in views:
+        camera = Camera(looking, up, middle, 1.0, shape)
+        brain = camera.project(nodes)[:, :2]
+        first, last = brain.min(axis=0), brain.max(axis=0)
+        farthest = (last - first) / 2
+        all_points = np.concatenate([brain, *(camera.project(c)[:, :2] for c in coil)])
+        low = np.maximum(all_points.min(axis=0), first - farthest)
+        high = np.minimum(all_points.max(axis=0), last + farthest)
+        pixel = max(pixel, float(((high - low) / room).max()))
+        centres.append(middle + (low + high) / 2 @ camera.axes[:2])
+    return [Camera(looking, up, centre, pixel, shape) for (_, looking, up), centre in zip(views, centres)]

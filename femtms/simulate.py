@@ -1,0 +1,181 @@
+"""The main job: from a head, a coil and a place to the electric field, its numbers and its picture."""
+
+import platform
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from femtms import simulator
+from femtms.coil.coil import Coil
+from femtms.coil.place import DEFAULT_GAP_MM, check_clear, place
+from femtms.coil.pose import Pose
+from femtms.conductivity.isotropic import sigma_by_tag
+from femtms.errors import FemtmsError
+from femtms.field.field import Field
+from femtms.head.labels import LabelVolume
+from femtms.head.sphere import LayeredSphere
+from femtms.io.coils import load_coil
+from femtms.io.files import check_out, sha256_of, whole_folder
+from femtms.io.heads import head_provenance, load_head
+from femtms.io.nifti import covering_grid, write_json, write_magnitude
+from femtms.io.poses import read_pose
+from femtms.io.results import save_field
+from femtms.mesh.generate import DEFAULT_SIZE_MM, mesh_head
+from femtms.mesh.tetmesh import TetMesh
+from femtms.report.picture import draw_field
+from femtms.tissue import Tissue, name_of
+
+RESULTS = ("field.vtu", "field.msh", "magnE.nii.gz", "field.png", "summary.json")
+_LIBRARIES = ("femtms", "numpy", "scipy", "numba", "pyamg", "meshio", "nibabel", "matplotlib")
+
+Place = str | Sequence[float]
+
+
+def simulate(
+    head: str | Path | LayeredSphere,
+    coil: str | Path,
+    out: str | Path,
+    *,
+    at: Place | None = None,
+    towards: Place | None = None,
+    gap_mm: float = DEFAULT_GAP_MM,
+    matrix: str | Path | None = None,
+    size_mm: float = DEFAULT_SIZE_MM,
+    sigma: Mapping[int | str, float] | None = None,
+    didt: float = 1e6,
+    device: str = "auto",
+    rtol: float = 1e-6,
+    overwrite: bool = False,
+    stage: Callable[[str], AbstractContextManager[Any]] = lambda name: nullcontext(),
+) -> dict[str, Any]:
+    """Compute the field of a coil in a head, write RESULTS into the folder `out`, and return the summary.
+
+    head     built-in name, label volume, mesh file, or a LayeredSphere
+    coil     built-in name or .ccd file
+    at, towards, gap_mm   where the coil is: see `place`; or
+    matrix   a file with its 4×4 matrix in mm
+    size_mm  of the tetrahedra, for heads that are meshed here
+    sigma    {tissue number or name: S/m} in place of the built-in values
+    didt     rate of change of the current, A/s
+    stage    called with the name of each long stage, returns a context manager: for progress displays
+
+    The results appear whole or not at all.  Raises FemtmsError.
+    """
+    if (matrix is None) == (at is None) or (at is None) != (towards is None):
+        raise FemtmsError("the coil's place must be given either by 'at' and 'towards' or by a matrix")
+    out = Path(out)
+    check_out(out, RESULTS, overwrite)
+    seconds: dict[str, float] = {}
+
+    @contextmanager
+    def timed(key: str, title: str) -> Iterator[None]:
+        start = time.perf_counter()
+        with stage(title):
+            yield
+        seconds[key] = time.perf_counter() - start
+
+    # bad input is found before the long stages start
+    sigma_by_tag(sigma or {})
+    the_coil = load_coil(coil)
+    the_pose = None if matrix is None else read_pose(matrix)
+    with timed("read", "reading the head"):
+        source = head if isinstance(head, LayeredSphere) else load_head(head)
+    with timed("mesh", "meshing"):
+        mesh = source if isinstance(source, TetMesh) else mesh_head(source, size_mm)
+    with timed("place", "placing the coil"):
+        if the_pose is None:
+            assert at is not None and towards is not None
+            the_pose = place(mesh, at, towards, gap_mm)
+        check_clear(mesh, the_coil, the_pose)
+
+    sim = simulator.Simulator(mesh, sigma, device=device, rtol=rtol, stage=stage)
+    field = sim.solve(the_coil, the_pose, didt)
+    seconds |= sim.seconds | dict(field.seconds)
+
+    with whole_folder(out, RESULTS, overwrite) as folder:
+        with timed("write", "writing the field"):
+            save_field(field, folder / "field.vtu")
+            save_field(field, folder / "field.msh")
+            grid = (source.affine, source.data.shape) if isinstance(source, LabelVolume) else covering_grid(mesh)
+            write_magnitude(folder / "magnE.nii.gz", mesh, field.magnE, grid, f"magnE, V/m, {didt:g} A/s")
+        with timed("picture", "drawing"):
+            draw_summary_picture(folder / "field.png", field, head, at)
+        summary = {
+            "inputs": _inputs(head, coil, the_coil, sigma),
+            "placement": {"at": _listed(at), "towards": _listed(towards), "gap_mm": gap_mm if at is not None else None},
+            "size_mm": None if isinstance(source, TetMesh) else size_mm,
+        } | field_summary(field, sim, seconds)
+        write_json(folder / "summary.json", summary)
+    return summary
+
+
+def field_summary(field: Field, sim: "simulator.Simulator", seconds: Mapping[str, float]) -> dict[str, Any]:
+    """What was computed, how, and what came out, for JSON."""
+    mesh = field.mesh
+    return {
+        "versions": {name: version(name) for name in _LIBRARIES} | {"python": platform.python_version()},
+        "device": field.device,
+        "mesh": {
+            "nodes": len(mesh.nodes),
+            "tets": len(mesh.tets),
+            "volume_ml": 1e6 * float(mesh.volumes.sum()),
+            "notes": list(mesh.notes),
+        },
+        "conductivity_S_per_m": {
+            name_of(tag): float(sim.sigma[mesh.tags == tag][0, 0]) for tag in mesh.tissues
+        },
+        "coil": field.coil.name,
+        "pose_mm": field.pose.matrix.tolist(),
+        "didt": field.didt,
+        "solver": {
+            "order": 1,
+            "unknowns": len(mesh.nodes),
+            "rtol": sim.rtol,
+            "iterations": field.iterations,
+            "residual": field.residual,
+        },
+        "seconds": {name: round(value, 4) for name, value in seconds.items()},
+        "tissues": {name: summary.as_dict() for name, summary in field.summary().items()},
+    }
+
+
+def draw_summary_picture(path: Path, field: Field, head: str | Path | LayeredSphere, at: Place | None) -> None:
+    """field.png: the brain with the coil, and cuts through the peak in grey matter (in any tissue without it)."""
+    mesh = field.mesh
+    summaries = field.summary()
+    strongest = max(summaries.values(), key=lambda s: s.peak)
+    target = summaries.get(name_of(Tissue.GM), strongest)
+    posed: Coil = field.coil.moved(field.pose)
+    head_name = head.name if isinstance(head, LayeredSphere) else Path(head).name
+    where = f" over {at}" if isinstance(at, str) else ""
+    draw_field(
+        path,
+        mesh,
+        field.magnE,
+        peak=[1e-3 * c for c in target.peak_mm],
+        coil_lines=posed.outlines,
+        coil_points=posed.positions,
+        pose=field.pose.matrix,
+        title=f"{field.coil.name}{where}, dI/dt = {1e-6 * field.didt:g} A/µs, head: {head_name}",
+    )
+
+
+def _inputs(
+    head: str | Path | LayeredSphere, coil: str | Path, the_coil: Coil, sigma: Mapping[int | str, float] | None
+) -> dict[str, Any]:
+    """Names, paths and hashes of what went in."""
+    if isinstance(head, LayeredSphere):
+        of_head: dict[str, Any] = {"name": head.name, "radii_mm": list(head.radii_mm), "tags": list(head.tags)}
+    else:
+        of_head = head_provenance(head)
+    path = Path(coil)
+    of_coil = {"path": str(path.resolve()), "sha256": sha256_of(path)} if path.is_file() else {"name": the_coil.name}
+    return {"head": of_head, "coil": of_coil, "sigma": {str(k): float(v) for k, v in (sigma or {}).items()}}
+
+
+def _listed(place: Place | None) -> Any:
+    return place if place is None or isinstance(place, str) else [float(c) for c in place]

@@ -1,0 +1,142 @@
+"""One head, many coil positions: settings and state; the results are Fields."""
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import numpy as np
+
+from femtms.backend import backend
+from femtms.coil.coil import Coil
+from femtms.coil.place import check_clear
+from femtms.coil.pose import Pose
+from femtms.conductivity.isotropic import Conductivity, conductivity_of
+from femtms.errors import FemtmsError
+from femtms.fem.p1 import P1
+from femtms.field.field import Field
+from femtms.mesh.tetmesh import TetMesh
+from femtms.solver.potential import PotentialSolver
+
+log = logging.getLogger("femtms")
+
+Stage = Callable[[str], AbstractContextManager[Any]]
+_BLOCK_BYTES = 2**30  # of ∂A/∂t, the largest array that grows with the number of right-hand sides
+_LARGEST_BLOCK = 16
+
+
+def _silent(name: str) -> AbstractContextManager[Any]:
+    return nullcontext()
+
+
+class Simulator:
+    """Everything that depends on the head alone, done once: K, its multigrid hierarchy, the arrays on the device.
+
+    mesh          the head
+    conductivity  None for the values of femtms.tissue, {tissue: S/m} to override some, (m,) or (m,3,3): see conductivity_of
+    order         of the elements; 1 (linear)
+    device        "auto", "cpu" or "cuda"
+    rtol          relative residual of the linear system at which a solve has converged
+    ground        node of the mesh whose potential is tied to zero; the field does not depend on it
+    stage         called with the name of each long stage, returns a context manager: for progress displays
+
+    Raises FemtmsError for bad conductivities, another order, or a device that is not there.
+    """
+
+    def __init__(
+        self,
+        mesh: TetMesh,
+        conductivity: Conductivity = None,
+        order: int = 1,
+        device: str = "auto",
+        rtol: float = 1e-6,
+        ground: int | None = None,
+        stage: Stage = _silent,
+    ) -> None:
+        if order != 1:
+            raise FemtmsError(f"order must be 1 (linear elements); got {order}")
+        if not 1e-14 <= rtol < 1:
+            raise FemtmsError(f"rtol must be between 1e-14 and 1; got {rtol}")
+        self.mesh = mesh
+        self.rtol = rtol
+        self.backend = backend(device)
+        self.seconds: dict[str, float] = {}
+        self._stage = stage
+        self.sigma = conductivity_of(mesh, conductivity)
+
+        with stage("assembling"):
+            start = time.perf_counter()
+            self._p1, stiffness = P1.build(mesh, self.sigma, self.backend)
+            self.seconds["assemble"] = time.perf_counter() - start
+        with stage("setting up the solver"):
+            start = time.perf_counter()
+            if ground is not None:
+                if not 0 <= ground < len(mesh.nodes):
+                    raise FemtmsError(f"ground must be a node, 0 to {len(mesh.nodes) - 1}; got {ground}")
+                ground = int(np.flatnonzero(self._p1.permutation == ground)[0])
+            self._solver = PotentialSolver.build(stiffness, ground, self.backend)
+            self.backend.synchronise()
+            self.seconds["setup"] = time.perf_counter() - start
+
+    def solve(self, coil: Coil, poses: Pose | Iterable[Pose], didt: float = 1e6) -> Any:
+        """The Field of a coil in one pose, or the list of Fields for many.
+
+        didt  rate of change of the coil's current in A/s; the field is proportional to it
+
+        Raises FemtmsError when the coil is inside the head or didt is not finite, NotConverged when the solver stops short.
+        """
+        if isinstance(poses, Pose):
+            return next(self.solve_each(coil, [poses], didt))
+        return list(self.solve_each(coil, poses, didt))
+
+    def solve_each(self, coil: Coil, poses: Iterable[Pose], didt: float = 1e6) -> Iterator[Field]:
+        """The Fields one after the other, solved in blocks: for more poses than there is memory for Fields."""
+        if not np.isfinite(didt):
+            raise FemtmsError(f"didt must be finite, in A/s; got {didt}")
+        block: list[Pose] = []
+        largest = int(np.clip(_BLOCK_BYTES // (24 * len(self.mesh.tets)), 1, _LARGEST_BLOCK))
+        for pose in poses:
+            check_clear(self.mesh, coil, pose)
+            block.append(pose)
+            if len(block) == largest:
+                yield from self._solve_block(coil, block, didt)
+                block = []
+        if block:
+            yield from self._solve_block(coil, block, didt)
+
+    def _solve_block(self, coil: Coil, poses: list[Pose], didt: float) -> Iterator[Field]:
+        p1, xp = self._p1, self.backend.xp
+        clock = [time.perf_counter()]
+
+        def tick() -> None:
+            self.backend.synchronise()
+            clock.append(time.perf_counter())
+
+        with self._stage("∂A/∂t of the coil"):
+            dadt = [didt * coil.moved(pose).vector_potential(p1.centroids, self.backend.kernels) for pose in poses]
+            tick()
+        with self._stage("solving"):
+            b = xp.stack([p1.load(a) for a in dadt], axis=1)
+            phi, iterations, residuals = self._solver.solve(b, self.rtol)
+            tick()
+        fields = [p1.field(a, xp.ascontiguousarray(phi[:, i])) for i, a in enumerate(dadt)]
+        tick()
+
+        stages = ("dadt", "solve", "gradient")
+        seconds = {name: (t1 - t0) / len(poses) for name, t0, t1 in zip(stages, clock, clock[1:])}
+        for i, pose in enumerate(poses):
+            potential = p1.in_mesh_order(phi[:, i])
+            yield Field(
+                mesh=self.mesh,
+                potential=potential - potential.mean(),
+                coil=coil,
+                pose=pose,
+                didt=didt,
+                iterations=int(iterations[i]),
+                residual=float(residuals[i]),
+                seconds=seconds,
+                device=self.backend.description,
+                _device_E=fields[i],
+                _sigma=self.sigma,
+            )

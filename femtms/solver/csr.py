@@ -1,0 +1,30 @@
+"""A sparse matrix on either device."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+
+from femtms.backend import Backend
+
+
+@dataclass(frozen=True, eq=False)
+class Csr:
+    """Compressed sparse rows: what `kernels.spmm` multiplies with.  Arrays live on one device."""
+
+    shape: tuple[int, int]
+    indptr: Any
+    indices: Any
+    data: Any
+
+    @classmethod
+    def on(cls, backend: Backend, matrix: sparse.csr_array, dtype: type) -> "Csr":
+        """A scipy matrix copied to the device with values of the given type."""
+        asarray = backend.xp.asarray
+        return cls(
+            matrix.shape,
+            asarray(matrix.indptr.astype(np.int32)),
+            asarray(matrix.indices.astype(np.int32)),
+            asarray(matrix.data.astype(dtype)),
+        )

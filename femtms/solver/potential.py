@@ -1,0 +1,65 @@
+"""K φ = b: everything that depends on the head alone is done once, each right-hand side then costs little."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+
+from femtms.backend import Backend
+from femtms.errors import FemtmsError
+from femtms.solver.amg import Multigrid, scaled_symmetrically
+from femtms.solver.csr import Csr
+from femtms.solver.pcg import pcg
+
+MAX_ITERATIONS = 200
+
+
+@dataclass(frozen=True, eq=False)
+class PotentialSolver:
+    """Solves K φ = b with the diagonal of K scaled to one: (S K S) y = S b, φ = S y, S = diag(K)^-1/2.
+
+    scale (n,1) is the diagonal of S on the device.
+    """
+
+    backend: Backend
+    matrix: Csr
+    scale: Any
+    multigrid: Multigrid
+
+    @classmethod
+    def build(cls, stiffness: sparse.csr_array, ground: int | None, backend: Backend) -> "PotentialSolver":
+        """Ground K, scale it and make the multigrid hierarchy.  ground is a node, or None for any."""
+        grounded = _grounded(stiffness, ground)
+        diagonal = grounded.diagonal()
+        scale = 1 / np.sqrt(diagonal)
+        scaled = scaled_symmetrically(grounded, scale)
+        # K has the constants for its null space, so S K S has S^-1 1
+        multigrid = Multigrid.build(scaled, np.sqrt(diagonal), backend)
+        return cls(backend, Csr.on(backend, scaled, np.float64), backend.xp.asarray(scale[:, None]), multigrid)
+
+    def solve(self, b: Any, rtol: float) -> tuple[Any, np.ndarray, np.ndarray]:
+        """φ (n,k) in V, iterations (k,) and relative residuals (k,) of the scaled system, for b (n,k) in A."""
+        y, iterations, residuals = pcg(
+            self.matrix, self.scale * b, self.multigrid.cycle, rtol, MAX_ITERATIONS, self.backend
+        )
+        return self.scale * y, iterations, residuals
+
+
+def _grounded(stiffness: sparse.csr_array, ground: int | None) -> sparse.csr_array:
+    """K with one node of each connected piece tied to ground, which makes it positive definite.
+
+    The tie is a conductance as large as K_gg.  No current flows through it, because the currents b of a closed body
+    add up to zero: φ_g = 0, and E is that of the floating body.  K keeps its size and its sparsity.
+    """
+    n = stiffness.shape[0]
+    pieces, piece = sparse.csgraph.connected_components(stiffness, directed=False)
+    first = np.full(pieces, n)
+    np.minimum.at(first, piece, np.arange(n))
+    if ground is not None:
+        if not 0 <= ground < n:
+            raise FemtmsError(f"ground must be a node, 0 to {n - 1}; got {ground}")
+        first[piece[ground]] = ground
+    tie = np.zeros(n)
+    tie[first] = stiffness.diagonal()[first]
+    return sparse.csr_array(stiffness + sparse.diags_array(tie))
