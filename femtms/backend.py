@@ -47,13 +47,17 @@ def _cuda_backend() -> tuple[Backend | None, str]:
     """The GPU, or None and the reason why there is none."""
     try:
         import cupy
-    except ImportError as error:
+    except Exception as error:  # ImportError, or whatever a broken installation raises
         return None, f"CuPy cannot be imported ({error}); install femtms[cuda12] or femtms[cuda13]"
     try:
-        cupy.cuda.runtime.getDeviceCount()
+        if cupy.cuda.runtime.getDeviceCount() == 0:
+            return None, "CuPy finds no usable GPU (it counts none)"
         from femtms.kernels.cuda import CudaKernels, source
 
         kernels = CudaKernels(cupy, cupy.RawModule(code=source(), options=("-std=c++14",)))
+        # CuPy compiles at the first use: without this, missing NVRTC or CUDA headers would stop a solve, not the choice
+        ones = cupy.ones((2, 1))
+        bool((kernels.column_dots(ones, ones + 0) == 2).all())
         name = cupy.cuda.runtime.getDeviceProperties(cupy.cuda.Device().id)["name"].decode()
     except Exception as error:  # CuPy reports a missing driver, a missing GPU and a failed compile by many types
         return None, f"CuPy finds no usable GPU ({' '.join(str(error).split())})"

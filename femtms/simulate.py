@@ -9,9 +9,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from femtms import simulator
+from femtms.backend import backend
 from femtms.coil.coil import Coil
-from femtms.coil.place import DEFAULT_GAP_MM, check_clear, place
+from femtms.coil.place import DEFAULT_GAP_MM, check_clear, check_gap, check_place, place
 from femtms.coil.pose import Pose
 from femtms.conductivity.isotropic import sigma_by_tag
 from femtms.errors import FemtmsError
@@ -80,10 +83,18 @@ def simulate(
 
     # bad input is found before the long stages start
     sigma_by_tag(sigma or {})
+    check_gap(gap_mm)
+    if not np.isfinite(didt):
+        raise FemtmsError(f"didt must be finite, in A/s; got {didt}")
+    if device != "auto":
+        backend(device)
     the_coil = load_coil(coil)
     the_pose = None if matrix is None else read_pose(matrix)
     with timed("read", "reading the head"):
         source = head if isinstance(head, LayeredSphere) else load_head(head)
+        for place_name, option in ((at, "at"), (towards, "towards")):
+            if place_name is not None:
+                check_place(place_name, source.landmarks, option)
     with timed("mesh", "meshing"):
         mesh = source if isinstance(source, TetMesh) else mesh_head(source, size_mm)
     with timed("place", "placing the coil"):

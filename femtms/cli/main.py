@@ -2,8 +2,11 @@
 
 import json
 import os
+import signal
 import sys
 import time
+import traceback
+import warnings
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,6 +17,8 @@ from rich.table import Table
 from femtms.cli.parse import parse_place, parse_radii, parse_sigma
 from femtms.cli.progress import stages
 from femtms.errors import FemtmsError
+
+_INTERRUPTED = 130  # the shell's code for a program that SIGINT ended
 
 app = typer.Typer(
     help="The electric field that a TMS coil induces in a head.",
@@ -94,7 +99,9 @@ def mesh(
     """Mesh a segmented head with tetrahedra, each of one tissue."""
     from femtms import TetMesh, load_head, mesh_head, write_mesh
     from femtms.io.files import check_out_file
+    from femtms.io.meshes import check_mesh_suffix
 
+    check_mesh_suffix(out)
     check_out_file(out, overwrite)
     start = time.perf_counter()
     with stages(quiet or json_) as stage:
@@ -240,28 +247,46 @@ def _print_field(summary: dict[str, Any]) -> None:
 def main() -> None:
     """Entry point: bad input ends in one sentence on stderr and exit code 2; --debug shows the traceback."""
     debug = "--debug" in sys.argv
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")  # not every terminal can show ≥ and µ
+    # batch systems end a job by SIGTERM: as with Ctrl-C, nothing half-written may stay behind
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        app()
-    except (FemtmsError, OSError, MemoryError) as error:
-        if debug:
-            raise
+        with warnings.catch_warnings():
+            if not debug and not sys.warnoptions:
+                warnings.simplefilter("ignore")  # of libraries, for programmers
+            code = app(sys.argv[1:] or ["--help"], standalone_mode=False)
+        sys.stdout.flush()
+    except (KeyboardInterrupt, typer.Abort):
+        code = _INTERRUPTED
+    except BrokenPipeError:
         # the reader of our output went away (`| head`): nothing is wrong with the input
-        if isinstance(error, BrokenPipeError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            sys.exit(1)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 1
+    except Exception as error:
+        if debug:
+            traceback.print_exc()
         print(f"femtms: error: {_sentence(error)}", file=sys.stderr)
-        sys.exit(2)
-    except KeyboardInterrupt:
+        code = 2
+    if code == _INTERRUPTED:  # typer gives it back as a value
         print("femtms: interrupted; nothing was written", file=sys.stderr)
-        sys.exit(130)
+    if code:
+        sys.exit(code)
 
 
 def _sentence(error: Exception) -> str:
-    if isinstance(error, MemoryError):
-        return f"not enough memory ({error or 'no details'}); use a larger --size"
-    if isinstance(error, OSError) and error.filename:
-        return f"{error.filename}: {error.strerror}"
-    return " ".join(str(error).split())
+    if hasattr(error, "format_message"):  # typer's, for a wrong command line
+        text = f"{error.format_message().rstrip('.')}; `femtms COMMAND --help` shows what there is"
+    elif isinstance(error, MemoryError):
+        text = f"not enough memory ({error or 'no details'}); use a larger --size"
+    elif isinstance(error, OSError) and error.filename:
+        text = f"{error.filename}: {error.strerror}"
+    elif isinstance(error, FemtmsError | OSError):
+        text = str(error)
+    else:
+        text = f"unexpected {type(error).__name__} ({error}); please report it with what --debug shows"
+    return " ".join(text.split())
 
 
 if __name__ == "__main__":

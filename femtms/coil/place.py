@@ -1,6 +1,6 @@
 """From a place on the scalp to a pose, and whether a posed coil keeps clear of the head."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from scipy.spatial import cKDTree
@@ -34,8 +34,7 @@ def place(
     The normal is the mean over the scalp within 15 mm.  Raises FemtmsError for an unknown name, a place away from the
     scalp, or a direction that is along the normal.
     """
-    if not (np.isfinite(gap_mm) and gap_mm >= 0):
-        raise FemtmsError(f"gap_mm must be ≥ 0; got {gap_mm}")
+    check_gap(gap_mm)
     faces = mesh.surface
     area = triangle_normals(mesh.nodes, faces)
     centres = mesh.nodes[faces].mean(axis=1)
@@ -64,6 +63,12 @@ def place(
     matrix[:3, :3] = np.column_stack([np.cross(y, z), y, z])
     matrix[:3, 3] = 1e3 * _lifted(centres[nearest], outward, 1e-3 * gap_mm, mesh.nodes, faces, tree)
     return Pose(matrix)
+
+
+def check_gap(gap_mm: float) -> None:
+    """Raise FemtmsError unless a distance from the scalp is finite and ≥ 0."""
+    if not (np.isfinite(gap_mm) and gap_mm >= 0):
+        raise FemtmsError(f"gap_mm must be finite and ≥ 0; got {gap_mm}")
 
 
 def _lifted(
@@ -108,19 +113,25 @@ def _squared_distances(point: np.ndarray, triangles: np.ndarray) -> np.ndarray:
 
 def _position(mesh: TetMesh, place: str | Sequence[float], what: str) -> np.ndarray:
     """Head coordinates (3,) in m of a landmark's name or of x, y, z in mm."""
+    check_place(place, mesh.landmarks, what)
     if isinstance(place, str):
-        by_name = {name.lower(): position for name, position in mesh.landmarks.items()}
-        if place.lower() in by_name:
-            return np.array(by_name[place.lower()])
-        if not by_name:
+        return np.array({name.lower(): position for name, position in mesh.landmarks.items()}[place.lower()])
+    return 1e-3 * np.asarray(place, dtype=np.float64)
+
+
+def check_place(place: str | Sequence[float], landmarks: Mapping[str, np.ndarray], what: str) -> None:
+    """Raise FemtmsError unless a place is three numbers or the name of a landmark; names are all that is looked at."""
+    if isinstance(place, str):
+        if not landmarks:
             raise FemtmsError(
                 f"'{what}' names the electrode '{place}', but this head has no electrode positions: give x,y,z in mm"
             )
-        raise FemtmsError(f"'{what}' must be one of {', '.join(mesh.landmarks)}, or x,y,z in mm; got '{place}'")
+        if place.lower() not in {name.lower() for name in landmarks}:
+            raise FemtmsError(f"'{what}' must be one of {', '.join(landmarks)}, or x,y,z in mm; got '{place}'")
+        return
     position = np.asarray(place, dtype=np.float64)
     if position.shape != (3,) or not np.isfinite(position).all():
         raise FemtmsError(f"'{what}' must be an electrode name or three finite numbers in mm; got {place}")
-    return 1e-3 * position
 
 
 def _shown(place: str | Sequence[float]) -> str:

@@ -56,6 +56,9 @@ def cleaned(labels: LabelVolume) -> tuple[LabelVolume, tuple[str, ...]]:
     ]
     if sides:
         notes.append(f"the head touches the border of the volume ({', '.join(sides)}): that cut insulates")
+    present = labels.tissues
+    if len(present) == 1:
+        notes.append(f"the only tissue is {int(present[0])}: a head of one compartment")
     lost = sorted(set(labels.tissues.tolist()) - set(np.unique(data).tolist()))
     if lost:
         notes.append(f"tissue {', '.join(map(str, lost))} occurred only in dropped islands")

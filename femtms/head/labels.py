@@ -61,7 +61,7 @@ class LabelVolume:
 
 def _as_labels(data: np.ndarray, name: str) -> np.ndarray:
     """The same labels as integers; refuses what cannot be labels."""
-    if data.ndim == 4 and data.shape[3] == 1:
+    while data.ndim > 3 and data.shape[-1] == 1:
         data = data[..., 0]
     if data.ndim != 3:
         raise FemtmsError(f"{name}: a label volume must have three dimensions; got shape {data.shape}")

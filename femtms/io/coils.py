@@ -36,7 +36,7 @@ def read_ccd(path: str | Path) -> Coil:
     """
     path = existing_file(path)
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
         raise FemtmsError(f"{path}: a .ccd file must be text; byte {error.start} is not") from error
     header = _header(lines[0]) if lines and lines[0].startswith("#") else {}
@@ -84,6 +84,9 @@ def _max_didt(path: Path, header: dict[str, str]) -> float | None:
     if "dIdtmax" not in header:
         return None
     try:
-        return 1e6 * float(header["dIdtmax"])
+        value = float(header["dIdtmax"])
     except ValueError:
-        raise FemtmsError(f"{path}, line 1: dIdtmax must be a number in A/µs; got '{header['dIdtmax']}'") from None
+        value = float("nan")
+    if not 0 < value < float("inf"):
+        raise FemtmsError(f"{path}, line 1: dIdtmax must be a number > 0 in A/µs; got '{header['dIdtmax']}'")
+    return 1e6 * value

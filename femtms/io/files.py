@@ -2,10 +2,11 @@
 
 import hashlib
 import os
+import sys
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from femtms.errors import FemtmsError
@@ -30,10 +31,42 @@ def existing_file(path: str | Path) -> Path:
 
 
 @contextmanager
+def bounded_memory(path: Path) -> Iterator[None]:
+    """Inside the block, MemoryError for what no honest file of this size needs.
+
+    A damaged count in a small file would otherwise ask for terabytes and bring the machine down.  Linux only; the limit
+    is on the address space of the whole process.
+    """
+    if not sys.platform.startswith("linux"):
+        yield
+        return
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    in_use = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    limit = in_use + 2**30 + 64 * path.stat().st_size  # numbers as text become Python objects on their way
+    if any(bound != resource.RLIM_INFINITY and bound <= limit for bound in (soft, hard)):
+        yield  # a tighter limit holds already
+        return
+    resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+
+
+def check_size(size_mm: float, path: Path) -> None:
+    """Raise FemtmsError when a head of this size was not written in mm."""
+    if not 1.0 <= size_mm <= 5000.0:
+        wrong = "is it in m?" if size_mm < 1.0 else "is it in µm, or damaged?"
+        raise FemtmsError(f"{path}: coordinates must be in mm; this head would be {size_mm:.3g} mm across ({wrong})")
+
+
+@contextmanager
 def whole_file(path: Path, overwrite: bool) -> Iterator[Path]:
     """Give a temporary path beside `path` with its suffixes; move it there when the block ends well."""
     check_out_file(path, overwrite)
-    with _temporary_folder(path.parent) as folder:
+    with _errors_name(path), _temporary_folder(path.parent) as folder:
         yield folder / path.name
         os.replace(folder / path.name, path)
 
@@ -43,11 +76,14 @@ def whole_folder(out: Path, names: tuple[str, ...], overwrite: bool) -> Iterator
     """Give a temporary folder for files of the given names; move them into `out` when the block ends well.
 
     The last name is the one that marks a result as complete: it is taken away first and put there last.  Other files
-    in `out` are left alone.
+    in `out` are left alone.  When the block fails, everything is as it was before.
     """
     check_out(out, names, overwrite)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with _temporary_folder(out if out.exists() else out.parent) as folder:
+    with (
+        _errors_name(out),
+        _made_folders(out.parent),
+        _temporary_folder(out if out.exists() else out.parent) as folder,
+    ):
         yield folder
         missing = [name for name in names if not (folder / name).exists()]
         if missing:
@@ -56,9 +92,26 @@ def whole_folder(out: Path, names: tuple[str, ...], overwrite: bool) -> Iterator
             os.rename(folder, out)
             return
         check_out(out, names, overwrite)  # somebody may have written there while we computed
-        (out / names[-1]).unlink(missing_ok=True)
-        for name in names:
-            os.replace(folder / name, out / name)
+        _exchange(folder, out, names)
+
+
+def _exchange(folder: Path, out: Path, names: tuple[str, ...]) -> None:
+    """Move the named files from `folder` to `out`; when a move fails, the files that were in `out` come back."""
+    with _temporary_folder(out) as aside:
+        placed: list[Path] = []
+        try:
+            for name in reversed(names):
+                if os.path.lexists(out / name):
+                    os.replace(out / name, aside / name)
+            for name in names:
+                placed.append(out / name)
+                os.replace(folder / name, out / name)
+        except BaseException:
+            for path in placed:
+                path.unlink(missing_ok=True)
+            for path in aside.iterdir():
+                os.replace(path, out / path.name)
+            raise
 
 
 def check_out_file(path: Path, overwrite: bool) -> None:
@@ -72,8 +125,11 @@ def check_out_file(path: Path, overwrite: bool) -> None:
 
 def check_out(out: Path, names: tuple[str, ...], overwrite: bool) -> None:
     """Raise FemtmsError when `out` cannot take results, or holds some and overwrite is False."""
-    if out.exists() and not out.is_dir():
-        raise FemtmsError(f"{out}: the output must be a folder; it is a file")
+    if os.path.lexists(out) and not out.is_dir():
+        raise FemtmsError(f"{out}: the output must be a folder; it is a {'file' if out.exists() else 'broken link'}")
+    folders = [name for name in names if (out / name).is_dir()]
+    if folders:
+        raise FemtmsError(f"{out / folders[0]}: must be the name of a file; it is a folder")
     present = [name for name in names if (out / name).exists()]
     if present and not overwrite:
         raise FemtmsError(f"{out}: holds a result already ({', '.join(present)}); choose another folder or use --overwrite")
@@ -86,8 +142,35 @@ def check_out(out: Path, names: tuple[str, ...], overwrite: bool) -> None:
 def _check_folder(folder: Path) -> None:
     if not folder.is_dir():
         raise FemtmsError(f"{folder}: must be a folder to write into; " + ("it is a file" if folder.exists() else "there is none"))
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise FemtmsError(f"{folder}: the folder must be writable; it is not")
+    try:
+        # permission bits do not tell: a full or read-only file system and /proc have them too
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise FemtmsError(f"{folder}: the folder must be writable; it is not ({error.strerror})") from error
+
+
+@contextmanager
+def _errors_name(path: Path) -> Iterator[None]:
+    """Errors of the operating system name the path that the user gave, not a temporary one or none."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(error.errno, error.strerror or str(error), str(path)) from error
+
+
+@contextmanager
+def _made_folders(folder: Path) -> Iterator[None]:
+    """Make a folder and those above it where they are missing; take away again what was made when the block fails."""
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        yield
+    except BaseException:
+        for path in missing:
+            with suppress(OSError):
+                path.rmdir()
+        raise
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import meshio
 import numpy as np
 
 from femtms.errors import FemtmsError
-from femtms.io.files import existing_file, whole_file
+from femtms.io.files import bounded_memory, check_size, existing_file, whole_file
 from femtms.mesh.tetmesh import TetMesh
 
 # Names under which programs of this field store the tissue of an element, in the order in which they are looked for.
@@ -27,6 +28,7 @@ TAG_NAMES = (
     "subdomain",
     "gmsh:geometrical",
 )
+_LARGEST_TAG = 65_535
 
 
 def read_mesh(path: str | Path) -> TetMesh:
@@ -41,12 +43,16 @@ def read_mesh(path: str | Path) -> TetMesh:
     if not blocks:
         found = ", ".join(sorted({block.type for block in raw.cells})) or "none"
         raise FemtmsError(f"{path}: a head mesh must have linear tetrahedra ('tetra'); its elements are: {found}")
+    others = {block.type: len(block) for block in raw.cells if block.dim == 3 and block.type != "tetra"}
+    if others:
+        found = ", ".join(f"{count:,} {kind}" for kind, count in others.items())
+        raise FemtmsError(f"{path}: all volume elements must be linear tetrahedra ('tetra'); there are {found} besides")
     tets = np.concatenate([raw.cells[i].data for i in blocks])
     tags = _tags(raw, blocks, path)
     nodes_mm = np.asarray(raw.points, dtype=np.float64)
     if nodes_mm.ndim != 2 or nodes_mm.shape[1] != 3:
         raise FemtmsError(f"{path}: nodes must have three coordinates; got shape {nodes_mm.shape}")
-    _check_unit(nodes_mm, path)
+    _check_nodes(nodes_mm, path)
     if len(tets) and (tets.min() < 0 or tets.max() >= len(nodes_mm)):
         raise FemtmsError(f"{path}: elements refer to nodes {tets.min()} to {tets.max()}, but there are {len(nodes_mm):,}")
     nodes_mm, tets = _used(nodes_mm, tets)
@@ -60,7 +66,14 @@ def _read(path: Path) -> Any:
     said = io.StringIO()
     try:
         # meshio prints its complaints and leaves by sys.exit
-        with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+        with (
+            contextlib.redirect_stdout(said),
+            contextlib.redirect_stderr(said),
+            warnings.catch_warnings(),
+            bounded_memory(path),
+        ):
+            # numpy warns, and goes on, where text stops being numbers
+            warnings.filterwarnings("error", "string or file could not be read")
             return meshio.read(path)
     except (Exception, SystemExit) as error:
         reason = str(error) if isinstance(error, Exception) and str(error) else said.getvalue()
@@ -74,24 +87,23 @@ def _tags(raw: Any, blocks: list[int], path: Path) -> np.ndarray:
     candidates += [name for name in raw.cell_data if name not in TAG_NAMES]
     for name in candidates:
         values = np.concatenate([np.asarray(raw.cell_data[name][i]) for i in blocks])
-        whole = values.ndim == 1 and np.isfinite(values).all() and (values == np.rint(values)).all()
+        numbers = values.ndim == 1 and values.dtype.kind in "iuf" and np.isfinite(values).all()
+        whole = numbers and (values == np.rint(values)).all() and (values <= _LARGEST_TAG).all()
         # files without physical groups carry zeros in their place
         if whole and (values > 0).all() and (name in TAG_NAMES or values.dtype.kind in "iu"):
             return values.astype(np.int32)
     have = ", ".join(raw.cell_data) or "none"
     raise FemtmsError(
-        f"{path}: every tetrahedron must have a tissue number ≥ 1, as whole numbers under one of "
+        f"{path}: every tetrahedron must have a tissue number from 1 to {_LARGEST_TAG:,}, as whole numbers under one of "
         f"{', '.join(TAG_NAMES)}; the file's element data: {have}"
     )
 
 
-def _check_unit(nodes_mm: np.ndarray, path: Path) -> None:
+def _check_nodes(nodes_mm: np.ndarray, path: Path) -> None:
     if not np.isfinite(nodes_mm).all():
         bad = np.flatnonzero(~np.isfinite(nodes_mm).all(axis=1))
         raise FemtmsError(f"{path}: node coordinates must be finite; {len(bad):,} are not, the first is node {bad[0]}")
-    size = float(np.ptp(nodes_mm, axis=0).max()) if len(nodes_mm) else 0.0
-    if size < 1.0:
-        raise FemtmsError(f"{path}: mesh files must be in mm; this head would be {size:.3g} mm across (is it in m?)")
+    check_size(float(np.ptp(nodes_mm, axis=0).max()) if len(nodes_mm) else 0.0, path)
 
 
 def _used(nodes: np.ndarray, tets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -112,17 +124,21 @@ def write_mesh(mesh: TetMesh, path: str | Path, overwrite: bool = False) -> None
     write_with_data(mesh, Path(path), {}, {}, overwrite)
 
 
+def check_mesh_suffix(path: Path) -> None:
+    """Raise FemtmsError unless the name says one of the formats that are written."""
+    if path.suffix.lower() not in (".msh", ".vtu"):
+        raise FemtmsError(f"{path}: a mesh must be written as .msh or .vtu; got '{path.suffix}'")
+
+
 def write_with_data(
     mesh: TetMesh, path: Path, cell_data: dict[str, np.ndarray], point_data: dict[str, np.ndarray], overwrite: bool
 ) -> None:
     """Write mesh, element data (m,…) and node data (n,…) as .msh or .vtu."""
-    suffix = path.suffix.lower()
-    if suffix not in (".msh", ".vtu"):
-        raise FemtmsError(f"{path}: a mesh must be written as .msh or .vtu; got '{path.suffix}'")
+    check_mesh_suffix(path)
     nodes_mm = 1e3 * mesh.nodes
     cells = [("tetra", np.asarray(mesh.tets))]
     with whole_file(path, overwrite) as temporary:
-        if suffix == ".msh":
+        if path.suffix.lower() == ".msh":
             # Gmsh carries tissue as the physical group; double precision is the only one it has
             data = {"gmsh:physical": mesh.tags, "gmsh:geometrical": mesh.tags, **cell_data}
             raw = meshio.Mesh(nodes_mm, cells, point_data, {k: [np.asarray(v)] for k, v in data.items()})

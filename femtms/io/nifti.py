@@ -1,6 +1,8 @@
 """NIfTI files: label volumes in, field volumes out."""
 
 import json
+import logging
+import os
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +11,15 @@ import numpy as np
 
 from femtms.errors import FemtmsError
 from femtms.head.labels import LabelVolume
-from femtms.io.files import existing_file, whole_file
+from femtms.io.files import check_size, existing_file, whole_file
 from femtms.mesh.locate import rasterised
 from femtms.mesh.tetmesh import TetMesh
 
+log = logging.getLogger("femtms")
+
 SUFFIXES = (".nii", ".nii.gz", ".mgz", ".mgh", ".hdr", ".img")
+_LARGEST_RATIO = 1100  # deflate packs at most 1032 bytes into one
+_MOST_VOXELS = 500_000_000  # of a grid that is chosen here
 
 
 def is_volume(path: str | Path) -> bool:
@@ -29,11 +35,31 @@ def read_labels(path: str | Path) -> LabelVolume:
     path = existing_file(path)
     try:
         image: Any = nibabel.load(path)
+        _check_length(image, path)
         data = np.asanyarray(image.dataobj)
+    except FemtmsError:
+        raise
     except Exception as error:  # damaged files surface as many types, from gzip, zlib, struct and nibabel
         reason = " ".join(str(error).split()) or type(error).__name__
         raise FemtmsError(f"{path}: cannot be read as a label volume ({reason})") from error
-    return LabelVolume(data, image.affine, path.name)
+    labels = LabelVolume(data, image.affine, path.name)
+    check_size(float((labels.voxel_mm * labels.data.shape).max()), path)
+    header = image.header
+    if "qform_code" in header and header["qform_code"] == 0 and header["sform_code"] == 0:
+        log.warning("%s: has no orientation (qform and sform codes are 0): voxel axis i is taken to point left", path.name)
+    return labels
+
+
+def _check_length(image: Any, path: Path) -> None:
+    """Raise FemtmsError when the header announces more than the file can hold, before memory is taken for it."""
+    announced = int(np.prod([int(n) for n in image.shape], dtype=object)) * image.get_data_dtype().itemsize
+    file = image.file_map["image"].filename or path
+    there = os.path.getsize(file)
+    if announced > there * (_LARGEST_RATIO if str(file).lower().endswith(("gz", ".mgz")) else 1):
+        shape = "×".join(str(n) for n in image.shape)
+        raise FemtmsError(
+            f"{path}: the header announces {shape} voxels, {announced:,} bytes; the file has {there:,}: it is damaged"
+        )
 
 
 def write_magnitude(path: Path, mesh: TetMesh, magnE: np.ndarray, grid: tuple[np.ndarray, tuple[int, ...]], note: str) -> None:
@@ -54,6 +80,8 @@ def covering_grid(mesh: TetMesh, voxel_mm: float = 1.0) -> tuple[np.ndarray, tup
     low, high = 1e3 * mesh.nodes.min(axis=0), 1e3 * mesh.nodes.max(axis=0)
     first = np.floor(low / voxel_mm) - 1
     shape = tuple(int(n) for n in np.ceil(high / voxel_mm) - first + 2)
+    if np.prod(np.array(shape, dtype=np.float64)) > _MOST_VOXELS:
+        return covering_grid(mesh, 2 * voxel_mm)
     affine = np.diag([voxel_mm, voxel_mm, voxel_mm, 1.0])
     affine[:3, 3] = voxel_mm * first
     return affine, shape

@@ -19,12 +19,14 @@ def read_pose(path: str | Path) -> Pose:
         if path.suffix.lower() == ".npy":
             matrix = np.load(path, allow_pickle=False)
         else:
-            text = path.read_text(encoding="utf-8").replace(",", " ").replace(";", " ")
+            text = path.read_text(encoding="utf-8-sig").replace(",", " ").replace(";", " ")
             rows = [line.split("#")[0].split() for line in text.splitlines()]
             matrix = np.array([float(word) for row in rows for word in row])
-    except (ValueError, OSError, EOFError) as error:
-        reason = " ".join(str(error).split())[:120]
+    except Exception as error:  # damaged .npy files surface as many types, MemoryError among them
+        reason = " ".join(str(error).split())[:120] or type(error).__name__
         raise FemtmsError(f"{path}: cannot be read as a 4×4 matrix of numbers, text or .npy ({reason})") from error
+    if not isinstance(matrix, np.ndarray):
+        raise FemtmsError(f"{path}: a pose must be one array (.npy); got an archive of several (.npz)")
     if matrix.dtype.kind not in "fiu" or matrix.size != 16:
         raise FemtmsError(f"{path}: a pose must be 4×4 = 16 numbers; got {matrix.size} of type {matrix.dtype}")
     try:

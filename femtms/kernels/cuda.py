@@ -1,6 +1,7 @@
 """The hot loops for NVIDIA GPUs: launches the kernels of cuda.cu on CuPy arrays; same functions as cpu.py."""
 
 from importlib.resources import files
+from typing import Any
 
 import numpy as np
 
@@ -11,7 +12,7 @@ _CHUNK = 256  # rows that one thread of partial_dots adds up
 
 def source() -> str:
     """The text of cuda.cu."""
-    return files("femtms.kernels").joinpath("cuda.cu").read_text()
+    return files("femtms.kernels").joinpath("cuda.cu").read_text(encoding="utf-8")
 
 
 class CudaKernels:
@@ -24,18 +25,21 @@ class CudaKernels:
     def __init__(self, xp, module):
         self._xp = xp
         self._module = module
+        self._functions: dict[str, Any] = {}  # RawModule.get_function costs more than a launch
 
     def _launch(self, name, work, *arguments):
         blocks = min(_MAX_BLOCKS, max(1, -(-work // _THREADS)))
         # the kernels read C-contiguous arrays and know nothing of strides
         checked = tuple(self._xp.ascontiguousarray(a) if hasattr(a, "shape") and a.shape else a for a in arguments)
-        self._module.get_function(name)((blocks,), (_THREADS,), checked)
+        if name not in self._functions:
+            self._functions[name] = self._module.get_function(name)
+        self._functions[name]((blocks,), (_THREADS,), checked)
 
     def _potential(self, name, points, positions, vectors):
+        # points may come from a caller outside; the kernel would read float32 as garbage
+        points, positions, vectors = (self._xp.asarray(x, np.float64) for x in (points, positions, vectors))
         a = self._xp.empty(points.shape, np.float64)
-        n, d = np.int64(len(points)), np.int64(len(positions))
-        as_device = self._xp.asarray
-        self._launch(name, len(points), n, points, d, as_device(positions), as_device(vectors), a)
+        self._launch(name, len(points), np.int64(len(points)), points, np.int64(len(positions)), positions, vectors, a)
         return a
 
     def dipole_potential(self, points, positions, moments):

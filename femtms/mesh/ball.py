@@ -13,6 +13,8 @@ from femtms.mesh.lattice import MAX_TETS
 # The six faces of a cell: its corners are numbered 4i + 2j + k, each face goes around.
 _FACES = np.array([[0, 1, 3, 2], [4, 6, 7, 5], [0, 4, 5, 1], [2, 3, 7, 6], [0, 2, 6, 4], [1, 5, 7, 3]])
 
+_LARGEST_SAG = 0.2  # of the thickness of a layer's cells; 0.3 was seen to turn tetrahedra inside out
+
 
 def ball_tets(head: LayeredSphere, size_mm: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Nodes (n,3) in mm, tets (m,4) and tags (m,); radial edges are size_mm long, or a layer thick if that is less.
@@ -21,10 +23,16 @@ def ball_tets(head: LayeredSphere, size_mm: float) -> tuple[np.ndarray, np.ndarr
     """
     if not (np.isfinite(size_mm) and size_mm > 0):
         raise FemtmsError(f"size_mm must be > 0; got {size_mm}")
-    radii, layer_of_level = _levels(head, size_mm)
-    levels = len(radii) - 1
-    if 12 * (2 * levels) ** 3 > MAX_TETS:
-        raise FemtmsError(f"size_mm={size_mm:g} would make {12 * (2 * levels) ** 3:,} tetrahedra; at most {MAX_TETS:,}")
+    most = int((MAX_TETS / 12) ** (1 / 3) / 2)  # levels; 12 tetrahedra in each of (2 levels)³ cells
+    wanted = head.radii_mm[-1] / size_mm
+    if wanted <= most:
+        radii, layer_of_level = _levels(head, size_mm)
+        levels = wanted = len(radii) - 1
+    if wanted > most:
+        raise FemtmsError(
+            f"size_mm={size_mm:g} would need {wanted:,.4g} layers of tetrahedra from the centre of the sphere outward; "
+            f"at most {most} ({MAX_TETS:,} tetrahedra) are supported: use a larger size"
+        )
 
     grid = np.stack(np.meshgrid(*[np.arange(-levels, levels + 1)] * 3, indexing="ij"), axis=-1)
     corners = _on_spheres(grid.reshape(-1, 3), radii)
@@ -53,12 +61,17 @@ def ball_tets(head: LayeredSphere, size_mm: float) -> tuple[np.ndarray, np.ndarr
 
 def _levels(head: LayeredSphere, size_mm: float) -> tuple[np.ndarray, np.ndarray]:
     """Radius (mm) of each level from 0 at the centre, and the layer that lies just inside each level."""
-    radii, layers = [0.0], [0]
-    for layer, outer in enumerate(head.radii_mm):
-        steps = max(1, round((outer - radii[-1]) / size_mm))
-        radii += list(np.linspace(radii[-1], outer, steps + 1)[1:])
-        layers += [layer] * steps
-    return np.array(radii), np.array(layers)
+    outer = np.array(head.radii_mm)
+    thickness = np.diff(outer, prepend=0.0)
+    steps = np.maximum(1, np.round(thickness / size_mm)).astype(int)
+    # A flat facet of a sphere must stay above the middle of the layer below it.  Facets at level L span π/(4L) and sag
+    # by r/4 of that squared; the innermost layer gets as many levels as the thinnest of the others needs.
+    needed = np.ceil(np.pi / 4 * np.sqrt(outer / (4 * _LARGEST_SAG * thickness / steps))).astype(int)
+    steps[0] += max(0, (needed - np.cumsum(steps))[1:].max(initial=0))
+    radii = [np.array([0.0])]
+    for inside, outside, count in zip(outer - thickness, outer, steps):
+        radii.append(np.linspace(inside, outside, count + 1)[1:])
+    return np.concatenate(radii), np.concatenate([[0], np.repeat(np.arange(len(steps)), steps)])
 
 
 def _on_spheres(index: np.ndarray, radii: np.ndarray) -> np.ndarray:

@@ -46,11 +46,12 @@ def lattice_tets(labels: LabelVolume, size_mm: float) -> tuple[np.ndarray, np.nd
 def _check_size(labels: LabelVolume, size_mm: float) -> None:
     if not (np.isfinite(size_mm) and size_mm > 0):
         raise FemtmsError(f"size_mm must be > 0; got {size_mm}")
-    expected = _TETS_PER_CELL * (labels.data > 0).sum() * labels.voxel_ml * 1e3 / size_mm**3
-    if expected > MAX_TETS:
+    volume_mm3 = float((labels.data > 0).sum()) * labels.voxel_ml * 1e3
+    smallest = (_TETS_PER_CELL * volume_mm3 / MAX_TETS) ** (1 / 3)
+    if size_mm < smallest:
         raise FemtmsError(
-            f"size_mm={size_mm:g} would make about {expected:,.0f} tetrahedra of '{labels.name}'; "
-            f"at most {MAX_TETS:,} are supported: use {size_mm * (expected / MAX_TETS) ** (1 / 3):.2g} mm or more"
+            f"size_mm={size_mm:g} would make more than {MAX_TETS:,} tetrahedra of '{labels.name}', which is "
+            f"{1e-3 * volume_mm3:,.4g} mL; use at least {1.02 * smallest:.2g} mm"
         )
 
 
@@ -68,7 +69,13 @@ def _bounding_cells(data: np.ndarray, affine: np.ndarray, size_mm: float) -> tup
     corners = np.array([[i, j, k] for i in (0, 1) for j in (0, 1) for k in (0, 1)]) * (np.array(data.shape) - 1)
     corners = corners @ affine[:3, :3].T + affine[:3, 3]
     low, high = corners.min(axis=0), corners.max(axis=0)
-    cells = np.ceil((high - low) / size_mm).astype(np.int64) + 2
+    boxes = np.ceil((high - low) / size_mm) + 2
+    if not np.prod(boxes) <= MAX_TETS:
+        raise FemtmsError(
+            f"size_mm={size_mm:g} would need a lattice of {np.prod(boxes):,.0f} cells around the head, which is "
+            f"{' × '.join(f'{d:.0f}' for d in high - low)} mm; at most {MAX_TETS:,} are supported: use a larger size"
+        )
+    cells = boxes.astype(np.int64)
     # centred: a symmetric head gets a symmetric lattice
     return 0.5 * (low + high - cells * size_mm), cells
 
@@ -84,7 +91,8 @@ def _tets_near_tissue(
     data: np.ndarray, to_voxel: np.ndarray, low: np.ndarray, cells: np.ndarray, size_mm: float
 ) -> np.ndarray:
     """Around each face between two cells that are near tissue: four tetrahedra of its edges and the two centres."""
-    reach = np.ceil(1.5 * size_mm * np.abs(to_voxel[:3, :3]).sum(axis=1)).astype(int)
+    reach = np.ceil(1.5 * size_mm * np.abs(to_voxel[:3, :3]).sum(axis=1))
+    reach = np.minimum(reach, data.shape).astype(int)
     near_tissue = ndimage.maximum_filter((data > 0).astype(np.float32), size=2 * reach + 1)
     centres = low + size_mm * (np.stack(np.meshgrid(*[np.arange(c) for c in cells], indexing="ij"), -1) + 0.5)
     x = centres.reshape(-1, 3) @ to_voxel[:3, :3].T + to_voxel[:3, 3]

@@ -1,0 +1,308 @@
+"""The kernels of either device against NumPy, and what their callers rely on: bits that depend on nothing else."""
+
+import inspect
+
+import numba
+import numpy as np
+import pytest
+from host_cuda import DeviceArray, HostCupy, gpu, host_cuda, host_module, signatures
+from scipy import sparse
+
+from femtms.backend import Backend, cpu_backend, to_host
+from femtms.coil.coil import Coil
+from femtms.coil.elements import Dipoles
+from femtms.head.sphere import LayeredSphere
+from femtms.kernels import cpu
+from femtms.kernels.cuda import CudaKernels, source
+from femtms.mesh.generate import mesh_head
+from femtms.solver.csr import Csr
+
+
+@pytest.fixture(scope="module", params=["cpu", "cuda-host", pytest.param("gpu", marks=pytest.mark.gpu)])
+def backend(request, tmp_path_factory):
+    if request.param == "cpu":
+        return cpu_backend()
+    return gpu() if request.param == "gpu" else host_cuda(tmp_path_factory.mktemp("cuda"))
+
+
+@pytest.fixture(scope="module")
+def kernels(backend):
+    """The kernels of one device, taking and giving NumPy arrays; everything is copied there and back."""
+
+    class OnHost:
+        def __getattr__(self, name):
+            function = getattr(backend.kernels, name)
+
+            def call(*arguments):
+                moved = [backend.xp.asarray(a) if isinstance(a, np.ndarray) else a for a in arguments]
+                result = function(*moved)
+                assert isinstance(result, backend.xp.ndarray)
+                return to_host(result)
+
+            return call
+
+    return OnHost()
+
+
+@pytest.fixture(scope="module")
+def mesh():
+    return mesh_head(LayeredSphere((30.0, 40.0), (2, 5)), 8.0)
+
+
+@pytest.fixture(scope="module")
+def stars(mesh):
+    """starts and meeting: which tetrahedra meet at each node."""
+    return cpu.incidence(mesh.tets, len(mesh.nodes))
+
+
+def random(*shape, seed=0, dtype=np.float64):
+    return np.random.default_rng(seed).standard_normal(shape).astype(dtype)
+
+
+def sources(d=37):
+    """Positions (d,3) in m of coil elements above points() and a vector at each."""
+    return random(d, 3, seed=1) * [0.04, 0.04, 0.002] + [0, 0, 0.06], random(d, 3, seed=2)
+
+
+def points(n=101):
+    return random(n, 3, seed=3) * 0.01
+
+
+def random_sigma(m, components):
+    """(m,1), or (m,6) of symmetric positive-definite tensors, and the same as (m,3,3); S/m."""
+    if components == 1:
+        sigma = np.random.default_rng(4).uniform(0.01, 2, m)
+        return sigma[:, None].copy(), sigma[:, None, None] * np.eye(3)
+    roots = random(m, 3, 3, seed=5)
+    tensors = roots @ roots.transpose(0, 2, 1) + 0.1 * np.eye(3)
+    return tensors[:, [0, 0, 0, 1, 1, 2], [0, 1, 2, 1, 2, 2]], tensors
+
+
+def hat_gradients(mesh):
+    """∇λ_a (m,4,3) in 1/m: rows of the inverse of the edge matrix."""
+    edges = mesh.nodes[mesh.tets[:, 1:]] - mesh.nodes[mesh.tets[:, :1]]  # (m, edge, 3)
+    gradients = np.linalg.inv(edges).transpose(0, 2, 1)
+    return np.concatenate([-gradients.sum(axis=1, keepdims=True), gradients], axis=1)
+
+
+def random_matrix(backend, rows, columns, dtype):
+    """A random matrix with rows of unlike length, some of them empty: on the device, and on the host in float64."""
+    matrix = sparse.random_array((rows, columns), density=0.02, rng=np.random.default_rng(6), format="csr")
+    matrix.data[:] = random(matrix.nnz, seed=7)
+    matrix.data[:] = matrix.data.astype(dtype)
+    return Csr.on(backend, matrix, dtype), matrix
+
+
+def close(got, expected, rtol=1e-12):
+    """Equal but for rounding, measured on the scale of the whole array."""
+    assert got.shape == expected.shape
+    assert np.isfinite(got).all()
+    np.testing.assert_allclose(got, expected, rtol=0, atol=rtol * np.abs(expected).max())
+
+
+# --- against NumPy ---------------------------------------------------------------------------------------
+
+
+def test_dipoles_follow_their_formula(kernels):
+    x, (s, m) = points(), sources()
+    r = x[:, None] - s
+    expected = 1e-7 * (np.cross(m, r) / np.linalg.norm(r, axis=2)[..., None] ** 3).sum(axis=1)
+    close(kernels.dipole_potential(x, s, m), expected)
+
+
+def test_currents_follow_their_formula(kernels):
+    x, (s, dl) = points(), sources()
+    expected = 1e-7 * (dl / np.linalg.norm(x[:, None] - s, axis=2)[..., None]).sum(axis=1)
+    close(kernels.current_potential(x, s, dl), expected)
+
+
+@pytest.mark.parametrize("name", ["dipole_potential", "current_potential"])
+def test_potential_at_an_element_is_not_finite(kernels, name):
+    s, vectors = sources()
+    a = getattr(kernels, name)(np.concatenate([points(), s[:1]]), s, vectors)
+    assert np.isfinite(a[:-1]).all() and not np.isfinite(a[-1]).any()
+
+
+def test_float32_points_are_points(backend):
+    s, m = sources()
+    x = points().astype(np.float32)
+    coil = Coil("dipoles", (Dipoles(s, m),))
+    got = coil.vector_potential(backend.xp.asarray(x), backend.kernels)
+    close(to_host(got), cpu.dipole_potential(x.astype(np.float64), s, m))
+
+
+@pytest.mark.parametrize("components", [1, 6])
+def test_load_is_the_integral_of_the_weak_form(kernels, mesh, stars, components):
+    sigma, tensors = random_sigma(len(mesh.tets), components)
+    dadt = random(len(mesh.tets), 3, seed=8)
+    terms = np.einsum("mad,mde,me->ma", hat_gradients(mesh), tensors, dadt) * mesh.volumes[:, None]
+    expected = np.zeros(len(mesh.nodes))
+    np.add.at(expected, mesh.tets, -terms)
+    close(kernels.load(mesh.nodes, mesh.tets, sigma, dadt, *stars), expected)
+
+
+def test_gradient_of_each_tetrahedron(kernels, mesh):
+    phi = random(len(mesh.nodes), seed=9)
+    expected = np.einsum("mad,ma->md", hat_gradients(mesh), phi[mesh.tets])
+    close(kernels.gradient(mesh.nodes, mesh.tets, phi), expected)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("k", [1, 3, 16])
+def test_spmm_is_the_sparse_product(backend, kernels, k, dtype):
+    matrix, on_host = random_matrix(backend, 2500, 1300, dtype)
+    x = random(1300, k, dtype=dtype)
+    y = kernels.spmm(matrix, x)
+    assert y.dtype == dtype
+    close(y, on_host @ x.astype(np.float64), 1e-6 if dtype is np.float32 else 1e-14)
+
+
+@pytest.mark.parametrize("n", [1, 2, 255, 256, 257, 1024, 1025, 5000, 70_000])
+@pytest.mark.parametrize("k", [1, 5])
+def test_column_dots_are_scalar_products(kernels, n, k):
+    x, y = random(n, k, seed=10), random(n, k, seed=11)
+    dots = kernels.column_dots(x, y)
+    assert dots.shape == (k,)
+    exact = (x.astype(np.longdouble) * y).sum(axis=0)
+    assert (np.abs(dots - exact) <= 1e-14 * np.abs(x * y).sum(axis=0)).all()
+
+
+# --- what the bits may depend on -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_column_of_spmm_does_not_know_its_neighbours(backend, kernels, dtype):
+    matrix, _ = random_matrix(backend, 2500, 1300, dtype)
+    x = random(1300, 16, dtype=dtype)
+    block = kernels.spmm(matrix, x)
+    for q in range(16):
+        np.testing.assert_array_equal(kernels.spmm(matrix, x[:, [q]].copy())[:, 0], block[:, q])
+    np.testing.assert_array_equal(kernels.spmm(matrix, x[:, 2::-1].copy()), block[:, 2::-1])
+
+
+@pytest.mark.parametrize("n", [100, 5000, 70_000])
+def test_a_column_of_dots_does_not_know_its_neighbours(kernels, n):
+    x, y = random(n, 5, seed=10), random(n, 5, seed=11)
+    block = kernels.column_dots(x, y)
+    for q in range(5):
+        assert kernels.column_dots(x[:, [q]].copy(), y[:, [q]].copy())[0] == block[q]
+    np.testing.assert_array_equal(kernels.column_dots(x[:, ::-1].copy(), y[:, ::-1].copy()), block[::-1])
+
+
+def all_results(on, mesh, stars):
+    """One result of every kernel that both devices have."""
+    move, k = on.xp.asarray, on.kernels
+    nodes, tets, starts, meeting = (move(a) for a in (mesh.nodes, mesh.tets, *stars))
+    s, vectors = sources()
+    results = {
+        "dipole_potential": k.dipole_potential(move(points(3000)), s, vectors),
+        "current_potential": k.current_potential(move(points(3000)), s, vectors),
+        "gradient": k.gradient(nodes, tets, move(random(len(mesh.nodes)))),
+    }
+    for components in (1, 6):
+        sigma, dadt = move(random_sigma(len(mesh.tets), components)[0]), move(random(len(mesh.tets), 3))
+        results[f"load {components}"] = k.load(nodes, tets, sigma, dadt, starts, meeting)
+    for dtype in (np.float32, np.float64):
+        matrix, _ = random_matrix(on, 2500, 1300, dtype)
+        for columns in (1, 3):
+            results[f"spmm {dtype} {columns}"] = k.spmm(matrix, move(random(1300, columns, dtype=dtype)))
+    x, y = move(random(5000, 3)), move(random(5000, 3, seed=1))
+    results["column_dots"] = k.column_dots(x, y)
+    return {name: to_host(a) for name, a in results.items()}
+
+
+@pytest.mark.skipif(numba.config.NUMBA_NUM_THREADS < 2, reason="numba has one thread here")
+def test_results_do_not_depend_on_the_number_of_threads(mesh, stars):
+    def results(threads):
+        numba.set_num_threads(threads)
+        found = all_results(cpu_backend(), mesh, stars)
+        sigma, _ = random_sigma(len(mesh.tets), 6)
+        return found | {"stiffness": cpu.stiffness(mesh.nodes, mesh.tets, sigma, *stars)[2]}
+
+    before = numba.get_num_threads()
+    try:
+        one, two = results(1), results(2)
+    finally:
+        numba.set_num_threads(before)
+    for name in one:
+        np.testing.assert_array_equal(one[name], two[name], err_msg=name)
+
+
+def test_results_do_not_depend_on_the_launch_geometry(mesh, stars, tmp_path):
+    xp = HostCupy()
+    first = None
+    for blocks, threads in ((1, 1), (2, 3), (7, 32)):
+        kernels = CudaKernels(xp, host_module(tmp_path, blocks=blocks, threads=threads))
+        results = all_results(Backend("cuda", xp, kernels, ""), mesh, stars)
+        first = first or results
+        for name in first:
+            np.testing.assert_array_equal(results[name], first[name], err_msg=name)
+
+
+# --- the two files belong together, and the host stands in for a GPU -------------------------------------------
+
+
+def test_both_devices_have_the_same_functions():
+    names = [name for name in vars(CudaKernels) if not name.startswith("_")]
+    assert names
+    for name in names:
+        on_cpu = getattr(cpu, name)
+        arguments = list(inspect.signature(getattr(on_cpu, "py_func", on_cpu)).parameters)
+        assert list(inspect.signature(getattr(CudaKernels, name)).parameters) == ["self", *arguments], name
+
+
+def test_signatures_are_read_from_the_source():
+    found = signatures(source())
+    assert [p.name for p in found["gradient"]] == ["m", "nodes", "tets", "phi", "result"]
+    assert [p.dtype for p in found["gradient"]] == [np.int64, np.float64, np.int32, np.float64, np.float64]
+    assert [p.const for p in found["gradient"]] == [True] * 4 + [False]
+    with pytest.raises(ValueError, match="cannot read the parameter 'short n'"):
+        signatures('extern "C" __global__ void f(short n) {}')
+    with pytest.raises(ValueError, match="2 kernels in the source, but 1"):
+        signatures('extern "C" __global__ void f(int n) {} __global__ void g(int n) {}')
+
+
+def test_a_wrong_argument_is_an_error_on_the_host(mesh, tmp_path):
+    launch = host_module(tmp_path).get_function("gradient")
+    xp = HostCupy()
+    m, n = len(mesh.tets), len(mesh.nodes)
+    good = [np.int64(m), xp.asarray(mesh.nodes), xp.asarray(mesh.tets), xp.asarray(np.zeros(n)), xp.empty((m, 3))]
+    launch((1,), (128,), good)
+    assert (to_host(good[4]) == 0).all()
+    frozen = xp.empty((m, 3))
+    frozen.flags.writeable = False
+    wrong = {
+        "'m' must be a NumPy int64": (0, np.int32(m)),
+        "'m' must be a NumPy int64; got 7": (0, 7),
+        "'nodes' must be C-contiguous float64; got strided": (1, xp.asarray(mesh.nodes)[:, ::-1]),
+        "'tets' must be C-contiguous int32; got C-contiguous int64": (2, xp.asarray(mesh.tets, np.int64)),
+        "'phi' must be a device array; got ndarray": (3, np.zeros(n)),
+        "'result' must be a device array; got uint64": (4, np.uint64(0)),
+        "'result' is written to": (4, frozen),
+    }
+    for message, (place, value) in wrong.items():
+        with pytest.raises(TypeError, match=message):
+            launch((1,), (128,), [*good[:place], value, *good[place + 1 :]])
+    with pytest.raises(TypeError, match="'nodes' must be C-contiguous float64"):
+        launch((1,), (128,), [good[i] for i in (0, 2, 1, 3, 4)])
+    with pytest.raises(TypeError, match="takes 5 arguments; got 4"):
+        launch((1,), (128,), good[:4])
+    with pytest.raises(ValueError, match="no GPU launches"):
+        launch((1,), (2048,), good)
+    with pytest.raises(KeyError):
+        host_module(tmp_path).get_function("divergence")
+
+
+def test_host_arrays_do_not_mix_with_device_arrays():
+    xp, here = HostCupy(), np.ones(3)
+    there = xp.asarray(here)
+    assert isinstance(2 * there + np.float32(1) * there, DeviceArray)
+    assert type(to_host(there)) is np.ndarray
+    for mixed in (lambda: there + here, lambda: here * there, lambda: xp.where(there > 0, there, here)):
+        with pytest.raises(TypeError, match="meets device arrays"):
+            mixed()
+    with pytest.raises(TypeError, match="meets device arrays"):
+        there += here
+    with pytest.raises(TypeError, match="meets device arrays"):
+        xp.stack([there, here])
+    assert np.isnan(xp.empty(3)).all()

@@ -1,0 +1,52 @@
+"""Every CUDA kernel compiles for the GPUs in use; NVRTC needs neither a GPU nor a driver."""
+
+import pytest
+from host_cuda import signatures
+
+from femtms.kernels.cuda import source
+
+
+@pytest.fixture(scope="module")
+def nvrtc():
+    try:
+        from cupy.cuda import nvrtc
+
+        nvrtc.getVersion()
+    except Exception as error:  # CuPy is missing, or finds no NVRTC library: many types
+        pytest.skip(f"NVRTC cannot be used: {' '.join(str(error).split())}")
+    return nvrtc
+
+
+def compiled(nvrtc, text: str, arch: str) -> bytes:
+    """Machine code, compiled with the options of cupy.RawModule; ValueError with the log of the compiler."""
+    program = nvrtc.createProgram(text, "cuda.cu", (), ())
+    options = ("-std=c++14", "-ftz=true", f"-arch={arch}", "--device-as-default-execution-space")
+    try:
+        nvrtc.compileProgram(program, options)
+        return nvrtc.getCUBIN(program)
+    except nvrtc.NVRTCError as error:
+        raise ValueError(f"{error}\n{nvrtc.getProgramLog(program)}") from None
+    finally:
+        nvrtc.destroyProgram(program)
+
+
+@pytest.mark.parametrize("arch", ["sm_75", "sm_80", "sm_90"])
+def test_kernels_compile(nvrtc, arch):
+    cubin = compiled(nvrtc, source(), arch)
+    for kernel in signatures(source()):
+        assert f".text.{kernel}\0".encode() in cubin, kernel
+
+
+@pytest.mark.parametrize(
+    "broken, message",
+    [("extern \"C\" __global__ void f(int n) { n = ; }", "expected an expression"),
+     ("extern \"C\" __global__ void f(int n) { n = m; }", 'identifier "m" is undefined')],
+)  # fmt: skip
+def test_broken_kernels_do_not_compile(nvrtc, broken, message):
+    with pytest.raises(ValueError, match=message):
+        compiled(nvrtc, source() + broken, "sm_80")
+
+
+def test_a_gpu_that_does_not_exist_is_an_error(nvrtc):
+    with pytest.raises(ValueError, match="gpu-architecture"):
+        compiled(nvrtc, source(), "sm_1")
