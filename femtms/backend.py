@@ -55,7 +55,7 @@ def _cuda_backend() -> tuple[Backend | None, str]:
         from femtms.kernels.cuda import CudaKernels, source
 
         kernels = CudaKernels(cupy, cupy.RawModule(code=source(), options=("-std=c++14",)))
-        # CuPy compiles at the first use: without this, missing NVRTC or CUDA headers would stop a solve, not the choice
+        # CuPy compiles at the first use: without this, missing CUDA headers would stop a solve, not the choice
         ones = cupy.ones((2, 1))
         bool((kernels.column_dots(ones, ones + 0) == 2).all())
         name = cupy.cuda.runtime.getDeviceProperties(cupy.cuda.Device().id)["name"].decode()

@@ -2,20 +2,17 @@
 
 import platform
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from femtms import simulator
 from femtms.backend import backend
 from femtms.coil.coil import Coil
 from femtms.coil.place import DEFAULT_GAP_MM, check_clear, check_gap, check_place, place
-from femtms.coil.pose import Pose
 from femtms.conductivity.isotropic import sigma_by_tag
 from femtms.errors import FemtmsError
 from femtms.field.field import Field
@@ -30,6 +27,7 @@ from femtms.io.results import save_field
 from femtms.mesh.generate import DEFAULT_SIZE_MM, mesh_head
 from femtms.mesh.tetmesh import TetMesh
 from femtms.report.picture import draw_field
+from femtms.simulator import Simulator, check_didt, check_rtol
 from femtms.tissue import Tissue, name_of
 
 RESULTS = ("field.vtu", "field.msh", "magnE.nii.gz", "field.png", "summary.json")
@@ -84,8 +82,8 @@ def simulate(
     # bad input is found before the long stages start
     sigma_by_tag(sigma or {})
     check_gap(gap_mm)
-    if not np.isfinite(didt):
-        raise FemtmsError(f"didt must be finite, in A/s; got {didt}")
+    check_didt(didt)
+    check_rtol(rtol)
     if device != "auto":
         backend(device)
     the_coil = load_coil(coil)
@@ -103,7 +101,7 @@ def simulate(
             the_pose = place(mesh, at, towards, gap_mm)
         check_clear(mesh, the_coil, the_pose)
 
-    sim = simulator.Simulator(mesh, sigma, device=device, rtol=rtol, stage=stage)
+    sim = Simulator(mesh, sigma, device=device, rtol=rtol, stage=stage)
     field = sim.solve(the_coil, the_pose, didt)
     seconds |= sim.seconds | dict(field.seconds)
 
@@ -124,7 +122,7 @@ def simulate(
     return summary
 
 
-def field_summary(field: Field, sim: "simulator.Simulator", seconds: Mapping[str, float]) -> dict[str, Any]:
+def field_summary(field: Field, sim: Simulator, seconds: Mapping[str, float]) -> dict[str, Any]:
     """What was computed, how, and what came out, for JSON."""
     mesh = field.mesh
     return {
@@ -136,9 +134,7 @@ def field_summary(field: Field, sim: "simulator.Simulator", seconds: Mapping[str
             "volume_ml": 1e6 * float(mesh.volumes.sum()),
             "notes": list(mesh.notes),
         },
-        "conductivity_S_per_m": {
-            name_of(tag): float(sim.sigma[mesh.tags == tag][0, 0]) for tag in mesh.tissues
-        },
+        "conductivity_S_per_m": {name_of(tag): float(sim.sigma[mesh.tags == tag][0, 0]) for tag in mesh.tissues},
         "coil": field.coil.name,
         "pose_mm": field.pose.matrix.tolist(),
         "didt": field.didt,
@@ -167,7 +163,7 @@ def draw_summary_picture(path: Path, field: Field, head: str | Path | LayeredSph
         path,
         mesh,
         field.magnE,
-        peak=[1e-3 * c for c in target.peak_mm],
+        peak=1e-3 * np.array(target.peak_mm),
         coil_lines=posed.outlines,
         coil_points=posed.positions,
         pose=field.pose.matrix,

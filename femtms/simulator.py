@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from femtms.backend import backend
+from femtms.backend import backend, to_host
 from femtms.coil.coil import Coil
 from femtms.coil.place import check_clear
 from femtms.coil.pose import Pose
@@ -26,6 +26,18 @@ _BLOCK_BYTES = 2**30  # of ∂A/∂t, the largest array that grows with the numb
 _LARGEST_BLOCK = 16
 
 
+def check_rtol(rtol: float) -> None:
+    """Raise FemtmsError for a tolerance that double precision cannot reach, or that asks for nothing."""
+    if not 1e-13 <= rtol < 1:
+        raise FemtmsError(f"rtol must be from 1e-13 to below 1; got {rtol}")
+
+
+def check_didt(didt: float) -> None:
+    """Raise FemtmsError for a rate of change that is not a number."""
+    if not np.isfinite(didt):
+        raise FemtmsError(f"didt must be finite, in A/s; got {didt}")
+
+
 def _silent(name: str) -> AbstractContextManager[Any]:
     return nullcontext()
 
@@ -34,7 +46,7 @@ class Simulator:
     """Everything that depends on the head alone, done once: K, its multigrid hierarchy, the arrays on the device.
 
     mesh          the head
-    conductivity  None for the values of femtms.tissue, {tissue: S/m} to override some, (m,) or (m,3,3): see conductivity_of
+    conductivity  None for the values of femtms.tissue, {tissue: S/m} to override some, (m,) or (m,3,3) in S/m
     order         of the elements; 1 (linear)
     device        "auto", "cpu" or "cuda"
     rtol          relative residual of the linear system at which a solve has converged
@@ -56,8 +68,7 @@ class Simulator:
     ) -> None:
         if order != 1:
             raise FemtmsError(f"order must be 1 (linear elements); got {order}")
-        if not 1e-14 <= rtol < 1:
-            raise FemtmsError(f"rtol must be between 1e-14 and 1; got {rtol}")
+        check_rtol(rtol)
         self.mesh = mesh
         self.rtol = rtol
         self.backend = backend(device)
@@ -84,7 +95,7 @@ class Simulator:
 
         didt  rate of change of the coil's current in A/s; the field is proportional to it
 
-        Raises FemtmsError when the coil is inside the head or didt is not finite, NotConverged when the solver stops short.
+        Raises FemtmsError when the coil is inside the head or didt is not finite, NotConverged when the solver fails.
         """
         if isinstance(poses, Pose):
             return next(self.solve_each(coil, [poses], didt))
@@ -92,8 +103,7 @@ class Simulator:
 
     def solve_each(self, coil: Coil, poses: Iterable[Pose], didt: float = 1e6) -> Iterator[Field]:
         """The Fields one after the other, solved in blocks: for more poses than there is memory for Fields."""
-        if not np.isfinite(didt):
-            raise FemtmsError(f"didt must be finite, in A/s; got {didt}")
+        check_didt(didt)
         block: list[Pose] = []
         largest = int(np.clip(_BLOCK_BYTES // (24 * len(self.mesh.tets)), 1, _LARGEST_BLOCK))
         for pose in poses:
@@ -129,6 +139,8 @@ class Simulator:
             potential = p1.in_mesh_order(phi[:, i])
             yield Field(
                 mesh=self.mesh,
+                # off the device at once: thousands of fields would not fit there
+                E=to_host(fields[i]),
                 potential=potential - potential.mean(),
                 coil=coil,
                 pose=pose,
@@ -137,6 +149,5 @@ class Simulator:
                 residual=float(residuals[i]),
                 seconds=seconds,
                 device=self.backend.description,
-                _device_E=fields[i],
                 _sigma=self.sigma,
             )

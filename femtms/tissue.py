@@ -85,7 +85,7 @@ def tag_of(tissue: int | str) -> int:
         return int(Tissue[key.upper()])
     if key in _ALIASES:
         return int(_ALIASES[key])
-    if key.isdigit():
+    if key.isdecimal():
         return int(key)
     known = ", ".join(t.name.lower() for t in Tissue)
     raise FemtmsError(f"a tissue must be a number or one of {known}; got '{tissue}'")

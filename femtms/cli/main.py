@@ -28,13 +28,15 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-Head = Annotated[str, typer.Argument(metavar="HEAD", help="Built-in head, label volume (NIfTI) or mesh (.msh, .vtu, …).")]
+Head = Annotated[
+    str, typer.Argument(metavar="HEAD", help="Built-in head, label volume (NIfTI) or mesh (.msh, .vtu, …).")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout, and nothing else.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no notes.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace a result that is there already.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 Size = Annotated[float, typer.Option("--size", help="Edge length of the tetrahedra in mm.")]
-Radii = Annotated[str | None, typer.Option("--radii", help="Radii of the layers of HEAD sphere in mm: 78,80,86,92.")]
+Radii = Annotated[str | None, typer.Option("--radii", help="Outer radii in mm of 1 to 4 layers of HEAD sphere.")]
 
 
 @app.command()
@@ -43,12 +45,18 @@ def simulate(
     coil: Annotated[str, typer.Option("--coil", help="Built-in coil or .ccd file.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the results.")],
     at: Annotated[str | None, typer.Option("--at", help="Electrode (C3) or x,y,z in mm: centre of the coil.")] = None,
-    towards: Annotated[str | None, typer.Option("--towards", help="Electrode or x,y,z in mm: direction of the coil's y.")] = None,
+    towards: Annotated[
+        str | None, typer.Option("--towards", help="Electrode or x,y,z in mm: direction of the coil's y.")
+    ] = None,
     gap: Annotated[float, typer.Option("--gap", help="Distance of the coil from the scalp in mm.")] = 4.0,
-    matrix: Annotated[Path | None, typer.Option("--matrix", help="File with the coil's 4×4 matrix in mm, text or .npy.")] = None,
+    matrix: Annotated[
+        Path | None, typer.Option("--matrix", help="File with the coil's 4×4 matrix in mm, text or .npy.")
+    ] = None,
     size: Size = 2.2,
     radii: Radii = None,
-    sigma: Annotated[list[str] | None, typer.Option("--sigma", help="TISSUE=S/m, such as bone=0.008; repeat for more.")] = None,
+    sigma: Annotated[
+        list[str] | None, typer.Option("--sigma", help="TISSUE=S/m, such as bone=0.008; repeat for more.")
+    ] = None,
     didt: Annotated[float, typer.Option("--didt", help="Rate of change of the coil's current in A/s.")] = 1e6,
     device: Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")] = "auto",
     rtol: Annotated[float, typer.Option("--rtol", help="Relative residual at which the solver stops.")] = 1e-6,
@@ -157,10 +165,11 @@ def info(
     import femtms
     from femtms.coil.catalogue import CATALOGUE
     from femtms.io.poses import read_pose
+    from femtms.io.results import read_summary
 
     path = Path(file)
     if (path / "summary.json").is_file():
-        content = json.loads((path / "summary.json").read_text())
+        content = read_summary(path / "summary.json")
         print(json.dumps(content, indent=2)) if json_ else _print_field(content)
         return
     if file in CATALOGUE or path.suffix.lower() == ".ccd":
@@ -186,12 +195,7 @@ def _layered(head: str, radii: str | None) -> Any:
         return head
     if head != "sphere":
         raise FemtmsError(f"--radii is for the head 'sphere'; got head '{head}'")
-    numbers = parse_radii(radii)
-    # from the scalp inwards: a sphere of fewer layers loses the inner boundaries first, one of more is all brain inside
-    outer_tags = LayeredSphere().tags
-    if len(numbers) > len(outer_tags):
-        raise FemtmsError(f"--radii takes at most {len(outer_tags)} layers (brain, CSF, skull, scalp); got {len(numbers)}")
-    return LayeredSphere(numbers, outer_tags[: len(numbers)])
+    return LayeredSphere(parse_radii(radii))
 
 
 def _mesh_report(mesh: Any) -> dict[str, Any]:
@@ -225,7 +229,9 @@ def _head_report(head: Any) -> dict[str, Any]:
 
 def _print_field(summary: dict[str, Any]) -> None:
     """The numbers that people look at first."""
-    table = Table(title=f"|E| in V/m at dI/dt = {1e-6 * summary['didt']:g} A/µs, coil {summary['coil']}", title_justify="left")
+    table = Table(
+        title=f"|E| in V/m at dI/dt = {1e-6 * summary['didt']:g} A/µs, coil {summary['coil']}", title_justify="left"
+    )
     table.add_column("tissue")
     for heading in ("volume mL", "mean", "median", "95 %", "99 %", "99.9 %", "peak", "at mm", "≥50 % mL", "≥75 % mL"):
         table.add_column(heading, justify="right")

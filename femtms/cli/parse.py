@@ -29,14 +29,11 @@ def parse_sigma(assignments: Sequence[str]) -> dict[int | str, float]:
     sigma: dict[int | str, float] = {}
     for assignment in (part for text in assignments for part in text.split(",")):
         tissue, equals, value = assignment.partition("=")
+        tag_of(tissue) if equals else None
         try:
-            number = float(value)
+            sigma[tissue.strip()] = float(value)
         except ValueError:
-            number = None  # type: ignore[assignment]
-        if not equals or number is None:
-            raise FemtmsError(f"--sigma must be TISSUE=S/m, such as bone=0.008; got '{assignment}'")
-        tag_of(tissue)
-        sigma[tissue.strip()] = number
+            raise FemtmsError(f"--sigma must be TISSUE=S/m, such as bone=0.008; got '{assignment}'") from None
     return sigma
 
 

@@ -41,27 +41,34 @@ def place(
     tree = cKDTree(centres)
 
     target = _position(mesh, at, "at")
-    distance, nearest = tree.query(target)
+    foot = _nearest_point(target, mesh.nodes, faces, tree)
+    distance = float(np.linalg.norm(foot - target))
     if distance > 1e-3 * _FARTHEST_MM:
         raise FemtmsError(
-            f"'at' must be on the scalp, within {_FARTHEST_MM:g} mm; {_shown(at)} is {1e3 * distance:.0f} mm away from it"
+            f"'at' must be on the scalp, within {_FARTHEST_MM:g} mm; {_shown(at)} is {1e3 * distance:.0f} mm away"
         )
-    patch = tree.query_ball_point(centres[nearest], 1e-3 * _PATCH_MM)
-    outward = area[patch].sum(axis=0)
+    # at least the triangle underneath, however coarse the mesh
+    radius = max(1e-3 * _PATCH_MM, 2 * float(tree.query(foot)[0]))
+    patch = tree.query_ball_point(foot, radius)
+    # weights that fade out: otherwise a facet that just makes it into the patch would tilt the coil
+    fade = 1 - ((centres[patch] - foot) ** 2).sum(axis=1) / radius**2
+    outward = fade @ area[patch]
     # cavities that open to the outside have walls whose normals cancel; they must not decide
-    if np.linalg.norm(outward) < 0.1 * np.linalg.norm(area[patch], axis=1).sum():
+    if np.linalg.norm(outward) <= 0.1 * (fade @ np.linalg.norm(area[patch], axis=1)):
         raise FemtmsError(f"the surface around {_shown(at)} has no clear normal; choose a place on the scalp")
     outward /= np.linalg.norm(outward)
 
     along = _position(mesh, towards, "towards") - target
     along -= (along @ outward) * outward
     if np.linalg.norm(along) < 1e-4:
-        raise FemtmsError(f"'towards' must be another place than 'at'; {_shown(towards)} gives no direction from {_shown(at)}")
+        raise FemtmsError(
+            f"'towards' must be another place than 'at'; {_shown(towards)} gives no direction from {_shown(at)}"
+        )
     z = -outward
     y = along / np.linalg.norm(along)
     matrix = np.eye(4)
     matrix[:3, :3] = np.column_stack([np.cross(y, z), y, z])
-    matrix[:3, 3] = 1e3 * _lifted(centres[nearest], outward, 1e-3 * gap_mm, mesh.nodes, faces, tree)
+    matrix[:3, 3] = 1e3 * _lifted(foot, outward, 1e-3 * gap_mm, mesh.nodes, faces, tree)
     return Pose(matrix)
 
 
@@ -88,27 +95,37 @@ def _lifted(
 
 def _distance(point: np.ndarray, nodes: np.ndarray, faces: np.ndarray, tree: cKDTree) -> float:
     """Distance in m from a point to the nearest of the triangles."""
+    return float(np.linalg.norm(_nearest_point(point, nodes, faces, tree) - point))
+
+
+def _nearest_point(point: np.ndarray, nodes: np.ndarray, faces: np.ndarray, tree: cKDTree) -> np.ndarray:
+    """The point (3,) of the triangles that is nearest to a point (3,); tree holds the centres of the triangles."""
     to_centre, _ = tree.query(point)
-    longest = np.linalg.norm(nodes[faces[:, 0]] - nodes[faces[:, 1]], axis=1).max()
+    # no point of a triangle is farther from its centre than two thirds of its longest edge
+    longest = max(np.linalg.norm(nodes[faces[:, i]] - nodes[faces[:, i - 1]], axis=1).max() for i in range(3))
     near = faces[tree.query_ball_point(point, to_centre + longest)]
-    return float(np.sqrt(_squared_distances(point, nodes[near]).min()))
+    candidates = _nearest_points_of(point, nodes[near])
+    nearest: np.ndarray = candidates[((candidates - point) ** 2).sum(axis=1).argmin()]
+    return nearest
 
 
-def _squared_distances(point: np.ndarray, triangles: np.ndarray) -> np.ndarray:
-    """Squared distances (f,) from a point to triangles (f,3,3): to the plane if the foot is inside, else to the edges."""
+def _nearest_points_of(point: np.ndarray, triangles: np.ndarray) -> np.ndarray:
+    """The nearest point (f,3) of each triangle (f,3,3): the foot on its plane if that is inside, else on an edge."""
     a, b, c = triangles[:, 0], triangles[:, 1], triangles[:, 2]
     normal = np.cross(b - a, c - a)
-    area2 = np.einsum("fd,fd->f", normal, normal)
-    height = np.einsum("fd,fd->f", point - a, normal)
-    foot = point - (height / area2)[:, None] * normal
+    height = np.einsum("fd,fd->f", point - a, normal) / np.einsum("fd,fd->f", normal, normal)
+    foot = point - height[:, None] * normal
     inside = np.ones(len(a), bool)
-    nearest = np.full(len(a), np.inf)
+    nearest, least = foot.copy(), np.full(len(a), np.inf)
     for p, q in ((a, b), (b, c), (c, a)):
         inside &= np.einsum("fd,fd->f", np.cross(q - p, foot - p), normal) >= 0
-        along = np.clip(np.einsum("fd,fd->f", point - p, q - p) / np.einsum("fd,fd->f", q - p, q - p), 0, 1)
-        gap = point - p - along[:, None] * (q - p)
-        nearest = np.minimum(nearest, np.einsum("fd,fd->f", gap, gap))
-    return np.where(inside, height**2 / area2, nearest)
+        along = np.einsum("fd,fd->f", point - p, q - p) / np.einsum("fd,fd->f", q - p, q - p)
+        on_edge = p + np.clip(along, 0, 1)[:, None] * (q - p)
+        distance = ((on_edge - point) ** 2).sum(axis=1)
+        nearest[distance < least] = on_edge[distance < least]
+        least = np.minimum(least, distance)
+    nearest[inside] = foot[inside]
+    return nearest
 
 
 def _position(mesh: TetMesh, place: str | Sequence[float], what: str) -> np.ndarray:

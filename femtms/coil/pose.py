@@ -35,7 +35,9 @@ class Pose:
         lengths = np.linalg.norm(axes, axis=0)
         if np.abs(lengths - 1).max() > _TOLERANCE:
             worst = int(np.abs(lengths - 1).argmax())
-            raise FemtmsError(f"the pose is scaled: its axes must have length 1; axis {'xyz'[worst]} has {lengths[worst]:.4g}")
+            raise FemtmsError(
+                f"the pose is scaled: its axes must have length 1; axis {'xyz'[worst]} has {lengths[worst]:.4g}"
+            )
         cosines = (axes / lengths).T @ (axes / lengths)
         for a, b in ((0, 1), (0, 2), (1, 2)):
             if abs(cosines[a, b]) > _TOLERANCE:

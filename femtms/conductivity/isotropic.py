@@ -25,8 +25,10 @@ def conductivity_of(mesh: TetMesh, conductivity: Conductivity = None) -> np.ndar
     """
     if conductivity is None or isinstance(conductivity, Mapping):
         return _by_tissue(mesh, sigma_by_tag(conductivity or {}))
-    sigma = np.asarray(conductivity, dtype=np.float64)
-    m = len(mesh.tets)
+    sigma, m = np.asarray(conductivity), len(mesh.tets)
+    if sigma.dtype.kind not in "fiu":
+        raise FemtmsError(f"conductivity must be a mapping or numbers in S/m; got {conductivity!r:.60}")
+    sigma = sigma.astype(np.float64)
     if sigma.shape == (m,):
         _check_positive(mesh, sigma)
         return sigma[:, None]
@@ -39,7 +41,7 @@ def sigma_by_tag(overrides: Mapping[int | str, float]) -> dict[int, float]:
     """The built-in conductivities (S/m) by tissue number with the given ones in their place."""
     sigma = {int(tag): p.sigma for tag, p in PROPERTIES.items()}
     for tissue, value in overrides.items():
-        if not np.isscalar(value) or not np.isfinite(value) or not value > 0:
+        if not isinstance(value, (int, float, np.number)) or not 0 < float(value) < np.inf:
             raise FemtmsError(f"sigma must be > 0 and finite in S/m; got {value} for tissue '{tissue}'")
         sigma[tag_of(tissue)] = float(value)
     return sigma

@@ -11,8 +11,8 @@ def tensor_components(sigma: np.ndarray) -> np.ndarray:
     Raises FemtmsError unless every tensor is finite, symmetric and positive definite.
     """
     if not np.isfinite(sigma).all():
-        bad = int(np.flatnonzero(~np.isfinite(sigma).all(axis=(1, 2)))[0])
-        raise FemtmsError(f"conductivity tensors must be finite; that of tet {bad} is not")
+        first = int(np.flatnonzero(~np.isfinite(sigma).all(axis=(1, 2)))[0])
+        raise FemtmsError(f"conductivity tensors must be finite; that of tet {first} is not")
     size = np.abs(sigma).max(axis=(1, 2))
     skew = np.abs(sigma - sigma.transpose(0, 2, 1)).max(axis=(1, 2))
     bad = np.flatnonzero(skew > 1e-6 * size)

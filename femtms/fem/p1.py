@@ -41,8 +41,17 @@ class P1:
         indptr, indices, values = cpu.stiffness(nodes, tets, sigma, starts, meeting)
         stiffness = sparse.csr_array((values, indices, indptr), shape=(len(nodes), len(nodes)))
         on_device = backend.xp.asarray
-        arrays = [on_device(a) for a in (nodes, tets, sigma, starts, meeting, mesh.centroids)]
-        return cls(backend, *arrays, permutation), stiffness
+        p1 = cls(
+            backend=backend,
+            nodes=on_device(nodes),
+            tets=on_device(tets),
+            sigma=on_device(sigma),
+            starts=on_device(starts),
+            meeting=on_device(meeting),
+            centroids=on_device(mesh.centroids),
+            permutation=permutation,
+        )
+        return p1, stiffness
 
     def load(self, dadt: Any) -> Any:
         """b (n,) in A from the mean of ∂A/∂t over each tetrahedron, (m,3) in V/m: theory.md (10)."""

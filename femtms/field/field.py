@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from femtms.backend import to_host
 from femtms.coil.coil import Coil
 from femtms.coil.pose import Pose
 from femtms.errors import FemtmsError
@@ -22,6 +21,7 @@ class Field:
     """The electric field of one coil in one place.
 
     mesh        where it is
+    E           (m,3) V/m at the centroids of the tetrahedra: theory.md (12)
     potential   φ (n,) V at the nodes; its mean over the nodes is zero
     coil, pose  what made it
     didt        rate of change of the coil's current, A/s
@@ -31,6 +31,7 @@ class Field:
     """
 
     mesh: TetMesh
+    E: np.ndarray
     potential: np.ndarray
     coil: Coil
     pose: Pose
@@ -39,13 +40,7 @@ class Field:
     residual: float
     seconds: Mapping[str, float]
     device: str
-    _device_E: Any
     _sigma: np.ndarray
-
-    @cached_property
-    def E(self) -> np.ndarray:
-        """E (m,3) in V/m at the centroids of the tetrahedra: theory.md (1)."""
-        return to_host(self._device_E)
 
     @cached_property
     def magnE(self) -> np.ndarray:
@@ -91,6 +86,7 @@ class Field:
 
     def __repr__(self) -> str:
         return (
-            f"Field({self.coil.name}, {1e-6 * self.didt:g} A/µs, {len(self.E):,} tets, peak {self.magnE.max():.4g} V/m; "
+            f"Field({self.coil.name}, {1e-6 * self.didt:g} A/µs, {len(self.E):,} tets, "
+            f"peak {self.magnE.max():.4g} V/m; "
             f"{self.iterations} iterations, residual {self.residual:.1e}, {self.device})"
         )

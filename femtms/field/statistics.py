@@ -38,8 +38,9 @@ class TissueSummary:
     def __str__(self) -> str:
         x, y, z = self.peak_mm
         return (
-            f"{self.tissue}: |E| mean {self.mean:.4g}, median {self.median:.4g}, 95 % {self.p95:.4g}, 99 % {self.p99:.4g}, "
-            f"99.9 % {self.p99_9:.4g}, peak {self.peak:.4g} V/m at ({x:.1f}, {y:.1f}, {z:.1f}) mm; "
+            f"{self.tissue}: |E| mean {self.mean:.4g}, median {self.median:.4g}, 95 % {self.p95:.4g}, "
+            f"99 % {self.p99:.4g}, 99.9 % {self.p99_9:.4g}, "
+            f"peak {self.peak:.4g} V/m at ({x:.1f}, {y:.1f}, {z:.1f}) mm; "
             f"≥ 50 %: {self.focality_50_ml:.3g} mL, ≥ 75 %: {self.focality_75_ml:.3g} mL of {self.volume_ml:.4g} mL"
         )
 

@@ -94,9 +94,7 @@ def volume_surface(labels: np.ndarray, affine: np.ndarray) -> Surface:
     cuts the head off, the cut counts as scalp: landmarks belong above it.
     """
     if labels.ndim != 3 or np.shape(affine) != (4, 4):
-        raise FemtmsError(
-            f"labels must be (nx,ny,nz) and affine (4,4); got {labels.shape} and {np.shape(affine)}"
-        )
+        raise FemtmsError(f"labels must be (nx,ny,nz) and affine (4,4); got {labels.shape} and {np.shape(affine)}")
     pieces, count = ndimage.label(labels != 0)
     if count == 0:
         raise FemtmsError(f"labels must hold tissue (not 0); got {labels.shape} of air alone")
@@ -162,9 +160,7 @@ class _Tape:
         # corners in the order of their angle are the tape.
         corners = flat[np.sort(ConvexHull(flat).vertices)]
         behind = np.append(0.0, np.cumsum(np.linalg.norm(np.diff(corners, axis=0), axis=1)))
-        length = np.linspace(
-            0.0, behind[-1], 4 * _RAYS
-        )  # dense: on a straight piece angle is not linear in length
+        length = np.linspace(0.0, behind[-1], 4 * _RAYS)  # dense: on a straight piece angle is not linear in length
         x, y = (np.interp(length, behind, corners[:, i]) for i in range(2))
         return cls(surface, origin, axes, np.arctan2(np.maximum(y, 0.0), x), length)
 

@@ -46,7 +46,9 @@ def read_ccd(path: str | Path) -> Coil:
     try:
         count = int(rows[0][1])
     except ValueError:
-        raise FemtmsError(f"{path}, line {rows[0][0]}: must be the number of dipoles; got '{rows[0][1][:40]}'") from None
+        raise FemtmsError(
+            f"{path}, line {rows[0][0]}: must be the number of dipoles; got '{rows[0][1][:40]}'"
+        ) from None
     if count < 1:
         raise FemtmsError(f"{path}, line {rows[0][0]}: a coil needs at least one dipole; got {count}")
     if len(rows) - 1 != count:

@@ -2,9 +2,10 @@
 
 import hashlib
 import os
-import sys
 import shutil
+import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -34,10 +35,11 @@ def existing_file(path: str | Path) -> Path:
 def bounded_memory(path: Path) -> Iterator[None]:
     """Inside the block, MemoryError for what no honest file of this size needs.
 
-    A damaged count in a small file would otherwise ask for terabytes and bring the machine down.  Linux only; the limit
-    is on the address space of the whole process.
+    A damaged count in a small file would otherwise ask for terabytes and bring the machine down.  The limit is on the
+    address space of the whole process, so it is set only where nobody else needs memory meanwhile: on Linux, without
+    other Python threads, and without CUDA, which reserves address space by the terabyte.
     """
-    if not sys.platform.startswith("linux"):
+    if not sys.platform.startswith("linux") or threading.active_count() > 1 or "cupy" in sys.modules:
         yield
         return
     import resource
@@ -132,7 +134,9 @@ def check_out(out: Path, names: tuple[str, ...], overwrite: bool) -> None:
         raise FemtmsError(f"{out / folders[0]}: must be the name of a file; it is a folder")
     present = [name for name in names if (out / name).exists()]
     if present and not overwrite:
-        raise FemtmsError(f"{out}: holds a result already ({', '.join(present)}); choose another folder or use --overwrite")
+        raise FemtmsError(
+            f"{out}: holds a result already ({', '.join(present)}); choose another folder or use --overwrite"
+        )
     folder = out
     while not folder.exists():
         folder = folder.parent
@@ -141,7 +145,9 @@ def check_out(out: Path, names: tuple[str, ...], overwrite: bool) -> None:
 
 def _check_folder(folder: Path) -> None:
     if not folder.is_dir():
-        raise FemtmsError(f"{folder}: must be a folder to write into; " + ("it is a file" if folder.exists() else "there is none"))
+        raise FemtmsError(
+            f"{folder}: must be a folder to write into; " + ("it is a file" if folder.exists() else "there is none")
+        )
     try:
         # permission bits do not tell: a full or read-only file system and /proc have them too
         with tempfile.TemporaryFile(dir=folder):

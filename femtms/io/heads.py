@@ -57,7 +57,9 @@ def load_head(head: str | Path) -> LabelVolume | LayeredSphere | TetMesh:
         return read_labels(path)
     if not path.suffix and not path.exists():
         names = ", ".join(built_in_heads())
-        raise FemtmsError(f"a head must be a built-in name ({names}), a label volume or a mesh file; there is no '{head}'")
+        raise FemtmsError(
+            f"a head must be a built-in name ({names}), a label volume or a mesh file; there is no '{head}'"
+        )
     return read_mesh(path)
 
 

@@ -54,7 +54,9 @@ def read_mesh(path: str | Path) -> TetMesh:
         raise FemtmsError(f"{path}: nodes must have three coordinates; got shape {nodes_mm.shape}")
     _check_nodes(nodes_mm, path)
     if len(tets) and (tets.min() < 0 or tets.max() >= len(nodes_mm)):
-        raise FemtmsError(f"{path}: elements refer to nodes {tets.min()} to {tets.max()}, but there are {len(nodes_mm):,}")
+        raise FemtmsError(
+            f"{path}: elements refer to nodes {tets.min()} to {tets.max()}, but there are {len(nodes_mm):,}"
+        )
     nodes_mm, tets = _used(nodes_mm, tets)
     try:
         return TetMesh(1e-3 * nodes_mm, tets, tags)
@@ -94,8 +96,8 @@ def _tags(raw: Any, blocks: list[int], path: Path) -> np.ndarray:
             return values.astype(np.int32)
     have = ", ".join(raw.cell_data) or "none"
     raise FemtmsError(
-        f"{path}: every tetrahedron must have a tissue number from 1 to {_LARGEST_TAG:,}, as whole numbers under one of "
-        f"{', '.join(TAG_NAMES)}; the file's element data: {have}"
+        f"{path}: every tetrahedron must have a tissue number from 1 to {_LARGEST_TAG:,}, as whole numbers under "
+        f"one of {', '.join(TAG_NAMES)}; the file's element data: {have}"
     )
 
 
@@ -149,5 +151,3 @@ def write_with_data(
         point_data = {k: v.astype(np.float32) for k, v in point_data.items()}
         raw = meshio.Mesh(nodes_mm, cells, point_data, {k: [np.asarray(v)] for k, v in data.items()})
         meshio.write(temporary, raw, file_format="vtu", binary=True, compression=None)
-
-

@@ -46,7 +46,9 @@ def read_labels(path: str | Path) -> LabelVolume:
     check_size(float((labels.voxel_mm * labels.data.shape).max()), path)
     header = image.header
     if "qform_code" in header and header["qform_code"] == 0 and header["sform_code"] == 0:
-        log.warning("%s: has no orientation (qform and sform codes are 0): voxel axis i is taken to point left", path.name)
+        log.warning(
+            "%s: has no orientation (qform and sform codes are 0): voxel axis i is taken to point left", path.name
+        )
     return labels
 
 
@@ -62,7 +64,9 @@ def _check_length(image: Any, path: Path) -> None:
         )
 
 
-def write_magnitude(path: Path, mesh: TetMesh, magnE: np.ndarray, grid: tuple[np.ndarray, tuple[int, ...]], note: str) -> None:
+def write_magnitude(
+    path: Path, mesh: TetMesh, magnE: np.ndarray, grid: tuple[np.ndarray, tuple[int, ...]], note: str
+) -> None:
     """|E| (V/m) at the voxel centres of a grid (affine in mm, shape) as float32 NIfTI; 0 outside the head."""
     affine, shape = grid
     nx, ny, nz = shape

@@ -1,7 +1,6 @@
 """The hot loops for NVIDIA GPUs: launches the kernels of cuda.cu on CuPy arrays; same functions as cpu.py."""
 
 from importlib.resources import files
-from typing import Any
 
 import numpy as np
 
@@ -25,7 +24,7 @@ class CudaKernels:
     def __init__(self, xp, module):
         self._xp = xp
         self._module = module
-        self._functions: dict[str, Any] = {}  # RawModule.get_function costs more than a launch
+        self._functions = {}  # by name: RawModule.get_function costs more than a launch
 
     def _launch(self, name, work, *arguments):
         blocks = min(_MAX_BLOCKS, max(1, -(-work // _THREADS)))
@@ -39,7 +38,8 @@ class CudaKernels:
         # points may come from a caller outside; the kernel would read float32 as garbage
         points, positions, vectors = (self._xp.asarray(x, np.float64) for x in (points, positions, vectors))
         a = self._xp.empty(points.shape, np.float64)
-        self._launch(name, len(points), np.int64(len(points)), points, np.int64(len(positions)), positions, vectors, a)
+        n, d = np.int64(len(points)), np.int64(len(positions))
+        self._launch(name, len(points), n, points, d, positions, vectors, a)
         return a
 
     def dipole_potential(self, points, positions, moments):

@@ -1,7 +1,7 @@
 """Concentric spheres as tetrahedra whose faces lie on the spheres: a cube lattice blown up to a ball.
 
 Points of the cubic lattice at the same largest coordinate ("level") form a cube surface, and go to one sphere.  Each
-cell has a node in its middle, so no tetrahedron has two faces on a sphere, where the edges of the cube would flatten it.
+cell has a node in its middle, so no tetrahedron has two faces on a sphere: the edges of the cube would flatten it.
 """
 
 import numpy as np
@@ -81,4 +81,3 @@ def _on_spheres(index: np.ndarray, radii: np.ndarray) -> np.ndarray:
     direction /= np.maximum(np.linalg.norm(direction, axis=1), 1e-300)[:, None]
     points: np.ndarray = np.interp(level, np.arange(len(radii)), radii)[:, None] * direction
     return points
-

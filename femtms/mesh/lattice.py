@@ -33,7 +33,9 @@ def lattice_tets(labels: LabelVolume, size_mm: float) -> tuple[np.ndarray, np.nd
     tags = _labels_at(centroids @ to_voxel[:3, :3].T + to_voxel[:3, 3], cropped, labels.voxel_mm)
     tets, tags = tets[tags > 0], tags[tags > 0]
     if not len(tets):
-        raise FemtmsError(f"{labels.name}: no tetrahedron of {size_mm:g} mm has its centroid in a tissue; use a smaller size")
+        raise FemtmsError(
+            f"{labels.name}: no tetrahedron of {size_mm:g} mm has its centroid in a tissue; use a smaller size"
+        )
 
     tets, tags, notes = _largest_piece(tets, tags, len(nodes), size_mm)
     missing = sorted(set(labels.tissues.tolist()) - set(np.unique(tags).tolist()))

@@ -51,12 +51,10 @@ class TetMesh:
         if self.tags.shape != (m,):
             raise FemtmsError(f"tags must be ({m},), one for each tetrahedron; got {self.tags.shape}")
         if not np.isfinite(self.nodes).all():
-            bad = int(np.flatnonzero(~np.isfinite(self.nodes).all(axis=1))[0])
-            raise FemtmsError(f"node coordinates must be finite; node {bad} is {self.nodes[bad]}")
+            first = int(np.flatnonzero(~np.isfinite(self.nodes).all(axis=1))[0])
+            raise FemtmsError(f"node coordinates must be finite; node {first} is {self.nodes[first]}")
         if self.tets.min() < 0 or self.tets.max() >= n:
-            raise FemtmsError(
-                f"tets must index the {n:,} nodes; got indices {self.tets.min()} to {self.tets.max()}"
-            )
+            raise FemtmsError(f"tets must index the {n:,} nodes; got indices {self.tets.min()} to {self.tets.max()}")
         # A sliver whose volume is lost in rounding would put infinities into K.
         smallest = 1e-12 * self.longest_edges**3
         bad = np.flatnonzero(self.volumes <= smallest)

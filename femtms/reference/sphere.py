@@ -4,6 +4,8 @@ Closed form (any radial conductivity profile): Heller & van Hulsteyn 1992, Bioph
 Sarvas 1987, Phys Med Biol 32:11.  The layer-by-layer series is derived in theory.md, "Spheres".
 """
 
+from typing import Any
+
 import numpy as np
 
 from femtms.errors import FemtmsError
@@ -33,9 +35,7 @@ def dipole_field_in_sphere(r: np.ndarray, r0: np.ndarray, dmdt: np.ndarray) -> n
 
 def dipoles_field_in_sphere(r: np.ndarray, positions: np.ndarray, dmdt: np.ndarray) -> np.ndarray:
     """The sum of dipole_field_in_sphere over dipoles at positions (d,3) m with dmdt (d,3) A·m²/s."""
-    total: np.ndarray = sum(
-        (dipole_field_in_sphere(r, p, m) for p, m in zip(positions, dmdt)), np.zeros((len(r), 3))
-    )
+    total: np.ndarray = sum((dipole_field_in_sphere(r, p, m) for p, m in zip(positions, dmdt)), np.zeros((len(r), 3)))
     return total
 
 
@@ -81,7 +81,7 @@ def layered_field(
     return E
 
 
-def _radial_functions(l: int, r: np.ndarray, inner: np.ndarray, outer: np.ndarray) -> tuple[np.ndarray, ...]:
+def _radial_functions(l: int, r: Any, inner: Any, outer: Any) -> tuple[Any, ...]:
     """The two radial solutions of degree l in a layer and their slopes, scaled to at most one there.
 
     (r/outer)^l grows and (inner/r)^(l+1) falls; the innermost layer (inner = 0) has no falling one.
@@ -90,7 +90,7 @@ def _radial_functions(l: int, r: np.ndarray, inner: np.ndarray, outer: np.ndarra
     return grow, fall, l * grow / r, -(l + 1) * fall / r
 
 
-def _radial_coefficients(l: int, c: float, radii: np.ndarray, sigma: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _radial_coefficients(l: int, c: Any, radii: np.ndarray, sigma: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Coefficients a_j, b_j (s,) of the two radial functions in each layer, from theory.md (17) and (18)."""
     s = len(radii)
     inner = np.concatenate([[0.0], radii[:-1]])

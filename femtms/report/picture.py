@@ -68,9 +68,7 @@ def cut_tets(
     if len(touching) == 0:
         owner = np.full(shape, -1, np.int32)
     else:
-        owner = rasterised(
-            mesh.nodes, mesh.tets[touching], affine, (int(shape[0]), int(shape[1]), int(shape[2]))
-        )
+        owner = rasterised(mesh.nodes, mesh.tets[touching], affine, (int(shape[0]), int(shape[1]), int(shape[2])))
         owner = np.where(owner >= 0, touching[owner], -1)
     u, v = (d for d in range(3) if d != axis)
     mm = 1e3 * low, 1e3 * (low + pixel * shape)
@@ -174,18 +172,14 @@ def _arrow(pose: np.ndarray) -> np.ndarray:
     return pose[:3, 3] + np.array([[0.0], [ARROW]]) * pose[:3, 1]
 
 
-def _draw_coil(
-    ax: Axes, picture: Picture, lines: list[np.ndarray], points: np.ndarray, pose: np.ndarray
-) -> None:
+def _draw_coil(ax: Axes, picture: Picture, lines: list[np.ndarray], points: np.ndarray, pose: np.ndarray) -> None:
     """Windings (or dipoles as dots) and the coil's y axis, in mm; what the brain hides is faint."""
     metres = sum(float(np.linalg.norm(np.diff(line, axis=0), axis=1).sum()) for line in lines) / 1e3
     width = float(np.clip(1.9 / np.sqrt(1 + metres), 0.5, 1.5))  # many turns must not cover the brain
     for line in lines:
         shown, hidden = _split(line, picture)
         ax.plot(*hidden.T, color=INK, lw=0.8 * width, alpha=0.3, zorder=3, solid_capstyle="butt")
-        ax.plot(
-            *shown.T, color=INK, lw=width, zorder=4, path_effects=_halo(width + 0.9), solid_capstyle="butt"
-        )
+        ax.plot(*shown.T, color=INK, lw=width, zorder=4, path_effects=_halo(width + 0.9), solid_capstyle="butt")
     if not lines and len(points):
         uv, hidden = picture.camera.project(points)[:, :2], picture.hides(points)
         size = float(np.clip(900 / len(points), 1.0, 6.0))
@@ -251,15 +245,11 @@ def _draw_view(
     _head_outline(ax, camera, head)
     ax.imshow(image, extent=camera.extent, zorder=1)
     _draw_coil(ax, picture, lines, points, pose)
-    if not picture.hides(peak[None], tolerance=10.0)[
-        0
-    ]:  # the peak lies within the tissue, not on its surface
+    if not picture.hides(peak[None], tolerance=10.0)[0]:  # the peak lies within the tissue, not on its surface
         u, v, _ = camera.project(peak[None])[0]
         ax.plot(u, v, "o", ms=6, mfc="none", mec=PEAK, mew=1.6, zorder=7, path_effects=_halo(3))
     bar = max((b for b in (1, 2, 5, 10, 20, 50) if b < 0.25 * (right - left)), default=1)  # mm
-    ax.plot(
-        [left + 4, left + 4 + bar], [bottom + 5, bottom + 5], color=INK, lw=2, zorder=8, solid_capstyle="butt"
-    )
+    ax.plot([left + 4, left + 4 + bar], [bottom + 5, bottom + 5], color=INK, lw=2, zorder=8, solid_capstyle="butt")
     ax.text(
         left + 4 + bar / 2, bottom + 8, f"{bar} mm", ha="center", va="bottom", fontsize=8.5, color=INK,
         zorder=8, path_effects=_halo(2),
@@ -284,13 +274,9 @@ def _draw_cut(
     image[inside] = colours(magnE[owner[inside]] / limit)
     ax.imshow(image, origin="lower", extent=extent, interpolation="nearest")
     for tag in (0, *np.unique(tags[tags > 0])):
-        soft = ndi.gaussian_filter(
-            (tags == tag).astype(float), 0.8
-        )  # an outline through the pixels, not around them
+        soft = ndi.gaussian_filter((tags == tag).astype(float), 0.8)  # an outline through the pixels, not around them
         if soft.min() < 0.5 < soft.max():
-            ax.contour(
-                soft, levels=[0.5], extent=extent, origin="lower", colors=[INK], linewidths=0.35, alpha=0.8
-            )
+            ax.contour(soft, levels=[0.5], extent=extent, origin="lower", colors=[INK], linewidths=0.35, alpha=0.8)
     u, v = (d for d in range(3) if d != axis)
     mm = 1e3 * peak
     left, right, bottom, top = extent
@@ -347,9 +333,7 @@ def draw_field(
     title says which coil, where, and at which dI/dt; unit_note is added to the label of the colour bar.
     """
     peak, pose = np.asarray(peak, float), np.asarray(pose, float)
-    shown = tuple(int(t) for t in surface_tags if (mesh.tags == t).any()) or tuple(
-        int(t) for t in mesh.tissues
-    )
+    shown = tuple(int(t) for t in surface_tags if (mesh.tags == t).any()) or tuple(int(t) for t in mesh.tissues)
     core = np.isin(mesh.tags, [Tissue.GM] if Tissue.GM in shown else shown)
     limit = float(weighted_percentiles(magnE[core], mesh.volumes[core], (99.9,))[0]) or 1.0
     nearest = np.argmin(((mesh.centroids - peak) ** 2).sum(axis=1) + np.where(core, 0, np.inf))
@@ -374,9 +358,7 @@ def draw_field(
     head = 1e3 * mesh.nodes[np.unique(mesh.tets)]  # a mesh may carry nodes that no tetrahedron uses
     views = _views(pose, 1e3 * peak)
     height, width = 2.95, 3.2  # inches of a view
-    cameras = _cameras(
-        views, nodes, [*lines, points, _arrow(pose)], (round(height * DPI), round(width * DPI))
-    )
+    cameras = _cameras(views, nodes, [*lines, points, _arrow(pose)], (round(height * DPI), round(width * DPI)))
     for column, (view, camera) in enumerate(zip(views, cameras)):
         _draw_view(
             fig.add_axes(_place(0.1 + column * 3.33, 3.5, width, height)),

@@ -92,9 +92,7 @@ class Picture:
         step = max(1, int(sigma / 4))  # a mean over many pixels does not need all of them
         weight = self.covered[::step, ::step].astype(np.float32)
         depth = np.where(self.covered, self.depth, 0).astype(np.float32)[::step, ::step]
-        mean = ndi.gaussian_filter(depth, sigma / step) / np.maximum(
-            ndi.gaussian_filter(weight, sigma / step), 1e-3
-        )
+        mean = ndi.gaussian_filter(depth, sigma / step) / np.maximum(ndi.gaussian_filter(weight, sigma / step), 1e-3)
         rows, columns = self.depth.shape
         at = np.ix_(np.minimum(np.arange(rows) // step, len(mean) - 1), np.arange(columns) // step)
         mean = ndi.uniform_filter(mean[at], step)
@@ -145,9 +143,7 @@ def _fill(xyz: np.ndarray, faces: np.ndarray, inks: np.ndarray, depth: np.ndarra
                         out[i, j, q] = wa * inks[a, q] + wb * inks[b, q] + wc * inks[c, q]
 
 
-def render(
-    camera: Camera, nodes: np.ndarray, faces: np.ndarray, values: np.ndarray, normals: np.ndarray
-) -> Picture:
+def render(camera: Camera, nodes: np.ndarray, faces: np.ndarray, values: np.ndarray, normals: np.ndarray) -> Picture:
     """Draw a surface.  nodes (n,3) mm, faces (f,3), values (n,), normals (n,3) unit, outward.
 
     The lamp stands above the viewer's left shoulder, so that a slope and its opposite differ: Lambert's

@@ -105,7 +105,7 @@ def scaled_symmetrically(matrix: sparse.csr_array, s: np.ndarray) -> sparse.csr_
 
 
 def _largest_eigenvalue(matrix: sparse.csr_array) -> float:
-    """A safe upper bound of the spectrum of a symmetric matrix: Lanczos with a margin, or Gershgorin if that is less."""
+    """A safe upper bound of the spectrum of a symmetric matrix: Lanczos with a margin, or Gershgorin if it is less."""
     gershgorin = float(abs(matrix).sum(axis=1).max())
     start = np.random.default_rng(0).standard_normal(matrix.shape[0])  # seeded: results must repeat
     if matrix.shape[0] < 20:

@@ -7,6 +7,7 @@ import numpy as np
 from scipy import sparse
 
 from femtms.backend import Backend
+from femtms.errors import FemtmsError
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,6 +22,10 @@ class Csr:
     @classmethod
     def on(cls, backend: Backend, matrix: sparse.csr_array, dtype: type) -> "Csr":
         """A scipy matrix copied to the device with values of the given type."""
+        if matrix.nnz >= 2**31:
+            raise FemtmsError(
+                f"a matrix must have fewer than 2^31 entries; this one has {matrix.nnz:,}: use a coarser mesh"
+            )
         asarray = backend.xp.asarray
         return cls(
             matrix.shape,

@@ -192,9 +192,7 @@ def test_the_cut_of_a_volume_closes_the_scalp(ball):
     shifted[:3, 3] += affine[:3, 2] * 20
     down = -affine[:3, 2] / 2.0
     (point,) = volume_surface(cut, shifted)(np.zeros(3), down[None])
-    assert point @ down == pytest.approx(
-        2.0 * (32.1 - 20 + 0.5), abs=0.1
-    )  # the outer face of the last voxels
+    assert point @ down == pytest.approx(2.0 * (32.1 - 20 + 0.5), abs=0.1)  # the outer face of the last voxels
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,8 @@
 """The CUDA kernels without a GPU: cuda.cu compiled for the host, and a stand-in for the cupy module.
 
-A GPU reads whatever bytes it is given, so everything that would be garbage there is an error here: a wrong type, number
-or order of arguments, strides, a NumPy array that was never copied to the device.
+A GPU reads whatever bytes it is given, so everything that would be garbage there is an error here: a wrong
+type, number or order of arguments, strides, a NumPy array that was never copied to the device.  One thing
+passes here that CuPy refuses: np.asarray of a device array.
 """
 
 import ctypes
@@ -33,14 +34,19 @@ extern "C" void become_thread(unsigned block, unsigned thread, unsigned blocks, 
 #line 1 "cuda.cu"
 """
 _TYPES = {"int": np.int32, "int64": np.int64, "float": np.float32, "double": np.float64}
-_C_TYPES = {np.int32: ctypes.c_int, np.int64: ctypes.c_longlong, np.float32: ctypes.c_float, np.float64: ctypes.c_double}
+_C_TYPES = {
+    np.int32: ctypes.c_int,
+    np.int64: ctypes.c_longlong,
+    np.float32: ctypes.c_float,
+    np.float64: ctypes.c_double,
+}
 
 
 # --- arrays ------------------------------------------------------------------------------------------------
 
 
 class DeviceArray(np.ndarray):
-    """Behaves as a CuPy array: it does not mix with NumPy arrays, and comes back to the host by get() alone."""
+    """Behaves as a CuPy array: it does not mix with NumPy arrays, and get() brings it back to the host."""
 
     def __array_ufunc__(self, ufunc, method, *inputs, out=None, **options):
         _refuse_host_arrays((*inputs, *(out or ())))
@@ -70,7 +76,7 @@ def _refuse_host_arrays(values: Any) -> None:
 
 
 class HostCupy:
-    """Stands in for the module cupy: NumPy's functions on DeviceArrays; fresh memory is NaN, as far as it can be."""
+    """Stands in for the module cupy: NumPy's functions on DeviceArrays; fresh memory is NaN or 85."""
 
     ndarray = DeviceArray
     float32, float64, int32, int64 = np.float32, np.float64, np.int32, np.int64
@@ -79,7 +85,8 @@ class HostCupy:
         self.RawModule = raw_module
         device = SimpleNamespace(id=0, synchronize=lambda: None)
         runtime = SimpleNamespace(
-            getDeviceCount=lambda: count, getDeviceProperties=lambda index: {"name": b"a GPU played by the host"}
+            getDeviceCount=lambda: count,
+            getDeviceProperties=lambda index: {"name": b"a GPU played by the host"},
         )
         self.cuda = SimpleNamespace(Device=lambda: device, runtime=runtime)
 
@@ -153,9 +160,9 @@ def signatures(text: str) -> dict[str, tuple[Parameter, ...]]:
 
 
 class HostModule:
-    """cuda.cu compiled with g++: get_function(name) -> callable(grid, block, arguments), as cupy.RawModule has it.
+    """cuda.cu compiled with g++; get_function(name) -> callable(grid, block, arguments), as cupy.RawModule.
 
-    Kernels are grid-stride loops, so a few threads do the work of any launch; here they run one after the other.
+    Kernels are grid-stride loops, so a few threads do the work of any launch; here one after the other.
     """
 
     def __init__(self, folder: Path, text: str | None = None, blocks: int = 2, threads: int = 3):
@@ -193,7 +200,7 @@ class HostModule:
         return launch
 
 
-# --- the devices that a test may ask for ------------------------------------------------------------------------
+# --- the devices that a test may ask for -----------------------------------------------------------------
 
 
 def host_module(folder: Path, **options: Any) -> HostModule:

@@ -1,11 +1,11 @@
-"""The kernels of either device against NumPy, and what their callers rely on: bits that depend on nothing else."""
+"""The kernels of either device against NumPy, and that their bits depend on nothing else than their input."""
 
 import inspect
 
 import numba
 import numpy as np
 import pytest
-from host_cuda import DeviceArray, HostCupy, gpu, host_cuda, host_module, signatures
+from kernels.host_cuda import DeviceArray, HostCupy, gpu, host_cuda, host_module, signatures
 from scipy import sparse
 
 from femtms.backend import Backend, cpu_backend, to_host
@@ -86,7 +86,7 @@ def hat_gradients(mesh):
 
 
 def random_matrix(backend, rows, columns, dtype):
-    """A random matrix with rows of unlike length, some of them empty: on the device, and on the host in float64."""
+    """A matrix with rows of unlike length: on the device, and on the host in float64 with the same values."""
     matrix = sparse.random_array((rows, columns), density=0.02, rng=np.random.default_rng(6), format="csr")
     matrix.data[:] = random(matrix.nnz, seed=7)
     matrix.data[:] = matrix.data.astype(dtype)
@@ -167,7 +167,7 @@ def test_column_dots_are_scalar_products(kernels, n, k):
     assert (np.abs(dots - exact) <= 1e-14 * np.abs(x * y).sum(axis=0)).all()
 
 
-# --- what the bits may depend on -----------------------------------------------------------------------------
+# --- what the bits may depend on -------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -239,7 +239,7 @@ def test_results_do_not_depend_on_the_launch_geometry(mesh, stars, tmp_path):
             np.testing.assert_array_equal(results[name], first[name], err_msg=name)
 
 
-# --- the two files belong together, and the host stands in for a GPU -------------------------------------------
+# --- the two files belong together, and the host stands in for a GPU ---------------------------------------
 
 
 def test_both_devices_have_the_same_functions():
@@ -266,7 +266,13 @@ def test_a_wrong_argument_is_an_error_on_the_host(mesh, tmp_path):
     launch = host_module(tmp_path).get_function("gradient")
     xp = HostCupy()
     m, n = len(mesh.tets), len(mesh.nodes)
-    good = [np.int64(m), xp.asarray(mesh.nodes), xp.asarray(mesh.tets), xp.asarray(np.zeros(n)), xp.empty((m, 3))]
+    good = [
+        np.int64(m),
+        xp.asarray(mesh.nodes),
+        xp.asarray(mesh.tets),
+        xp.asarray(np.zeros(n)),
+        xp.empty((m, 3)),
+    ]
     launch((1,), (128,), good)
     assert (to_host(good[4]) == 0).all()
     frozen = xp.empty((m, 3))

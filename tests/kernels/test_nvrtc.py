@@ -1,7 +1,7 @@
 """Every CUDA kernel compiles for the GPUs in use; NVRTC needs neither a GPU nor a driver."""
 
 import pytest
-from host_cuda import signatures
+from kernels.host_cuda import signatures
 
 from femtms.kernels.cuda import source
 

@@ -30,9 +30,7 @@ def test_radial_component_is_zero(points):
 def test_curl_is_that_of_the_coil(points):
     """∇×E = -∂B/∂t: the charges add a gradient only."""
     h = 1e-5
-    E = [
-        [dipole_field_in_sphere(points + s * h * np.eye(3)[d], R0, DMDT) for s in (-1, 1)] for d in range(3)
-    ]
+    E = [[dipole_field_in_sphere(points + s * h * np.eye(3)[d], R0, DMDT) for s in (-1, 1)] for d in range(3)]
     d = [(plus - minus) / (2 * h) for minus, plus in E]  # d[i][:, j] = ∂_i E_j
     curl = np.column_stack([d[1][:, 2] - d[2][:, 1], d[2][:, 0] - d[0][:, 2], d[0][:, 1] - d[1][:, 0]])
     a = points - R0
@@ -75,13 +73,13 @@ def test_reciprocity_with_the_magnetic_field_of_a_current_dipole(points):
 
 def magnetic_field_of_current_dipole(r, q, at, radius, sigma):
     """B (3,) in T at `at`: the primary current, and the surface that bounds the volume current."""
-    cosines, weights = np.polynomial.legendre.leggauss(60)
-    angle = 2 * np.pi * np.arange(120) / 120
+    cosines, weights = np.polynomial.legendre.leggauss(100)
+    angle = 2 * np.pi * np.arange(200) / 200
     sines = np.sqrt(1 - cosines**2)
     n = np.stack(
-        [np.outer(sines, np.cos(angle)), np.outer(sines, np.sin(angle)), np.outer(cosines, np.ones(120))], -1
+        [np.outer(sines, np.cos(angle)), np.outer(sines, np.sin(angle)), np.outer(cosines, np.ones(200))], -1
     ).reshape(-1, 3)
-    area = np.repeat(weights, 120) * (2 * np.pi / 120) * radius**2
+    area = np.repeat(weights, 200) * (2 * np.pi / 200) * radius**2
 
     b, e = np.linalg.norm(r), r / np.linalg.norm(r)
     x = n @ e

@@ -75,9 +75,7 @@ def test_values_are_interpolated_linearly():
 
 def ball_surface(cells: int, radius: float) -> tuple[np.ndarray, np.ndarray]:
     """The stair-stepped surface (nodes mm, faces) of a ball cut out of a lattice."""
-    mesh = lattice(
-        cells, 2.2e-3 * radius, lambda x: np.where(np.linalg.norm(x, axis=1) < 1e-3 * radius, 2, 0)
-    )
+    mesh = lattice(cells, 2.2e-3 * radius, lambda x: np.where(np.linalg.norm(x, axis=1) < 1e-3 * radius, 2, 0))
     nodes, faces, _ = surface_field(mesh, np.ones(len(mesh.tets)))
     return nodes, faces
 
@@ -151,7 +149,6 @@ def test_surface_carries_the_field_of_grey_matter_only(head):
     assert enclosed(nodes, faces) == pytest.approx(1e9 * head.volumes.sum())  # no such tissue: the whole mesh
 
 
-
 def drawn(path, mesh, magnE, **changes) -> np.ndarray:
     """The picture (rows, columns, 4) that draw_field writes."""
     from matplotlib.image import imread
@@ -159,9 +156,7 @@ def drawn(path, mesh, magnE, **changes) -> np.ndarray:
     angle = np.linspace(0, 2 * np.pi, 60)
     pose = np.eye(4)
     pose[:3] = [[0, 0, 1, -90], [0, 1, 0, 0], [-1, 0, 0, 0]]  # left of the head, z to the right
-    ring = 1e-3 * (
-        pose[:3, 3] + 30 * np.cos(angle)[:, None] * pose[:3, 0] + 30 * np.sin(angle)[:, None] * pose[:3, 1]
-    )
+    ring = 1e-3 * (pose[:3, 3] + 30 * np.cos(angle)[:, None] * pose[:3, 0] + 30 * np.sin(angle)[:, None] * pose[:3, 1])
     options = {
         "peak": np.array([-0.0551, 0.0011, 0.0013]),
         "coil_lines": [ring],

@@ -1,0 +1,135 @@
+"""The commands on good input: what they print, and that what they write can be read again."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+
+from femtms import read_mesh
+
+PLACE = ("--coil", "figure8-70mm", "--at", "0,0,34", "--towards", "0,30,20")
+SIZE = ("--size", "8", "--device", "cpu")
+
+
+def json_of(result):
+    assert result.code == 0, result
+    assert result.err == ""
+    return json.loads(result.out)  # fails when anything else was printed
+
+
+def test_heads_are_listed(run):
+    names = {head["name"] for head in json_of(run("heads", "--json"))}
+    assert {"sphere", "colin27"} <= names
+    text = run("heads")
+    assert all(name in text.out for name in names)
+    assert "licence" in text.out
+
+
+def test_coils_are_listed(run):
+    coils = {coil["name"]: coil for coil in json_of(run("coils", "--json"))}
+    assert coils["figure8-70mm"]["max_didt_A_per_s"] == pytest.approx(114.73e6)
+    assert "figure8-70mm" in run("coils").out
+
+
+def test_info_of_a_label_volume_has_its_volumes(run, files, ball):
+    data, _ = ball
+    for kind in (".nii", ".nii.gz", ".mgz"):
+        report = json_of(run("info", files[kind], "--json"))
+        assert report["kind"] == "labels"
+        assert report["shape"] == [20, 20, 20]
+        assert report["volume_ml"]["scalp"] == pytest.approx(64e-3 * (data == 5).sum())
+        assert "20×20×20 voxels of 4×4×4 mm" in run("info", files[kind]).out
+
+
+@pytest.mark.parametrize(
+    "kind", ["msh22-ascii", "msh22-binary", "msh41-ascii", "msh41-binary", "vtu-ascii", "vtu-binary"]
+)
+def test_info_of_a_mesh_is_the_same_in_every_format(kind, run, files, ball_mesh):
+    report = json_of(run("info", files[kind], "--json"))
+    assert (report["kind"], report["tets"], report["nodes"]) == (
+        "mesh",
+        len(ball_mesh.tets),
+        len(ball_mesh.nodes),
+    )
+    expected = {name: 1e6 * ball_mesh.volumes[ball_mesh.tags == tag].sum() for name, tag in (("wm", 1), ("scalp", 5))}
+    assert {name: report["volume_ml"][name] for name in expected} == pytest.approx(expected, rel=1e-6)
+    assert f"{len(ball_mesh.tets):,} tets" in run("info", files[kind]).out
+
+
+def test_info_of_coils_poses_and_the_sphere(run, files):
+    assert json_of(run("info", files[".ccd"], "--json")) == {
+        "name": "ring",
+        "elements": 24,
+        "max_didt_A_per_s": 100e6,
+        "source": "ring.ccd",
+    }
+    assert "24 dipoles; 60×60×0 mm; at most 100 A/µs" in run("info", files[".ccd"]).out
+    assert json_of(run("info", "figure8-70mm", "--json"))["name"] == "figure8-70mm"
+    for kind in ("pose.txt", "pose.npy"):
+        assert json_of(run("info", files[kind], "--json"))["pose_mm"][2] == [0, 0, -1, 42]
+        assert "centre (0.0, 0.0, 42.0) mm" in run("info", files[kind]).out
+    assert json_of(run("info", "sphere", "--json"))["radii_mm"] == [78, 80, 86, 92]
+    assert "LayeredSphere" in run("info", "sphere").out
+
+
+@pytest.fixture
+def cheap_picture(monkeypatch):
+    """A picture takes longer than all the rest of a small head."""
+    monkeypatch.setattr("femtms.simulate.draw_summary_picture", lambda path, *a: path.write_text("picture"))
+
+
+@pytest.mark.parametrize("suffix", [".msh", ".vtu"])
+def test_written_mesh_gives_the_same_field_as_the_head_it_was_made_of(suffix, run, files, tmp_path, cheap_picture):
+    report = json_of(run("mesh", files[".nii.gz"], "-o", tmp_path / f"head{suffix}", "--size", "8", "--json"))
+    mesh = read_mesh(tmp_path / f"head{suffix}")
+    assert (report["tets"], report["nodes"]) == (len(mesh.tets), len(mesh.nodes))
+
+    direct = json_of(run("simulate", files[".nii.gz"], *PLACE, *SIZE, "-o", tmp_path / "direct", "--json"))
+    again = json_of(run("simulate", tmp_path / f"head{suffix}", *PLACE, *SIZE, "-o", tmp_path / "again", "--json"))
+    assert direct["tissues"].keys() == again["tissues"].keys()
+    for name, expected in direct["tissues"].items():
+        for key in ("mean", "median", "p99", "peak", "volume_ml"):
+            assert again["tissues"][name][key] == pytest.approx(expected[key], rel=1e-5), (name, key)
+    np.testing.assert_allclose(again["pose_mm"], direct["pose_mm"], atol=1e-4)
+
+
+def test_simulate_prints_a_table_and_its_summary_is_what_info_prints(run, files, tmp_path, cheap_picture):
+    result = run("simulate", files[".nii.gz"], *PLACE, *SIZE, "-o", tmp_path / "out")
+    assert result.code == 0
+    assert all(word in result.out for word in ("scalp", "peak", "iterations", "summary.json"))
+    table = run("info", tmp_path / "out").out
+    assert table.splitlines()[:8] == result.out.splitlines()[:8]
+    report = json_of(run("info", tmp_path / "out", "--json"))
+    assert report == json.loads((tmp_path / "out" / "summary.json").read_text())
+    in_table = re.search(r"│ scalp .*", table)[0].split("│")[2]
+    assert float(in_table) == pytest.approx(report["tissues"]["scalp"]["volume_ml"], abs=0.06)
+
+
+def test_info_of_a_damaged_summary_is_refused(refused, tmp_path):
+    for content in ("{", "[]", '{"tissues": 3}', "3", "\xff", '{"coil": "x", "didt": "fast"}'):
+        (tmp_path / "summary.json").write_text(content, encoding="latin-1")
+        refused("info", tmp_path, words=["summary.json"])
+
+
+def test_quiet_prints_nothing(run, files, tmp_path, cheap_picture):
+    for command in (
+        ("simulate", files[".nii.gz"], *PLACE, *SIZE, "-o", tmp_path / "out"),
+        ("mesh", files[".nii.gz"], "-o", tmp_path / "head.msh", "--size", "8"),
+    ):
+        result = run(*command, "--quiet")
+        assert (result.code, result.out, result.err) == (0, "", "")
+
+
+def test_device_auto_says_once_why_it_computes_on_the_cpu(run, files, tmp_path, cheap_picture, monkeypatch):
+    monkeypatch.setattr("femtms.backend._cuda_backend", lambda: (None, "there is no GPU in this test"))
+    result = run("simulate", files["msh22-binary"], *PLACE, "-o", tmp_path / "out", "--device", "auto")
+    assert result.code == 0
+    assert result.err == "computing on the CPU: there is no GPU in this test\n"
+
+
+def test_help_is_on_stdout(run):
+    for arguments in ((), ("--help",), ("simulate", "-h")):
+        result = run(*arguments)
+        assert (result.code, result.err) == (0, "")
+        assert "Usage" in result.out

@@ -1,0 +1,100 @@
+"""Settings are checked, many poses are as good as one, and failure is loud."""
+
+import numpy as np
+import pytest
+
+from femtms import FemtmsError, NotConverged, Simulator, TetMesh, place
+from femtms.solver import potential
+
+
+@pytest.mark.parametrize(
+    "conductivity,words",
+    [
+        ({"bone": -0.3}, "sigma must be > 0.*-0.3 for tissue 'bone'"),
+        ({4: 0.0}, "sigma must be > 0"),
+        ({"bone": np.nan}, "sigma must be > 0"),
+        ({"marrow": 0.1}, "got 'marrow'"),
+        (np.ones(3), "this mesh; got shape"),
+        ("ones", "a mapping or numbers in S/m; got 'ones'"),
+    ],
+)
+def test_bad_conductivity_is_refused(sphere_mesh, conductivity, words):
+    with pytest.raises(FemtmsError, match=words):
+        Simulator(sphere_mesh, conductivity, device="cpu")
+
+
+def test_bad_values_are_refused_with_tissue_and_tetrahedron(sphere_mesh):
+    sigma = np.ones(len(sphere_mesh.tets))
+    sigma[17] = -0.33
+    with pytest.raises(FemtmsError, match=r"got -0.33 for tissue '.*' \(1 tets, first 17\)"):
+        Simulator(sphere_mesh, sigma, device="cpu")
+    tensors = np.tile(np.eye(3), (len(sphere_mesh.tets), 1, 1))
+    tensors[5, 0, 0] = -1
+    with pytest.raises(FemtmsError, match="positive definite; 1 are not, the first is of tet 5"):
+        Simulator(sphere_mesh, tensors, device="cpu")
+    tensors[5] = [[1, 0.5, 0], [0, 1, 0], [0, 0, 1]]
+    with pytest.raises(FemtmsError, match="symmetric"):
+        Simulator(sphere_mesh, tensors, device="cpu")
+
+
+def test_tissue_without_conductivity_is_refused(sphere_mesh):
+    strange = TetMesh(sphere_mesh.nodes, sphere_mesh.tets, np.where(sphere_mesh.tags == 3, 42, sphere_mesh.tags))
+    with pytest.raises(FemtmsError, match=r"none is known for tag 42 \([\d,]+ tets\)"):
+        Simulator(strange, device="cpu")
+    assert Simulator(strange, {42: 1.654}, device="cpu").sigma.max() == 1.654
+
+
+@pytest.mark.parametrize("setting", [{"order": 3}, {"rtol": 0}, {"rtol": 2}, {"ground": -1}, {"ground": 10**9}])
+def test_bad_setting_is_refused(sphere_mesh, setting):
+    with pytest.raises(FemtmsError, match=next(iter(setting))):
+        Simulator(sphere_mesh, device="cpu", **setting)
+
+
+def test_names_and_numbers_of_tissues_mean_the_same(sphere_mesh):
+    by_name = Simulator(sphere_mesh, {"Bone": 0.008, "grey matter": 0.3}, device="cpu")
+    by_number = Simulator(sphere_mesh, {4: 0.008, 2: 0.3}, device="cpu")
+    np.testing.assert_array_equal(by_name.sigma, by_number.sigma)
+    assert by_name.sigma[sphere_mesh.tags == 4][0, 0] == 0.008
+
+
+def test_a_block_of_poses_has_the_bits_of_each_alone(sphere_mesh, dipole_coil):
+    poses = [place(sphere_mesh, at, "Oz", gap_mm=8) for at in ("C3", "Fz", "T8")]
+    sim = Simulator(sphere_mesh, device="cpu")
+    together = sim.solve(dipole_coil, poses, 1e6)
+    backwards = sim.solve(dipole_coil, poses[::-1], 1e6)[::-1]
+    for pose, a, b in zip(poses, together, backwards):
+        alone = sim.solve(dipole_coil, pose, 1e6)
+        np.testing.assert_array_equal(a.E, alone.E)
+        np.testing.assert_array_equal(b.E, alone.E)
+        assert a.iterations == alone.iterations and a.pose is pose
+
+
+def test_many_poses_are_solved_in_several_blocks(sphere_mesh, dipole_coil, monkeypatch):
+    poses = [place(sphere_mesh, at, "Oz", gap_mm=8) for at in ("C3", "Fz", "T8", "Cz", "P4")]
+    sim = Simulator(sphere_mesh, device="cpu")
+    expected = sim.solve(dipole_coil, poses)
+    monkeypatch.setattr("femtms.simulator._LARGEST_BLOCK", 2)
+    for a, b in zip(sim.solve_each(dipole_coil, iter(poses)), expected, strict=True):
+        np.testing.assert_array_equal(a.E, b.E)
+
+
+def test_pose_inside_the_head_and_infinite_didt_are_refused(sphere_mesh, dipole_coil, vertex_pose):
+    sim = Simulator(sphere_mesh, device="cpu")
+    matrix = vertex_pose.matrix.copy()
+    matrix[2, 3] = 60
+    with pytest.raises(FemtmsError, match="inside the head"):
+        sim.solve(dipole_coil, type(vertex_pose)(matrix))
+    with pytest.raises(FemtmsError, match="didt must be finite"):
+        sim.solve(dipole_coil, vertex_pose, np.inf)
+
+
+def test_too_few_iterations_raise(sphere_mesh, dipole_coil, vertex_pose, monkeypatch):
+    monkeypatch.setattr(potential, "MAX_ITERATIONS", 2)
+    with pytest.raises(NotConverged, match=r"PCG: 2 iterations, residual .* > 1.0e-06"):
+        Simulator(sphere_mesh, device="cpu").solve(dipole_coil, vertex_pose)
+
+
+def test_two_runs_have_the_same_bits(sphere_mesh, dipole_coil, vertex_pose):
+    a, b = (Simulator(sphere_mesh, device="cpu").solve(dipole_coil, vertex_pose) for _ in range(2))
+    np.testing.assert_array_equal(a.E, b.E)
+    np.testing.assert_array_equal(a.potential, b.potential)

@@ -1,0 +1,225 @@
+"""Which device computes, what is said when it is not the one that was wished for, and that devices agree."""
+
+import logging
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from kernels.host_cuda import HostCupy, gpu, host_module
+
+from femtms import FemtmsError, LayeredSphere, Simulator, mesh_head, place
+from femtms.backend import backend, to_host
+from femtms.coil.catalogue import catalogue_coil
+
+COIL = catalogue_coil("figure8-70mm")
+
+
+@pytest.fixture(scope="module")
+def mesh():
+    return mesh_head(LayeredSphere((66.0, 92.0), (2, 5)), 15.0)
+
+
+@pytest.fixture(scope="module")
+def played_cupy(tmp_path_factory):
+    """A cupy whose GPU is played by the host."""
+    module = host_module(tmp_path_factory.mktemp("cuda"))
+    return HostCupy(lambda code, options: module)
+
+
+@pytest.fixture(scope="module")
+def host_cuda(played_cupy):
+    """What backend() makes of that GPU."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, "cupy", played_cupy)
+        return backend("cuda")
+
+
+@pytest.fixture(autouse=True)
+def no_wish_in_the_environment(monkeypatch):
+    monkeypatch.delenv("FEMTMS_DEVICE", raising=False)
+
+
+@pytest.fixture
+def log(caplog):
+    caplog.set_level(logging.INFO, logger="femtms")
+    return caplog
+
+
+def raising(error):
+    def raise_it(*arguments, **options):
+        raise error
+
+    return raise_it
+
+
+def without_driver():
+    cupy = HostCupy()
+    cupy.cuda.runtime.getDeviceCount = raising(RuntimeError("cudaErrorInsufficientDriver: too old"))
+    return cupy
+
+
+def without_headers():
+    module = SimpleNamespace(get_function=raising(RuntimeError("cannot open source file vector_types.h")))
+    return HostCupy(lambda code, options: module)
+
+
+@pytest.fixture(
+    params=[
+        (lambda: None, "CuPy cannot be imported"),  # None in sys.modules makes import fail
+        (without_driver, "no usable GPU .*cudaErrorInsufficientDriver"),
+        (lambda: HostCupy(count=0), "no usable GPU .*counts none"),
+        (without_headers, "no usable GPU .*vector_types.h"),
+    ],
+    ids=["no cupy", "no driver", "no device", "no headers"],
+)
+def reason(request, monkeypatch):
+    """Takes the GPU away and says, as a pattern, what must be told about it."""
+    cupy, pattern = request.param
+    monkeypatch.setitem(sys.modules, "cupy", cupy())
+    return pattern
+
+
+# --- the choice ------------------------------------------------------------------------------------------
+
+
+def test_cuda_without_a_gpu_is_an_error_that_says_why(mesh, reason):
+    with pytest.raises(FemtmsError, match=f"device 'cuda' was asked for, but .*{reason}"):
+        Simulator(mesh, device="cuda")
+
+
+def test_auto_without_a_gpu_takes_the_cpu_and_logs_one_line_why(reason, log):
+    assert backend("auto").name == "cpu"
+    (line,) = [record.getMessage() for record in log.records]
+    assert line.startswith("computing on the CPU: ") and "\n" not in line
+    log.clear()
+    with pytest.raises(FemtmsError, match=reason) as raised:
+        backend("cuda")
+    assert line.removeprefix("computing on the CPU: ") in str(raised.value)
+
+
+def test_simulator_on_auto_logs_the_line_once(mesh, log, monkeypatch):
+    monkeypatch.setitem(sys.modules, "cupy", None)
+    simulator = Simulator(mesh)
+    simulator.solve(COIL, place(mesh, "C3", "CP3"))
+    assert [r.getMessage()[:20] for r in log.records if "CPU" in r.getMessage()] == ["computing on the CPU"]
+
+
+def test_auto_takes_a_gpu_silently(played_cupy, log, monkeypatch):
+    monkeypatch.setitem(sys.modules, "cupy", played_cupy)
+    chosen = backend("auto")
+    assert (chosen.name, chosen.description) == ("cuda", "a GPU played by the host")
+    assert not log.records
+
+
+def test_unknown_device_is_an_error(mesh):
+    with pytest.raises(FemtmsError, match="device must be 'auto', 'cpu' or 'cuda'; got 'tpu'"):
+        Simulator(mesh, device="tpu")
+
+
+def test_cpu_does_not_look_for_a_gpu(log, monkeypatch):
+    monkeypatch.setattr("femtms.backend._cuda_backend", raising(AssertionError("looked for a GPU")))
+    assert backend("cpu").name == "cpu"
+    assert not log.records
+
+
+def test_environment_decides_for_auto_alone(log, monkeypatch):
+    monkeypatch.setattr("femtms.backend._cuda_backend", lambda: (None, "no GPU in this test"))
+    monkeypatch.setenv("FEMTMS_DEVICE", "cpu")
+    assert backend().name == "cpu"
+    assert not log.records
+    with pytest.raises(FemtmsError, match="no GPU in this test"):
+        backend("cuda")
+    monkeypatch.setenv("FEMTMS_DEVICE", "cuda")
+    with pytest.raises(FemtmsError, match="no GPU in this test"):
+        backend("auto")
+    assert backend("cpu").name == "cpu"
+    monkeypatch.setenv("FEMTMS_DEVICE", "abacus")
+    with pytest.raises(FemtmsError, match="got 'abacus'"):
+        backend()
+
+
+def test_arrays_come_home_by_get():
+    assert to_host(SimpleNamespace(get=lambda: "from the device")) == "from the device"
+    here = np.ones(3)
+    assert to_host(here) is here
+
+
+# --- the same field ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def simulate(mesh, request):
+    """simulate(device) -> a Simulator on "cpu", on "cuda-host" or on "gpu", made once."""
+    made = {}
+
+    def on(device):
+        if device not in made:
+            with pytest.MonkeyPatch.context() as patch:
+                if device == "cuda-host":
+                    chosen = request.getfixturevalue("host_cuda")
+                    patch.setattr("femtms.simulator.backend", lambda name: chosen)
+                elif device == "gpu":
+                    gpu()
+                made[device] = Simulator(mesh, device="cpu" if device == "cpu" else "cuda", rtol=1e-8)
+        return made[device]
+
+    return on
+
+
+@pytest.fixture(scope="module")
+def poses(mesh):
+    """Close, closer and far away: right-hand sides that differ in size and in shape."""
+    return [place(mesh, "C3", "CP3"), place(mesh, "Fz", "Cz", gap_mm=1), place(mesh, "Oz", "POz", gap_mm=70)]
+
+
+def relative(a, b):
+    return np.linalg.norm(a - b) / np.linalg.norm(b)
+
+
+def test_cuda_kernels_give_the_field_of_the_cpu(mesh, simulate, poses):
+    on_cpu, on_host = (simulate(device).solve(COIL, poses[0]) for device in ("cpu", "cuda-host"))
+    assert type(on_host.E) is type(on_host.potential) is np.ndarray
+    assert on_host.device == "a GPU played by the host"
+    assert on_cpu.magnE.max() > 1
+    assert relative(on_host.E, on_cpu.E) < 1e-6
+    assert relative(on_host.potential, on_cpu.potential) < 1e-6
+
+
+@pytest.mark.gpu
+def test_cpu_and_gpu_agree(simulate, poses):
+    on_gpu = simulate("gpu").solve(COIL, poses)
+    for one, other in zip(on_gpu, simulate("cpu").solve(COIL, poses)):
+        assert type(one.E) is np.ndarray
+        assert relative(one.E, other.E) < 1e-5
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda-host", pytest.param("gpu", marks=pytest.mark.gpu)])
+def test_a_field_does_not_know_which_poses_share_its_block(simulate, poses, device):
+    simulator = simulate(device)
+    block = simulator.solve(COIL, poses)
+    for pose, field in zip(poses, block):
+        (alone,) = simulator.solve(COIL, [pose])
+        np.testing.assert_array_equal(alone.E, field.E)
+        np.testing.assert_array_equal(alone.potential, field.potential)
+        assert (alone.iterations, alone.residual) == (field.iterations, field.residual)
+    turned = simulator.solve(COIL, poses[::-1])[::-1]
+    for one, other in zip(block, turned):
+        np.testing.assert_array_equal(one.E, other.E)
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda-host", pytest.param("gpu", marks=pytest.mark.gpu)])
+def test_columns_that_finish_early_stand_still(simulate, device):
+    """Rough, zero, smooth and tiny right-hand sides take unlike numbers of iterations."""
+    simulator = simulate(device)
+    xp, solver = simulator.backend.xp, simulator._solver
+    n = len(simulator.mesh.nodes)
+    rng = np.random.default_rng(0)
+    rough, smooth = rng.standard_normal(n), np.linspace(-1, 1, n)
+    columns = [rough - rough.mean(), np.zeros(n), smooth - smooth.mean(), 1e-30 * rough]
+    block, iterations, _ = solver.solve(xp.asarray(np.stack(columns, axis=1)), 1e-8)
+    assert len(set(iterations)) > 2 and iterations[1] == 0
+    for i, column in enumerate(columns):
+        alone, own, _ = solver.solve(xp.asarray(column[:, None]), 1e-8)
+        assert own[0] == iterations[i]
+        np.testing.assert_array_equal(to_host(alone)[:, 0], to_host(block)[:, i])
