@@ -33,7 +33,7 @@ class TissueSummary:
 
     def as_dict(self) -> dict[str, Any]:
         """The same numbers for JSON."""
-        return asdict(self)
+        return asdict(self) | {"peak_mm": list(self.peak_mm)}
 
     def __str__(self) -> str:
         x, y, z = self.peak_mm

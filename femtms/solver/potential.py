@@ -30,10 +30,10 @@ class PotentialSolver:
     @classmethod
     def build(cls, stiffness: sparse.csr_array, ground: int | None, backend: Backend) -> "PotentialSolver":
         """Ground K, scale it and make the multigrid hierarchy.  ground is a node, or None for any."""
-        grounded = _grounded(stiffness, ground)
-        diagonal = grounded.diagonal()
+        tied = grounded(stiffness, ground)
+        diagonal = tied.diagonal()
         scale = 1 / np.sqrt(diagonal)
-        scaled = scaled_symmetrically(grounded, scale)
+        scaled = scaled_symmetrically(tied, scale)
         # K has the constants for its null space, so S K S has S^-1 1
         multigrid = Multigrid.build(scaled, np.sqrt(diagonal), backend)
         return cls(backend, Csr.on(backend, scaled, np.float64), backend.xp.asarray(scale[:, None]), multigrid)
@@ -46,7 +46,7 @@ class PotentialSolver:
         return self.scale * y, iterations, residuals
 
 
-def _grounded(stiffness: sparse.csr_array, ground: int | None) -> sparse.csr_array:
+def grounded(stiffness: sparse.csr_array, ground: int | None) -> sparse.csr_array:
     """K with one node of each connected piece tied to ground, which makes it positive definite.
 
     The tie is a conductance as large as K_gg.  No current flows through it, because the currents b of a closed body
