@@ -2,7 +2,8 @@
 
     python benchmarks/peers/petsc_hypre.py [--head colin27] [--size 2.2] [--petsc-python /usr/bin/python3]
 
-PETSc is not a dependency: Debian has it as python3-petsc4py, for the system's Python.  Both get the K and b of femtms
+PETSc is not a dependency: Debian has it as python3-petsc4py, for the system's Python (set PETSC_DIR if it is not found).
+Both get the K and b of femtms
 and stop at the same residual of the *unscaled* system, ‖b - Kφ‖ ≤ rtol ‖b‖; one node is grounded in both.  The last
 column is the relative difference of the fields E in grey matter to PETSc's at 1e-12.
 """
