@@ -28,7 +28,10 @@ def run(head, size, poses, device):
     seconds["mesh"] = time.perf_counter() - start
     sim = femtms.Simulator(mesh, device=device)
     coil = femtms.load_coil("figure8-70mm")
-    places = [femtms.place(mesh, "C3", towards, gap_mm=6) for towards in ("CP3", "FC3", "C5", "C1", "CP5", "FC1", "CP1", "FC5")]
+    places = [
+        femtms.place(mesh, "C3", towards, gap_mm=6)
+        for towards in ("CP3", "FC3", "C5", "C1", "CP5", "FC1", "CP1", "FC5")
+    ]
     field = sim.solve(coil, places[0])
     seconds |= sim.seconds | dict(field.seconds)
     if poses > 1:

@@ -12,7 +12,9 @@ import numpy as np
 
 from femtms.backend import backend
 from femtms.coil.coil import Coil
+from femtms.coil.elements import Dipoles
 from femtms.coil.place import DEFAULT_GAP_MM, check_clear, check_gap, check_place, place
+from femtms.coil.pose import Pose
 from femtms.conductivity.isotropic import sigma_by_tag
 from femtms.errors import FemtmsError
 from femtms.field.field import Field
@@ -26,6 +28,7 @@ from femtms.io.poses import read_pose
 from femtms.io.results import save_field
 from femtms.mesh.generate import DEFAULT_SIZE_MM, mesh_head
 from femtms.mesh.tetmesh import TetMesh
+from femtms.report.marks import dipole_marks, rim
 from femtms.report.picture import draw_field
 from femtms.simulator import Simulator, check_didt, check_rtol
 from femtms.tissue import Tissue, name_of
@@ -93,6 +96,12 @@ def simulate(
         for place_name, option in ((at, "at"), (towards, "towards")):
             if place_name is not None:
                 check_place(place_name, source.landmarks, option)
+        if isinstance(source, LabelVolume) and len(source.tissues) == 1:
+            # almost always a mask that was taken for a segmentation; its field would look right and mean nothing
+            raise FemtmsError(
+                f"{source.name}: a head must have several tissues; it has only {name_of(source.tissues[0])} (a mask?); "
+                f"for a head of one compartment make the mesh first (femtms mesh)"
+            )
     with timed("mesh", "meshing"):
         mesh = source if isinstance(source, TetMesh) else mesh_head(source, size_mm)
     with timed("place", "placing the coil"):
@@ -156,7 +165,7 @@ def draw_summary_picture(path: Path, field: Field, head: str | Path | LayeredSph
     summaries = field.summary()
     strongest = max(summaries.values(), key=lambda s: s.peak)
     target = summaries.get(name_of(Tissue.GM), strongest)
-    posed: Coil = field.coil.moved(field.pose)
+    lines, points, strength = _drawn(field.coil, field.pose)
     head_name = head.name if isinstance(head, LayeredSphere) else Path(head).name
     where = f" over {at}" if isinstance(at, str) else ""
     draw_field(
@@ -164,11 +173,23 @@ def draw_summary_picture(path: Path, field: Field, head: str | Path | LayeredSph
         mesh,
         field.magnE,
         peak=1e-3 * np.array(target.peak_mm),
-        coil_lines=posed.outlines,
-        coil_points=posed.positions,
+        coil_lines=lines,
+        coil_points=points,
+        coil_strength=strength,
         pose=field.pose.matrix,
         title=f"{field.coil.name}{where}, dI/dt = {1e-6 * field.didt:g} A/µs, head: {head_name}",
     )
+
+
+def _drawn(coil: Coil, pose: Pose) -> tuple[list[np.ndarray], np.ndarray, np.ndarray]:
+    """Windings and rims as lines (p,3) m, and stacks of dipoles as points (c,3) m with their strength (c,)."""
+    lines = list(coil.outlines)
+    marks = [dipole_marks(group.positions, group.vectors) for group in coil.elements if isinstance(group, Dipoles)]
+    lines += [rim(points) for points, _ in marks]
+    points = np.concatenate([np.empty((0, 3)), *(points for points, _ in marks)])
+    strength = np.concatenate([np.empty(0), *(strength for _, strength in marks)])
+    in_head = [line @ pose.rotation.T + pose.centre for line in lines if len(line)]
+    return in_head, points @ pose.rotation.T + pose.centre, strength
 
 
 def _inputs(

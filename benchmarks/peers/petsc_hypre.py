@@ -2,10 +2,10 @@
 
     python benchmarks/peers/petsc_hypre.py [--head colin27] [--size 2.2] [--petsc-python /usr/bin/python3]
 
-PETSc is not a dependency: Debian has it as python3-petsc4py, for the system's Python (set PETSC_DIR if it is not found).
-Both get the K and b of femtms
-and stop at the same residual of the *unscaled* system, ‖b - Kφ‖ ≤ rtol ‖b‖; one node is grounded in both.  The last
-column is the relative difference of the fields E in grey matter to PETSc's at 1e-12.
+PETSc is not a dependency: Debian has it as python3-petsc4py, for the system's Python (set PETSC_DIR where it is not
+found).  Both get the K and b of femtms with the same node grounded.  PETSc stops at ‖b - Kφ‖ ≤ rtol ‖b‖, femtms at the
+same of the scaled system; the true residual of both is printed.  The last column is the relative difference of the
+field E in grey matter to PETSc's at 1e-12.
 """
 
 import argparse

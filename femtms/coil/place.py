@@ -1,5 +1,6 @@
 """From a place on the scalp to a pose, and whether a posed coil keeps clear of the head."""
 
+import logging
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -12,11 +13,14 @@ from femtms.kernels import cpu
 from femtms.mesh.surface import triangle_normals
 from femtms.mesh.tetmesh import TetMesh
 
+log = logging.getLogger("femtms")
+
 DEFAULT_GAP_MM = 4.0
 # A coil lies on a patch of scalp of about this radius; it also averages the facets of a coarse mesh.
 _PATCH_MM = 15.0
 # Farther than this, coordinates were meant for another head or another unit.
 _FARTHEST_MM = 30.0
+_FAR_MM = 5.0  # worth a note: electrodes lie on the scalp, but so coarse are meshes and coordinates from other heads
 
 
 def place(
@@ -47,6 +51,8 @@ def place(
         raise FemtmsError(
             f"'at' must be on the scalp, within {_FARTHEST_MM:g} mm; {_shown(at)} is {1e3 * distance:.0f} mm away"
         )
+    if distance > 1e-3 * _FAR_MM:
+        log.warning("'at' %s is %.0f mm from the scalp; the nearest point is taken", _shown(at), 1e3 * distance)
     # at least the triangle underneath, however coarse the mesh
     radius = max(1e-3 * _PATCH_MM, 2 * float(tree.query(foot)[0]))
     patch = tree.query_ball_point(foot, radius)

@@ -148,7 +148,7 @@ def _head_outline(ax: Axes, camera: Camera, nodes: np.ndarray) -> None:
     edges = [np.arange(low - pad, high + pad + step, step) for low, high in ((left, right), (bottom, top))]
     counts = np.histogram2d(u, v, bins=edges)[0]
     mask = ndi.binary_fill_holes(ndi.binary_closing(counts > 0, iterations=2))
-    soft = ndi.gaussian_filter(mask.astype(float), 0.8)
+    soft = ndi.gaussian_filter(mask.astype(float), 1.5)
     centres = [(e[1:] + e[:-1]) / 2 for e in edges]
     ax.contourf(*centres, soft.T, levels=[0.5, 2], colors=["#f1f1f1"], zorder=0)
     ax.contour(*centres, soft.T, levels=[0.5], colors=["#c4c4c4"], linewidths=0.7, zorder=0.1)
@@ -172,7 +172,9 @@ def _arrow(pose: np.ndarray) -> np.ndarray:
     return pose[:3, 3] + np.array([[0.0], [ARROW]]) * pose[:3, 1]
 
 
-def _draw_coil(ax: Axes, picture: Picture, lines: list[np.ndarray], points: np.ndarray, pose: np.ndarray) -> None:
+def _draw_coil(
+    ax: Axes, picture: Picture, lines: list[np.ndarray], points: np.ndarray, strength: np.ndarray, pose: np.ndarray
+) -> None:
     """Windings (or dipoles as dots) and the coil's y axis, in mm; what the brain hides is faint."""
     metres = sum(float(np.linalg.norm(np.diff(line, axis=0), axis=1).sum()) for line in lines) / 1e3
     width = float(np.clip(1.9 / np.sqrt(1 + metres), 0.5, 1.5))  # many turns must not cover the brain
@@ -180,11 +182,11 @@ def _draw_coil(ax: Axes, picture: Picture, lines: list[np.ndarray], points: np.n
         shown, hidden = _split(line, picture)
         ax.plot(*hidden.T, color=INK, lw=0.8 * width, alpha=0.3, zorder=3, solid_capstyle="butt")
         ax.plot(*shown.T, color=INK, lw=width, zorder=4, path_effects=_halo(width + 0.9), solid_capstyle="butt")
-    if not lines and len(points):
+    if len(points):
         uv, hidden = picture.camera.project(points)[:, :2], picture.hides(points)
-        size = float(np.clip(900 / len(points), 1.0, 6.0))
-        ax.scatter(uv[hidden, 0], uv[hidden, 1], s=size, color=INK, alpha=0.15, linewidths=0, zorder=3)
-        ax.scatter(uv[~hidden, 0], uv[~hidden, 1], s=size, color=INK, alpha=0.75, linewidths=0, zorder=4)
+        size = np.clip(4000 / len(points), 2.0, 20.0) * strength
+        ax.scatter(uv[hidden, 0], uv[hidden, 1], s=size[hidden], color=INK, alpha=0.15, linewidths=0, zorder=3)
+        ax.scatter(uv[~hidden, 0], uv[~hidden, 1], s=size[~hidden], color=INK, alpha=0.75, linewidths=0, zorder=4)
     ends = picture.camera.project(_arrow(pose))[:, :2]
     if np.linalg.norm(ends[1] - ends[0]) < 0.2 * ARROW:  # seen along the arrow
         return
@@ -236,7 +238,7 @@ def _edge_letters(ax: Axes, right: np.ndarray, up: np.ndarray) -> None:
 
 def _draw_view(
     ax: Axes, picture: Picture, colours: Colormap, limit: float, *, head: np.ndarray, peak: np.ndarray,
-    lines: list[np.ndarray], points: np.ndarray, pose: np.ndarray, title: str,
+    lines: list[np.ndarray], points: np.ndarray, strength: np.ndarray, pose: np.ndarray, title: str,
 ) -> None:  # fmt: skip
     camera = picture.camera
     shaded = Picture(camera, picture.value, picture.shade * picture.relief(), picture.depth)
@@ -244,7 +246,7 @@ def _draw_view(
     left, right, bottom, top = camera.extent
     _head_outline(ax, camera, head)
     ax.imshow(image, extent=camera.extent, zorder=1)
-    _draw_coil(ax, picture, lines, points, pose)
+    _draw_coil(ax, picture, lines, points, strength, pose)
     if not picture.hides(peak[None], tolerance=10.0)[0]:  # the peak lies within the tissue, not on its surface
         u, v, _ = camera.project(peak[None])[0]
         ax.plot(u, v, "o", ms=6, mfc="none", mec=PEAK, mew=1.6, zorder=7, path_effects=_halo(3))
@@ -324,11 +326,12 @@ def draw_field(
     surface_tags: Sequence[int] = BRAIN,
     unit_note: str = "",
     coil_points: np.ndarray | None = None,
+    coil_strength: np.ndarray | None = None,
 ) -> None:
     """Write a PNG: the brain's surface coloured by |E| from three sides with the coil, and three cuts.
 
     magnE (m,) V/m for each tetrahedron; peak (3,) m, through which the cuts go.
-    coil_lines (p,3) m each, windings in head coordinates; without any, coil_points (d,3) m are drawn as dots.
+    coil_lines (p,3) m each, windings in head coordinates; coil_points (d,3) m become dots of area coil_strength (d,).
     pose (4,4) mm, columns x, y, z (into the head), centre: the coil's frame.
     title says which coil, where, and at which dI/dt; unit_note is added to the label of the colour bar.
     """
@@ -344,6 +347,7 @@ def draw_field(
     normals = vertex_normals(nodes, faces)
     lines = [1e3 * np.asarray(line, float) for line in coil_lines]
     points = np.empty((0, 3)) if coil_points is None else 1e3 * np.asarray(coil_points, float)
+    strength = np.ones(len(points)) if coil_strength is None else np.asarray(coil_strength, float)
 
     fig = Figure(figsize=(WIDTH, HEIGHT), dpi=DPI, facecolor="white")
     canvas = FigureCanvasAgg(fig)
@@ -363,7 +367,7 @@ def draw_field(
         _draw_view(
             fig.add_axes(_place(0.1 + column * 3.33, 3.5, width, height)),
             render(camera, nodes, faces, values, normals),
-            colours, limit, head=head, peak=1e3 * peak, lines=lines, points=points, pose=pose,
+            colours, limit, head=head, peak=1e3 * peak, lines=lines, points=points, strength=strength, pose=pose,
             title=view[0],
         )  # fmt: skip
 

@@ -160,3 +160,14 @@ def test_layered_sphere_from_the_command_line(monkeypatch, capsys, tmp_path):
     summary = json.loads(capsys.readouterr().out)
     assert summary["inputs"]["head"]["radii_mm"] == [70, 74, 80, 88]
     assert np.linalg.norm(np.array(summary["pose_mm"])[:3, 3]) == pytest.approx(92, abs=0.5)
+
+
+def test_mask_is_not_taken_for_a_segmentation(monkeypatch, capsys, tmp_path, ball):
+    image = nibabel.load(ball)
+    mask = (image.get_fdata() > 0).astype(np.uint8)
+    nibabel.save(nibabel.Nifti1Image(mask, image.affine), tmp_path / "mask.nii.gz")
+    assert femtms(monkeypatch, "simulate", tmp_path / "mask.nii.gz", *PLACE, "-o", tmp_path / "o") == 2
+    assert "several tissues; it has only wm (a mask?)" in capsys.readouterr().err
+    # on purpose it works
+    assert femtms(monkeypatch, "mesh", tmp_path / "mask.nii.gz", "-o", tmp_path / "m.msh", "--size", 8, "-q") == 0
+    assert femtms(monkeypatch, "simulate", tmp_path / "m.msh", *PLACE, "-o", tmp_path / "o", "-q") == 0
