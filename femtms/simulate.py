@@ -96,7 +96,7 @@ def simulate(
         for place_name, option in ((at, "at"), (towards, "towards")):
             if place_name is not None:
                 check_place(place_name, source.landmarks, option)
-        if isinstance(source, LabelVolume) and len(source.tissues) == 1:
+        if isinstance(source, LabelVolume) and np.unique(source.data).size == 2 and source.data.min() == 0:
             # almost always a mask that was taken for a segmentation; its field would look right and mean nothing
             raise FemtmsError(
                 f"{source.name}: a head must have several tissues; it has only {name_of(source.tissues[0])} (a mask?); "

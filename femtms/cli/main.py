@@ -11,8 +11,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from femtms.cli.parse import parse_place, parse_radii, parse_sigma
 from femtms.cli.progress import stages
@@ -228,26 +226,36 @@ def _head_report(head: Any) -> dict[str, Any]:
 
 
 def _print_field(summary: dict[str, Any]) -> None:
-    """The numbers that people look at first."""
-    table = Table(
-        title=f"|E| in V/m at dI/dt = {1e-6 * summary['didt']:g} A/µs, coil {summary['coil']}", title_justify="left"
-    )
-    table.add_column("tissue")
-    for heading in ("volume mL", "mean", "median", "95 %", "99 %", "99.9 %", "peak", "at mm", "≥50 % mL", "≥75 % mL"):
-        table.add_column(heading, justify="right")
+    """The numbers that people look at first, 80 columns wide."""
+    columns = {  # heading -> key, width
+        "mL": ("volume_ml", 8),
+        "mean": ("mean", 7),
+        "median": ("median", 7),
+        "95 %": ("p95", 7),
+        "99 %": ("p99", 7),
+        "99.9 %": ("p99_9", 7),
+        "peak": ("peak", 7),
+        "≥50 % mL": ("focality_50_ml", 9),
+        "≥75 % mL": ("focality_75_ml", 9),
+    }
+    print(f"{summary['coil']}, dI/dt = {1e-6 * summary['didt']:g} A/µs; |E| in V/m")
+    print(f"{'tissue':<12}" + "".join(f"{heading:>{width}}" for heading, (_, width) in columns.items()))
     for name, row in summary["tissues"].items():
-        numbers = [row[key] for key in ("mean", "median", "p95", "p99", "p99_9", "peak")]
-        where = ", ".join(f"{c:.0f}" for c in row["peak_mm"])
-        focality = [row[key] for key in ("focality_50_ml", "focality_75_ml")]
-        table.add_row(
-            name, f"{row['volume_ml']:.1f}", *[f"{x:.3g}" for x in numbers], where, *[f"{x:.3g}" for x in focality]
-        )
+        print(f"{name:<12}" + "".join(f"{_short(row[key]):>{width}}" for key, width in columns.values()))
+    for name in ("gm",) if "gm" in summary["tissues"] else summary["tissues"]:
+        row = summary["tissues"][name]
+        x, y, z = row["peak_mm"]
+        print(f"peak in {name}: {row['peak']:.3g} V/m at ({x:.1f}, {y:.1f}, {z:.1f}) mm")
     solver, mesh = summary["solver"], summary["mesh"]
-    Console(width=None if sys.stdout.isatty() else 140).print(table)
     print(
         f"{mesh['tets']:,} tetrahedra, {mesh['nodes']:,} unknowns, {solver['iterations']} iterations to "
         f"{solver['residual']:.1e}; {sum(summary['seconds'].values()):.1f} s on {summary['device']}"
     )
+
+
+def _short(value: float) -> str:
+    """Three digits, and never an exponent where people do not expect one."""
+    return f"{value:.0f}" if 100 <= value < 1e6 else f"{value:.3g}"
 
 
 def main() -> None:
