@@ -396,7 +396,7 @@ BAD_OPTIONS = [
     (["--sigma", "bone=nan"], ["finite", "nan"]),
     (["--didt", "nan"], ["didt", "finite"]),
     (["--didt", "inf"], ["didt", "finite"]),
-    (["--didt", "valid"], ["--didt", "fast"]),
+        (["--didt", "fast"], ["--didt", "valid"]),
     (["--rtol", "0"], ["rtol"]),
     (["--rtol", "nan"], ["rtol"]),
     (["--size", "0"], ["size_mm", "> 0"]),
