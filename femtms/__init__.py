@@ -4,6 +4,7 @@ SI units inside (m, S/m, V/m, A/s); where a name is not SI it says so (`size_mm`
 """
 
 from femtms.coil.coil import Coil
+from femtms.coil.elements import Currents, Dipoles
 from femtms.coil.place import place
 from femtms.coil.pose import Pose
 from femtms.errors import FemtmsError, NotConverged
@@ -24,6 +25,8 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Coil",
+    "Currents",
+    "Dipoles",
     "FemtmsError",
     "Field",
     "LabelVolume",

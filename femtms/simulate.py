@@ -1,40 +1,33 @@
 """The main job: from a head, a coil and a place to the electric field, its numbers and its picture."""
 
-import platform
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from femtms.backend import backend
-from femtms.coil.coil import Coil
-from femtms.coil.elements import Dipoles
 from femtms.coil.place import DEFAULT_GAP_MM, check_clear, check_gap, check_place, place
-from femtms.coil.pose import Pose
-from femtms.conductivity.isotropic import sigma_by_tag
+from femtms.conductivity.isotropic import check_known, sigma_by_tag
 from femtms.errors import FemtmsError
-from femtms.field.field import Field
 from femtms.head.labels import LabelVolume
 from femtms.head.sphere import LayeredSphere
 from femtms.io.coils import load_coil
-from femtms.io.files import check_out, sha256_of, whole_folder
-from femtms.io.heads import head_provenance, load_head
-from femtms.io.nifti import covering_grid, write_json, write_magnitude
+from femtms.io.files import check_out, whole_folder
+from femtms.io.heads import load_head
+from femtms.io.nifti import covering_grid, write_magnitude
 from femtms.io.poses import read_pose
 from femtms.io.results import save_field
+from femtms.io.summary import field_summary, inputs_summary, write_json
 from femtms.mesh.generate import DEFAULT_SIZE_MM, mesh_head
 from femtms.mesh.tetmesh import TetMesh
-from femtms.report.marks import dipole_marks, rim
-from femtms.report.picture import draw_field
+from femtms.report.field_picture import draw_field_picture
 from femtms.simulator import Simulator, check_didt, check_rtol
-from femtms.tissue import Tissue, name_of
+from femtms.tissue import name_of
 
 RESULTS = ("field.vtu", "field.msh", "magnE.nii.gz", "field.png", "summary.json")
-_LIBRARIES = ("femtms", "numpy", "scipy", "numba", "pyamg", "meshio", "nibabel", "matplotlib")
 
 Place = str | Sequence[float]
 
@@ -83,7 +76,7 @@ def simulate(
         seconds[key] = time.perf_counter() - start
 
     # bad input is found before the long stages start
-    sigma_by_tag(sigma or {})
+    known_sigma = sigma_by_tag(sigma or {})
     check_gap(gap_mm)
     check_didt(didt)
     check_rtol(rtol)
@@ -93,6 +86,8 @@ def simulate(
     the_pose = None if matrix is None else read_pose(matrix)
     with timed("read", "reading the head"):
         source = head if isinstance(head, LayeredSphere) else load_head(head)
+        if isinstance(source, LabelVolume | TetMesh):
+            check_known(source.tissues, known_sigma)
         for place_name, option in ((at, "at"), (towards, "towards")):
             if place_name is not None:
                 check_place(place_name, source.landmarks, option)
@@ -121,88 +116,17 @@ def simulate(
             grid = (source.affine, source.data.shape) if isinstance(source, LabelVolume) else covering_grid(mesh)
             write_magnitude(folder / "magnE.nii.gz", mesh, field.magnE, grid, f"magnE, V/m, {didt:g} A/s")
         with timed("picture", "drawing"):
-            draw_summary_picture(folder / "field.png", field, head, at)
+            where = f" over {at}" if isinstance(at, str) else ""
+            name = head.name if isinstance(head, LayeredSphere) else Path(head).name
+            title = f"{the_coil.name}{where}, dI/dt = {1e-6 * didt:g} A/µs, head: {name}"
+            draw_field_picture(folder / "field.png", field, title)
         summary = {
-            "inputs": _inputs(head, coil, the_coil, sigma),
+            "inputs": inputs_summary(head, coil, the_coil, matrix, sigma),
             "placement": {"at": _listed(at), "towards": _listed(towards), "gap_mm": gap_mm if at is not None else None},
             "size_mm": None if isinstance(source, TetMesh) else size_mm,
-        } | field_summary(field, sim, seconds)
+        } | field_summary(field, rtol, seconds)
         write_json(folder / "summary.json", summary)
     return summary
-
-
-def field_summary(field: Field, sim: Simulator, seconds: Mapping[str, float]) -> dict[str, Any]:
-    """What was computed, how, and what came out, for JSON."""
-    mesh = field.mesh
-    return {
-        "versions": {name: version(name) for name in _LIBRARIES} | {"python": platform.python_version()},
-        "device": field.device,
-        "mesh": {
-            "nodes": len(mesh.nodes),
-            "tets": len(mesh.tets),
-            "volume_ml": 1e6 * float(mesh.volumes.sum()),
-            "notes": list(mesh.notes),
-        },
-        "conductivity_S_per_m": {name_of(tag): float(sim.sigma[mesh.tags == tag][0, 0]) for tag in mesh.tissues},
-        "coil": field.coil.name,
-        "pose_mm": field.pose.matrix.tolist(),
-        "didt": field.didt,
-        "solver": {
-            "order": 1,
-            "unknowns": len(mesh.nodes),
-            "rtol": sim.rtol,
-            "iterations": field.iterations,
-            "residual": field.residual,
-        },
-        "seconds": {name: round(value, 4) for name, value in seconds.items()},
-        "tissues": {name: summary.as_dict() for name, summary in field.summary().items()},
-    }
-
-
-def draw_summary_picture(path: Path, field: Field, head: str | Path | LayeredSphere, at: Place | None) -> None:
-    """field.png: the brain with the coil, and cuts through the peak in grey matter (in any tissue without it)."""
-    mesh = field.mesh
-    summaries = field.summary()
-    strongest = max(summaries.values(), key=lambda s: s.peak)
-    target = summaries.get(name_of(Tissue.GM), strongest)
-    lines, points, strength = _drawn(field.coil, field.pose)
-    head_name = head.name if isinstance(head, LayeredSphere) else Path(head).name
-    where = f" over {at}" if isinstance(at, str) else ""
-    draw_field(
-        path,
-        mesh,
-        field.magnE,
-        peak=1e-3 * np.array(target.peak_mm),
-        coil_lines=lines,
-        coil_points=points,
-        coil_strength=strength,
-        pose=field.pose.matrix,
-        title=f"{field.coil.name}{where}, dI/dt = {1e-6 * field.didt:g} A/µs, head: {head_name}",
-    )
-
-
-def _drawn(coil: Coil, pose: Pose) -> tuple[list[np.ndarray], np.ndarray, np.ndarray]:
-    """Windings and rims as lines (p,3) m, and stacks of dipoles as points (c,3) m with their strength (c,)."""
-    lines = list(coil.outlines)
-    marks = [dipole_marks(group.positions, group.vectors) for group in coil.elements if isinstance(group, Dipoles)]
-    lines += [rim(points) for points, _ in marks]
-    points = np.concatenate([np.empty((0, 3)), *(points for points, _ in marks)])
-    strength = np.concatenate([np.empty(0), *(strength for _, strength in marks)])
-    in_head = [line @ pose.rotation.T + pose.centre for line in lines if len(line)]
-    return in_head, points @ pose.rotation.T + pose.centre, strength
-
-
-def _inputs(
-    head: str | Path | LayeredSphere, coil: str | Path, the_coil: Coil, sigma: Mapping[int | str, float] | None
-) -> dict[str, Any]:
-    """Names, paths and hashes of what went in."""
-    if isinstance(head, LayeredSphere):
-        of_head: dict[str, Any] = {"name": head.name, "radii_mm": list(head.radii_mm), "tags": list(head.tags)}
-    else:
-        of_head = head_provenance(head)
-    path = Path(coil)
-    of_coil = {"path": str(path.resolve()), "sha256": sha256_of(path)} if path.is_file() else {"name": the_coil.name}
-    return {"head": of_head, "coil": of_coil, "sigma": {str(k): float(v) for k, v in (sigma or {}).items()}}
 
 
 def _listed(place: Place | None) -> Any:

@@ -4,10 +4,11 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
+from femtms.arrays import frozen
 from femtms.backend import backend, to_host
 from femtms.coil.coil import Coil
 from femtms.coil.place import check_clear
@@ -83,14 +84,20 @@ class Simulator:
         with stage("setting up the solver"):
             start = time.perf_counter()
             if ground is not None:
-                if not 0 <= ground < len(mesh.nodes):
+                if not isinstance(ground, int | np.integer) or not 0 <= ground < len(mesh.nodes):
                     raise FemtmsError(f"ground must be a node, 0 to {len(mesh.nodes) - 1}; got {ground}")
                 ground = int(np.flatnonzero(self._p1.permutation == ground)[0])
             self._solver = PotentialSolver.build(stiffness, ground, self.backend)
             self.backend.synchronise()
             self.seconds["setup"] = time.perf_counter() - start
 
-    def solve(self, coil: Coil, poses: Pose | Iterable[Pose], didt: float = 1e6) -> Any:
+    @overload
+    def solve(self, coil: Coil, poses: Pose, didt: float = 1e6) -> Field: ...
+
+    @overload
+    def solve(self, coil: Coil, poses: Iterable[Pose], didt: float = 1e6) -> list[Field]: ...
+
+    def solve(self, coil: Coil, poses: Pose | Iterable[Pose], didt: float = 1e6) -> Field | list[Field]:
         """The Field of a coil in one pose, or the list of Fields for many.
 
         didt  rate of change of the coil's current in A/s; the field is proportional to it
@@ -102,11 +109,16 @@ class Simulator:
         return list(self.solve_each(coil, poses, didt))
 
     def solve_each(self, coil: Coil, poses: Iterable[Pose], didt: float = 1e6) -> Iterator[Field]:
-        """The Fields one after the other, solved in blocks: for more poses than there is memory for Fields."""
+        """The Fields one after the other, solved in blocks: for more poses than there is memory for Fields.
+
+        Arguments and errors are those of `solve`.
+        """
         check_didt(didt)
         block: list[Pose] = []
         largest = int(np.clip(_BLOCK_BYTES // (24 * len(self.mesh.tets)), 1, _LARGEST_BLOCK))
         for pose in poses:
+            if not isinstance(pose, Pose):
+                raise FemtmsError(f"a pose must be a femtms.Pose, such as Pose(matrix); got {type(pose).__name__}")
             check_clear(self.mesh, coil, pose)
             block.append(pose)
             if len(block) == largest:
@@ -130,24 +142,26 @@ class Simulator:
             b = xp.stack([p1.load(a) for a in dadt], axis=1)
             phi, iterations, residuals = self._solver.solve(b, self.rtol)
             tick()
-        fields = [p1.field(a, xp.ascontiguousarray(phi[:, i])) for i, a in enumerate(dadt)]
-        tick()
-
-        stages = ("dadt", "solve", "gradient")
-        seconds = {name: (t1 - t0) / len(poses) for name, t0, t1 in zip(stages, clock, clock[1:])}
+        seconds = {name: (t1 - t0) / len(poses) for name, t0, t1 in zip(("dadt", "solve"), clock, clock[1:])}
         for i, pose in enumerate(poses):
+            start = time.perf_counter()
+            # off the device at once: thousands of fields would not fit there
+            E = to_host(p1.field(dadt[i], xp.ascontiguousarray(phi[:, i])))
             potential = p1.in_mesh_order(phi[:, i])
             yield Field(
                 mesh=self.mesh,
-                # off the device at once: thousands of fields would not fit there
-                E=to_host(fields[i]),
-                potential=potential - potential.mean(),
+                E=frozen(E),
+                potential=frozen(potential - potential.mean()),
                 coil=coil,
                 pose=pose,
                 didt=didt,
                 iterations=int(iterations[i]),
                 residual=float(residuals[i]),
-                seconds=seconds,
+                seconds=seconds | {"gradient": time.perf_counter() - start},
                 device=self.backend.description,
-                _sigma=self.sigma,
+                sigma=self.sigma,
             )
+
+    def __repr__(self) -> str:
+        seconds = ", ".join(f"{name} {value:.2f} s" for name, value in self.seconds.items())
+        return f"Simulator({self.mesh!r}, rtol {self.rtol:g}; {seconds}; {self.backend.description})"

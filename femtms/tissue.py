@@ -5,6 +5,7 @@ The numbers are those that head meshes of this field carry; surface elements car
 
 from dataclasses import dataclass
 from enum import IntEnum
+from numbers import Integral
 
 from femtms.errors import FemtmsError
 
@@ -79,6 +80,8 @@ def tag_of(tissue: int | str) -> int:
     Raises FemtmsError for a name that is not known.
     """
     if not isinstance(tissue, str):
+        if isinstance(tissue, bool) or not isinstance(tissue, Integral):
+            raise FemtmsError(f"a tissue must be a whole number or a name; got {tissue!r}")
         return int(tissue)
     key = tissue.strip().lower().replace(" ", "_").replace("-", "_")
     if key.upper() in Tissue.__members__:

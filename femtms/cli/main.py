@@ -34,7 +34,29 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no n
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace a result that is there already.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 Size = Annotated[float, typer.Option("--size", help="Edge length of the tetrahedra in mm.")]
-Radii = Annotated[str | None, typer.Option("--radii", help="Outer radii in mm of 1 to 4 layers of HEAD sphere.")]
+Radii = Annotated[
+    str | None,
+    typer.Option(
+        "--radii", help="Outer radii in mm of HEAD sphere: gm | gm,scalp | gm,bone,scalp | gm,csf,bone,scalp."
+    ),
+]
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(version("femtms"))
+        raise typer.Exit
+
+
+@app.callback()
+def common(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print it.")
+    ] = False,
+) -> None:
+    """The electric field that a TMS coil induces in a head."""
 
 
 @app.command()
@@ -163,7 +185,7 @@ def info(
     import femtms
     from femtms.coil.catalogue import CATALOGUE
     from femtms.io.poses import read_pose
-    from femtms.io.results import read_summary
+    from femtms.io.summary import read_summary
 
     path = Path(file)
     if (path / "summary.json").is_file():
@@ -245,7 +267,7 @@ def _print_field(summary: dict[str, Any]) -> None:
     for name in ("gm",) if "gm" in summary["tissues"] else summary["tissues"]:
         row = summary["tissues"][name]
         x, y, z = row["peak_mm"]
-        print(f"peak in {name}: {row['peak']:.3g} V/m at ({x:.1f}, {y:.1f}, {z:.1f}) mm")
+        print(f"peak (one tetrahedron) in {name}: {row['peak']:.3g} V/m at ({x:.1f}, {y:.1f}, {z:.1f}) mm")
     solver, mesh = summary["solver"], summary["mesh"]
     print(
         f"{mesh['tets']:,} tetrahedra, {mesh['nodes']:,} unknowns, {solver['iterations']} iterations to "

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from femtms.coil.elements import _Elements
+from femtms.coil.elements import CoilElements
 from femtms.coil.pose import Pose
 from femtms.errors import FemtmsError
 from femtms.kernels import cpu
@@ -23,7 +23,7 @@ class Coil:
     """
 
     name: str
-    elements: tuple[_Elements, ...]
+    elements: tuple[CoilElements, ...]
     outlines: tuple[np.ndarray, ...] = ()
     max_didt: float | None = None
     source: str = ""

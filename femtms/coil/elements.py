@@ -9,7 +9,7 @@ from femtms.errors import FemtmsError
 
 
 @dataclass(frozen=True, eq=False)
-class _Elements:
+class CoilElements:
     """positions (d,3) in m and one vector (d,3) at each; the unit of the vectors is the subclass's."""
 
     positions: np.ndarray
@@ -34,7 +34,7 @@ class _Elements:
     def __len__(self) -> int:
         return len(self.positions)
 
-    def moved(self, rotation: np.ndarray, shift: np.ndarray) -> "_Elements":
+    def moved(self, rotation: np.ndarray, shift: np.ndarray) -> "CoilElements":
         """The same elements rotated by rotation (3,3) and then shifted by shift (3,) m."""
         return type(self)(self.positions @ rotation.T + shift, self.vectors @ rotation.T)
 
@@ -43,7 +43,7 @@ class _Elements:
         raise NotImplementedError
 
 
-class Dipoles(_Elements):
+class Dipoles(CoilElements):
     """Magnetic dipoles; vectors are the moments per ampere, A·m²/A = m²."""
 
     def potential(self, points: Any, kernels: Any) -> Any:
@@ -51,7 +51,7 @@ class Dipoles(_Elements):
         return kernels.dipole_potential(points, self.positions, self.vectors)
 
 
-class Currents(_Elements):
+class Currents(CoilElements):
     """Current elements; vectors are the pieces dl of the wire in m."""
 
     def potential(self, points: Any, kernels: Any) -> Any:

@@ -31,8 +31,8 @@ def place(
 ) -> Pose:
     """The pose of a coil that touches the scalp at one place and points to another.
 
-    at, towards  name of a landmark of the mesh ("C3"), or x, y, z in mm in head coordinates; both are projected to
-                 the scalp, and y of the coil is the direction from one to the other
+    at, towards  name of a landmark of the mesh ("C3"), or x, y, z in mm in head coordinates; `at` is projected to the
+                 nearest point of the scalp, and y of the coil is the tangential direction from it towards the other
     gap_mm       distance in mm from the coil's origin to the nearest point of the scalp, along the normal
 
     The normal is the mean over the scalp within 15 mm.  Raises FemtmsError for an unknown name, a place away from the
@@ -91,17 +91,12 @@ def _lifted(
     # from well outside inwards: the distance bounds how far a step can go without passing the surface
     height = gap + 2e-3 * _PATCH_MM
     for _ in range(200):
-        excess = _distance(start + height * outward, nodes, faces, tree) - gap
+        lifted: np.ndarray = start + height * outward
+        excess = float(np.linalg.norm(_nearest_point(lifted, nodes, faces, tree) - lifted)) - gap
         height -= excess
-        if excess < 1e-7:
-            break
-    lifted: np.ndarray = start + height * outward
-    return lifted
-
-
-def _distance(point: np.ndarray, nodes: np.ndarray, faces: np.ndarray, tree: cKDTree) -> float:
-    """Distance in m from a point to the nearest of the triangles."""
-    return float(np.linalg.norm(_nearest_point(point, nodes, faces, tree) - point))
+        if abs(excess) < 1e-7:
+            return lifted
+    raise FemtmsError(f"no point above this place is {1e3 * gap:g} mm from the scalp; choose another place or gap")
 
 
 def _nearest_point(point: np.ndarray, nodes: np.ndarray, faces: np.ndarray, tree: cKDTree) -> np.ndarray:

@@ -24,7 +24,10 @@ class Pose:
     matrix: np.ndarray
 
     def __post_init__(self) -> None:
-        matrix = np.array(self.matrix, dtype=np.float64)
+        try:
+            matrix = np.array(self.matrix, dtype=np.float64)
+        except (TypeError, ValueError) as error:
+            raise FemtmsError(f"a pose must be a 4×4 matrix of numbers; got {self.matrix!r:.60}") from error
         if matrix.shape != (4, 4):
             raise FemtmsError(f"a pose must be a 4×4 matrix; got shape {matrix.shape}")
         if not np.isfinite(matrix).all():
@@ -33,11 +36,9 @@ class Pose:
             raise FemtmsError(f"the last row of a pose must be 0 0 0 1; got {matrix[3].tolist()}")
         axes = matrix[:3, :3]
         lengths = np.linalg.norm(axes, axis=0)
-        if np.abs(lengths - 1).max() > _TOLERANCE:
-            worst = int(np.abs(lengths - 1).argmax())
-            raise FemtmsError(
-                f"the pose is scaled: its axes must have length 1; axis {'xyz'[worst]} has {lengths[worst]:.4g}"
-            )
+        if lengths.min() == 0:
+            raise FemtmsError(f"the axes of a pose must have length 1; axis {'xyz'[int(lengths.argmin())]} has 0")
+        # angles first: shearing a matrix changes lengths too
         cosines = (axes / lengths).T @ (axes / lengths)
         for a, b in ((0, 1), (0, 2), (1, 2)):
             if abs(cosines[a, b]) > _TOLERANCE:
@@ -45,6 +46,11 @@ class Pose:
                 raise FemtmsError(
                     f"the pose is sheared: its axes must be at 90°; {'xyz'[a]} and {'xyz'[b]} are at {angle:.2f}°"
                 )
+        worst = int(np.abs(lengths - 1).argmax())
+        if abs(lengths[worst] - 1) > _TOLERANCE:
+            raise FemtmsError(
+                f"the pose is scaled: its axes must have length 1; axis {'xyz'[worst]} has {lengths[worst]:.4g}"
+            )
         if np.linalg.det(axes) < 0:
             raise FemtmsError("the pose is left-handed: x must be y × z; got x = -(y × z), determinant -1")
         # the nearest rotation takes off what the rounding in the file left

@@ -6,7 +6,8 @@ from femtms.coil.coil import Coil
 from femtms.coil.elements import Currents
 
 # Points on a loop of radius R at equal angles integrate a field that is smooth at distance a with an error that falls
-# like exp(-N a/R): 64 points give 1e-4 at 5 mm from a loop of 43 mm, and far less in the head.
+# like exp(-N a/R).  For 64 points and a loop of 43 mm, measured against the elliptic integrals: 3e-4 of the largest |A|
+# at 5 mm from the wire, 1e-3 at 4 mm, 2e-2 at 2 mm, and below 1e-6 at 12 mm.
 _POINTS_PER_LOOP = 64
 
 

@@ -24,7 +24,11 @@ def conductivity_of(mesh: TetMesh, conductivity: Conductivity = None) -> np.ndar
     Raises FemtmsError for σ ≤ 0, wrong shapes, and tissues of the mesh without a conductivity.
     """
     if conductivity is None or isinstance(conductivity, Mapping):
-        return _by_tissue(mesh, sigma_by_tag(conductivity or {}))
+        overrides = conductivity or {}
+        absent = [str(tissue) for tissue in overrides if tag_of(tissue) not in mesh.tissues]
+        if absent:
+            log.warning("sigma is given for %s, which the head does not have", ", ".join(absent))
+        return _by_tissue(mesh, sigma_by_tag(overrides))
     sigma, m = np.asarray(conductivity), len(mesh.tets)
     if sigma.dtype.kind not in "fiu":
         raise FemtmsError(f"conductivity must be a mapping or numbers in S/m; got {conductivity!r:.60}")
@@ -40,22 +44,32 @@ def conductivity_of(mesh: TetMesh, conductivity: Conductivity = None) -> np.ndar
 def sigma_by_tag(overrides: Mapping[int | str, float]) -> dict[int, float]:
     """The built-in conductivities (S/m) by tissue number with the given ones in their place."""
     sigma = {int(tag): p.sigma for tag, p in PROPERTIES.items()}
+    given: dict[int, int | str] = {}
     for tissue, value in overrides.items():
-        if not isinstance(value, (int, float, np.number)) or not 0 < float(value) < np.inf:
+        number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
+        if not number or not 0 < float(value) < np.inf:
             raise FemtmsError(f"sigma must be > 0 and finite in S/m; got {value} for tissue '{tissue}'")
-        sigma[tag_of(tissue)] = float(value)
+        tag = tag_of(tissue)
+        if tag in given:
+            raise FemtmsError(f"sigma must be given once for each tissue; '{tissue}' is the same as '{given[tag]}'")
+        given[tag] = tissue
+        sigma[tag] = float(value)
     return sigma
 
 
-def _by_tissue(mesh: TetMesh, sigma: Mapping[int, float]) -> np.ndarray:
-    unknown = [int(t) for t in mesh.tissues if int(t) not in sigma]
+def check_known(tags: np.ndarray, sigma: Mapping[int, float]) -> None:
+    """Raise FemtmsError when a tissue number has no conductivity (S/m) in sigma."""
+    unknown = [int(t) for t in tags if int(t) not in sigma]
     if unknown:
-        counts = ", ".join(f"{t} ({(mesh.tags == t).sum():,} tets)" for t in unknown[:8])
-        more = f" and {len(unknown) - 8} more" if len(unknown) > 8 else ""
+        shown = ", ".join(map(str, unknown[:8])) + (f" and {len(unknown) - 8} more" if len(unknown) > 8 else "")
         raise FemtmsError(
-            f"every tissue needs a conductivity; none is known for tag {counts}{more}: "
+            f"every tissue needs a conductivity; none is known for tag {shown}: "
             f"give one by number, such as {{{unknown[0]}: 0.3}} or --sigma {unknown[0]}=0.3"
         )
+
+
+def _by_tissue(mesh: TetMesh, sigma: Mapping[int, float]) -> np.ndarray:
+    check_known(mesh.tissues, sigma)
     present, position = np.unique(mesh.tags, return_inverse=True)
     return np.array([sigma[int(t)] for t in present])[position][:, None]
 

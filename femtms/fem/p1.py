@@ -54,11 +54,11 @@ class P1:
         return p1, stiffness
 
     def load(self, dadt: Any) -> Any:
-        """b (n,) in A from the mean of ∂A/∂t over each tetrahedron, (m,3) in V/m: theory.md (10)."""
+        """b (n,) in A from ∂A/∂t (m,3) in V/m at the centroids, for the mean in each tetrahedron: theory.md (10, 11)."""
         return self.backend.kernels.load(self.nodes, self.tets, self.sigma, dadt, self.starts, self.meeting)
 
     def field(self, dadt: Any, phi: Any) -> Any:
-        """E (m,3) in V/m at the centroids from ∂A/∂t (m,3) V/m and φ (n,) V: theory.md (1)."""
+        """E (m,3) in V/m at the centroids from ∂A/∂t (m,3) V/m and φ (n,) V: theory.md (12)."""
         grad_phi = self.backend.kernels.gradient(self.nodes, self.tets, phi)
         return -dadt - grad_phi
 

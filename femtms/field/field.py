@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import overload
 
 import numpy as np
 
@@ -28,6 +28,7 @@ class Field:
     iterations  of the linear solver, and its relative residual
     seconds     stage -> seconds of this solve; a block's time is shared equally among its columns
     device      what it was computed on
+    sigma       σ (m,1) or (m,6) in S/m, see Simulator
     """
 
     mesh: TetMesh
@@ -40,7 +41,7 @@ class Field:
     residual: float
     seconds: Mapping[str, float]
     device: str
-    _sigma: np.ndarray
+    sigma: np.ndarray
 
     @cached_property
     def magnE(self) -> np.ndarray:
@@ -51,13 +52,19 @@ class Field:
     @property
     def J(self) -> np.ndarray:
         """Current density σE (m,3) in A/m²."""
-        if self._sigma.shape[1] == 1:
-            return self._sigma * self.E
-        xx, xy, xz, yy, yz, zz = self._sigma.T
+        if self.sigma.shape[1] == 1:
+            return self.sigma * self.E
+        xx, xy, xz, yy, yz, zz = self.sigma.T
         x, y, z = self.E.T
         return np.column_stack([xx * x + xy * y + xz * z, xy * x + yy * y + yz * z, xz * x + yz * y + zz * z])
 
-    def summary(self, tissue: int | str | None = None) -> Any:
+    @overload
+    def summary(self, tissue: int | str) -> TissueSummary: ...
+
+    @overload
+    def summary(self, tissue: None = None) -> dict[str, TissueSummary]: ...
+
+    def summary(self, tissue: int | str | None = None) -> TissueSummary | dict[str, TissueSummary]:
         """Statistics of |E| in one tissue (TissueSummary), or in every tissue as {name: TissueSummary}.
 
         tissue  number or name, such as "gm".  Raises FemtmsError when the mesh has no such tissue.

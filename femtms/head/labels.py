@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from femtms.arrays import frozen
 from femtms.errors import FemtmsError
 from femtms.tissue import name_of
 
@@ -32,7 +33,8 @@ class LabelVolume:
         affine = np.asarray(self.affine, dtype=np.float64)
         if affine.shape != (4, 4) or not np.isfinite(affine).all() or abs(np.linalg.det(affine)) < 1e-9:
             raise FemtmsError(f"{self.name}: the affine must be an invertible 4×4 matrix; got {affine.tolist()}")
-        object.__setattr__(self, "affine", affine)
+        object.__setattr__(self, "data", frozen(self.data))
+        object.__setattr__(self, "affine", frozen(affine))
         object.__setattr__(self, "landmarks", dict(self.landmarks))
 
     @property

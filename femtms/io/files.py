@@ -39,7 +39,7 @@ def bounded_memory(path: Path) -> Iterator[None]:
     address space of the whole process, so it is set only where nobody else needs memory meanwhile: on Linux, without
     other Python threads, and without CUDA, which reserves address space by the terabyte.
     """
-    if not sys.platform.startswith("linux") or threading.active_count() > 1 or "cupy" in sys.modules:
+    if not sys.platform.startswith("linux") or _others_are_running() or "cupy" in sys.modules:
         yield
         return
     import resource
@@ -55,6 +55,12 @@ def bounded_memory(path: Path) -> Iterator[None]:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+
+
+def _others_are_running() -> bool:
+    """Whether threads that may need memory run beside this one; that which draws the progress display does not."""
+    others = (t for t in threading.enumerate() if t is not threading.current_thread())
+    return any(not type(t).__module__.startswith("rich.") for t in others)
 
 
 def check_size(size_mm: float, path: Path) -> None:
@@ -93,8 +99,26 @@ def whole_folder(out: Path, names: tuple[str, ...], overwrite: bool) -> Iterator
         if not out.exists():
             os.rename(folder, out)
             return
-        check_out(out, names, overwrite)  # somebody may have written there while we computed
-        _exchange(folder, out, names)
+        with _locked(out):
+            check_out(out, names, overwrite)  # somebody may have written there while we computed
+            _exchange(folder, out, names)
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """One process at a time, where there are locks: two runs that end together must not mix their files."""
+    try:
+        import fcntl
+    except ImportError:
+        yield
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # some network file systems have none
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def _exchange(folder: Path, out: Path, names: tuple[str, ...]) -> None:

@@ -14,6 +14,7 @@ from femtms.io.files import sha256_of
 from femtms.io.meshes import read_mesh
 from femtms.io.nifti import is_volume, read_labels
 from femtms.mesh.tetmesh import TetMesh
+from femtms.tissue import name_of
 
 SPHERE = "sphere"
 
@@ -36,11 +37,17 @@ def heads_folder() -> Path:
 
 def built_in_heads() -> dict[str, HeadInfo]:
     """Name -> description of every built-in head."""
-    heads = {SPHERE: HeadInfo(SPHERE, "Concentric spheres: brain 78, CSF 80, skull 86, scalp 92 mm", "none needed")}
+    heads = {SPHERE: HeadInfo(SPHERE, _sphere_title(), "none needed")}
     for recipe in sorted(heads_folder().glob("*/head.json")):
         content = json.loads(recipe.read_text())
         heads[content["name"]] = HeadInfo(content["name"], content["title"], content["licence"])
     return heads
+
+
+def _sphere_title() -> str:
+    sphere = LayeredSphere()
+    layers = ", ".join(f"{name_of(tag)} {radius:g}" for tag, radius in zip(sphere.tags, sphere.radii_mm))
+    return f"concentric spheres, outer radii in mm: {layers}; --radii for others"
 
 
 def load_head(head: str | Path) -> LabelVolume | LayeredSphere | TetMesh:

@@ -11,6 +11,7 @@ import numpy as np
 
 from femtms.errors import FemtmsError
 from femtms.io.files import bounded_memory, check_size, existing_file, whole_file
+from femtms.mesh.lattice import compacted
 from femtms.mesh.tetmesh import TetMesh
 
 # Names under which programs of this field store the tissue of an element, in the order in which they are looked for.
@@ -57,7 +58,7 @@ def read_mesh(path: str | Path) -> TetMesh:
         raise FemtmsError(
             f"{path}: elements refer to nodes {tets.min()} to {tets.max()}, but there are {len(nodes_mm):,}"
         )
-    nodes_mm, tets = _used(nodes_mm, tets)
+    nodes_mm, tets = compacted(nodes_mm, tets)  # K would have empty rows for nodes that no tetrahedron uses
     try:
         return TetMesh(1e-3 * nodes_mm, tets, tags)
     except FemtmsError as error:
@@ -106,16 +107,6 @@ def _check_nodes(nodes_mm: np.ndarray, path: Path) -> None:
         bad = np.flatnonzero(~np.isfinite(nodes_mm).all(axis=1))
         raise FemtmsError(f"{path}: node coordinates must be finite; {len(bad):,} are not, the first is node {bad[0]}")
     check_size(float(np.ptp(nodes_mm, axis=0).max()) if len(nodes_mm) else 0.0, path)
-
-
-def _used(nodes: np.ndarray, tets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Without the nodes that no tetrahedron uses: K would have empty rows for them."""
-    used = np.unique(tets)
-    if len(used) == len(nodes):
-        return nodes, tets
-    new_id = np.zeros(len(nodes), np.int64)
-    new_id[used] = np.arange(len(used))
-    return nodes[used], new_id[tets]
 
 
 def write_mesh(mesh: TetMesh, path: str | Path, overwrite: bool = False) -> None:

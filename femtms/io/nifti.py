@@ -1,6 +1,5 @@
 """NIfTI files: label volumes in, field volumes out."""
 
-import json
 import logging
 import os
 from pathlib import Path
@@ -89,8 +88,3 @@ def covering_grid(mesh: TetMesh, voxel_mm: float = 1.0) -> tuple[np.ndarray, tup
     affine = np.diag([voxel_mm, voxel_mm, voxel_mm, 1.0])
     affine[:3, 3] = voxel_mm * first
     return affine, shape
-
-
-def write_json(path: Path, content: Any) -> None:
-    """JSON with sorted-as-given keys and a final newline."""
-    path.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n")

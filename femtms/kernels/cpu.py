@@ -9,11 +9,13 @@ Rules that the callers rely on:
 import numba
 import numpy as np
 
+from femtms.kernels.jit import njit
+
 # Sums over coil elements may be reordered into vector lanes; NaN and infinity keep their meaning.
 _REORDER = {"reassoc", "contract", "arcp", "nsz"}
-_serial = numba.njit(cache=True, error_model="numpy")
-_parallel = numba.njit(cache=True, error_model="numpy", parallel=True)
-_parallel_reordered = numba.njit(cache=True, error_model="numpy", parallel=True, fastmath=_REORDER)
+_serial = njit()
+_parallel = njit(parallel=True)
+_parallel_reordered = njit(parallel=True, fastmath=_REORDER)
 
 MU0_OVER_4PI = 1e-7  # T·m/A
 _ROWS = 1024  # rows per task: enough work to hide the scheduling, and the unit of the sums in column_dots
@@ -87,9 +89,9 @@ def incidence(tets, n):
     return starts, meeting
 
 
-@numba.njit(cache=True, error_model="numpy", inline="always")
+@njit(inline="always")
 def _volume_gradients(nodes, tet, g):
-    """g (4,3) = V·∇λ_a, the inward area vectors / 3 of the faces opposite each node; returns V."""
+    """g (4,3) = V·∇λ_a, the inward area vectors / 3 of the faces opposite each node: theory.md (8); returns V."""
     x0, x1, x2, x3 = tet[0], tet[1], tet[2], tet[3]
     ax, ay, az = nodes[x1, 0] - nodes[x0, 0], nodes[x1, 1] - nodes[x0, 1], nodes[x1, 2] - nodes[x0, 2]
     bx, by, bz = nodes[x2, 0] - nodes[x0, 0], nodes[x2, 1] - nodes[x0, 1], nodes[x2, 2] - nodes[x0, 2]
@@ -102,7 +104,7 @@ def _volume_gradients(nodes, tet, g):
     return ax * g[1, 0] + ay * g[1, 1] + az * g[1, 2]
 
 
-@numba.njit(cache=True, error_model="numpy", inline="always")
+@njit(inline="always")
 def _apply_sigma(sigma, g, out):
     """out (3,) = σ g, with sigma (1,) isotropic or (6,) = xx, xy, xz, yy, yz, zz."""
     if sigma.shape[0] == 1:

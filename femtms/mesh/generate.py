@@ -4,6 +4,7 @@ import logging
 
 import numpy as np
 
+from femtms.errors import FemtmsError
 from femtms.head.clean import cleaned
 from femtms.head.labels import LabelVolume
 from femtms.head.sphere import LayeredSphere
@@ -28,6 +29,8 @@ def mesh_head(head: LabelVolume | LayeredSphere, size_mm: float = DEFAULT_SIZE_M
     if isinstance(head, LayeredSphere):
         nodes_mm, tets, tags = ball_tets(head, size_mm)
         notes: tuple[str, ...] = ()
+    elif not isinstance(head, LabelVolume):
+        raise FemtmsError(f"a head must be a LabelVolume or a LayeredSphere; got {type(head).__name__}")
     else:
         head, cleaning_notes = cleaned(head)
         nodes_mm, tets, tags, lattice_notes = lattice_tets(head, size_mm)

@@ -6,6 +6,7 @@ from functools import cached_property
 
 import numpy as np
 
+from femtms.arrays import frozen
 from femtms.errors import FemtmsError
 from femtms.mesh.surface import boundary_faces
 from femtms.tissue import name_of
@@ -32,13 +33,13 @@ class TetMesh:
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        nodes = np.ascontiguousarray(self.nodes, dtype=np.float64)
-        tets = np.ascontiguousarray(self.tets, dtype=np.int32)
-        tags = np.ascontiguousarray(self.tags, dtype=np.int32)
-        for name, value in (("nodes", nodes), ("tets", tets), ("tags", tags)):
-            frozen = value.view()
-            frozen.flags.writeable = False
-            object.__setattr__(self, name, frozen)
+        for name, kinds in (("nodes", "fiu"), ("tets", "iu"), ("tags", "iu")):
+            given = np.asarray(getattr(self, name))
+            if given.dtype.kind not in kinds:
+                raise FemtmsError(f"{name} must be {'numbers' if 'f' in kinds else 'whole numbers'}; got {given.dtype}")
+            if name != "nodes" and given.size and (given.min() < 0 or given.max() >= 2**31):
+                raise FemtmsError(f"{name} must be from 0 to 2^31 - 1; got {given.min()} to {given.max()}")
+            object.__setattr__(self, name, frozen(given, np.float64 if name == "nodes" else np.int32))
         object.__setattr__(self, "landmarks", dict(self.landmarks))
         self._check()
 
@@ -50,6 +51,8 @@ class TetMesh:
             raise FemtmsError(f"tets must be (m,4) with at least one tetrahedron; got {self.tets.shape}")
         if self.tags.shape != (m,):
             raise FemtmsError(f"tags must be ({m},), one for each tetrahedron; got {self.tags.shape}")
+        if self.tags.min() < 1:
+            raise FemtmsError(f"tags must be ≥ 1 (0 is air, which is not meshed); got {self.tags.min()}")
         if not np.isfinite(self.nodes).all():
             first = int(np.flatnonzero(~np.isfinite(self.nodes).all(axis=1))[0])
             raise FemtmsError(f"node coordinates must be finite; node {first} is {self.nodes[first]}")
@@ -72,12 +75,14 @@ class TetMesh:
         """Signed volumes (m,) in m³: det(x1-x0, x2-x0, x3-x0)/6."""
         a, b, c = (self.nodes[self.tets[:, i]] - self.nodes[self.tets[:, 0]] for i in (1, 2, 3))
         volumes: np.ndarray = np.einsum("md,md->m", a, np.cross(b, c)) / 6.0
+        volumes.flags.writeable = False
         return volumes
 
     @cached_property
     def centroids(self) -> np.ndarray:
         """Centroids (m,3) in m."""
         centroids: np.ndarray = sum(self.nodes[self.tets[:, i]] for i in range(4)) / 4.0
+        centroids.flags.writeable = False
         return centroids
 
     @cached_property

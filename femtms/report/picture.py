@@ -324,7 +324,6 @@ def draw_field(
     pose: np.ndarray,
     title: str,
     surface_tags: Sequence[int] = BRAIN,
-    unit_note: str = "",
     coil_points: np.ndarray | None = None,
     coil_strength: np.ndarray | None = None,
 ) -> None:
@@ -333,7 +332,7 @@ def draw_field(
     magnE (m,) V/m for each tetrahedron; peak (3,) m, through which the cuts go.
     coil_lines (p,3) m each, windings in head coordinates; coil_points (d,3) m become dots of area coil_strength (d,).
     pose (4,4) mm, columns x, y, z (into the head), centre: the coil's frame.
-    title says which coil, where, and at which dI/dt; unit_note is added to the label of the colour bar.
+    title says which coil, where, and at which dI/dt.
     """
     peak, pose = np.asarray(peak, float), np.asarray(pose, float)
     shown = tuple(int(t) for t in surface_tags if (mesh.tags == t).any()) or tuple(int(t) for t in mesh.tissues)
@@ -355,8 +354,8 @@ def draw_field(
     fig.text(0.02, 0.975, title, fontsize=fitting, fontweight="bold", va="top", color=INK)
     where = " in grey matter" if Tissue.GM in shown else ""
     position = ", ".join(_number(x) for x in 1e3 * peak)
-    found = f"peak |E|{where}: {magnE[nearest]:.3g} V/m at ({position}) mm (blue ring and lines)"
-    note = f"{found};  arrow: y axis of the coil;  colours end at the 99.9th percentile"
+    found = f"largest |E|{where}: {magnE[nearest]:.3g} V/m in one tetrahedron at ({position}) mm (blue)"
+    note = f"99.9th percentile, where the colours end: {limit:.3g} V/m;  {found};  arrow: y axis of the coil"
     fig.text(0.02, 0.937, note, fontsize=9.5, va="top", color=INK)
 
     head = 1e3 * mesh.nodes[np.unique(mesh.tets)]  # a mesh may carry nodes that no tetrahedron uses
@@ -399,7 +398,7 @@ def draw_field(
         cax=fig.add_axes(_place(10.15, 1.1, 0.2, 4.7)),
         extend="max",
     )
-    bar.set_label("|E| (V/m)" + (f", {unit_note}" if unit_note else ""), fontsize=11.5)
+    bar.set_label("|E| (V/m)", fontsize=11.5)
     bar.ax.tick_params(labelsize=10)
     canvas.print_png(path)
 

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from functools import cached_property
 
-import numba
 import numpy as np
 import scipy.ndimage as ndi
 import scipy.sparse as sp
 
+from femtms.kernels.jit import njit
 from femtms.mesh.surface import triangle_normals
 
 OVERSAMPLING = 2  # samples per pixel and direction; their mean gives smooth edges
@@ -110,7 +110,7 @@ class Picture:
         return np.clip(rgba, 0, 1)
 
 
-@numba.njit(cache=True, error_model="numpy")
+@njit
 def _fill(xyz: np.ndarray, faces: np.ndarray, inks: np.ndarray, depth: np.ndarray, out: np.ndarray) -> None:
     """Draw triangles: the sample nearest the viewer wins.
 

@@ -38,7 +38,6 @@ class Multigrid:
     backend: Backend
     levels: tuple[Level, ...]
     coarse_inverse: Csr
-    operator_complexity: float
 
     @classmethod
     def build(cls, matrix: sparse.csr_array, near_null: np.ndarray, backend: Backend) -> "Multigrid":
@@ -65,7 +64,7 @@ class Multigrid:
                 restriction = Csr.on(backend, sparse.csr_array(p.T), np.float32)
             levels.append(Level(Csr.on(backend, a, np.float32), _largest_eigenvalue(a), prolongation, restriction))
         inverse = sparse.csr_array(np.linalg.pinv(scaled[-1].toarray(), hermitian=True))
-        return cls(backend, tuple(levels), Csr.on(backend, inverse, np.float32), hierarchy.operator_complexity())
+        return cls(backend, tuple(levels), Csr.on(backend, inverse, np.float32))
 
     def cycle(self, b: Any, depth: int = 0) -> Any:
         """An approximation (n,k) of the solution for right-hand sides b (n,k) float32."""
@@ -105,7 +104,7 @@ def scaled_symmetrically(matrix: sparse.csr_array, s: np.ndarray) -> sparse.csr_
 
 
 def _largest_eigenvalue(matrix: sparse.csr_array) -> float:
-    """A safe upper bound of the spectrum of a symmetric matrix: Lanczos with a margin, or Gershgorin if it is less."""
+    """Largest eigenvalue of a symmetric matrix: estimated by Lanczos with a margin, or Gershgorin's bound if less."""
     gershgorin = float(abs(matrix).sum(axis=1).max())
     start = np.random.default_rng(0).standard_normal(matrix.shape[0])  # seeded: results must repeat
     if matrix.shape[0] < 20:
@@ -114,7 +113,7 @@ def _largest_eigenvalue(matrix: sparse.csr_array) -> float:
 
 
 def _lanczos(matrix: sparse.csr_array, v: np.ndarray, steps: int) -> float:
-    """Largest Ritz value of a symmetric matrix after a few steps from v; Saad 2011, Alg. 6.15."""
+    """Largest Ritz value of a symmetric matrix after a few steps from v; Saad 2003, Alg. 6.15."""
     alphas, betas = [], []
     v = v / np.linalg.norm(v)
     previous, beta = np.zeros_like(v), 0.0

@@ -396,7 +396,7 @@ BAD_OPTIONS = [
     (["--sigma", "bone=nan"], ["finite", "nan"]),
     (["--didt", "nan"], ["didt", "finite"]),
     (["--didt", "inf"], ["didt", "finite"]),
-        (["--didt", "fast"], ["--didt", "valid"]),
+    (["--didt", "fast"], ["--didt", "valid"]),
     (["--rtol", "0"], ["rtol"]),
     (["--rtol", "nan"], ["rtol"]),
     (["--size", "0"], ["size_mm", "> 0"]),
@@ -593,7 +593,7 @@ def _out_of_memory(*arguments, **options):
     raise MemoryError("Unable to allocate 7 TiB")
 
 
-WRITERS = ("save_field", "write_magnitude", "draw_summary_picture", "write_json")
+WRITERS = ("save_field", "write_magnitude", "draw_field_picture", "write_json")
 FAILURES = [
     (_disk_full, 2, "no space left"),
     (_interrupted, 130, "interrupted"),
@@ -604,7 +604,7 @@ FAILURES = [
 @pytest.mark.parametrize("writer", WRITERS)
 @pytest.mark.parametrize("fail, code, word", FAILURES, ids=[case[2] for case in FAILURES])
 def test_failure_half_way_leaves_nothing(fail, code, word, writer, files, run, out, monkeypatch):
-    monkeypatch.setattr("femtms.simulate.draw_summary_picture", lambda path, *a: path.write_text("picture"))
+    monkeypatch.setattr("femtms.simulate.draw_field_picture", lambda path, *a: path.write_text("picture"))
     monkeypatch.setattr(f"femtms.simulate.{writer}", fail)
     result = run(*simulate(files["msh22-binary"], out))
     assert (result.code, word in result.err.lower()) == (code, True), result
@@ -709,7 +709,7 @@ def test_signal_while_writing_leaves_nothing(number, files, out):
     code = (
         "import sys, time, femtms.simulate as s\n"
         "def wait(*a):\n    print('writing', flush=True)\n    time.sleep(60)\n"
-        "s.draw_summary_picture = wait\n"
+        "s.draw_field_picture = wait\n"
         "from femtms.cli.main import main\n"
         "main()"
     )

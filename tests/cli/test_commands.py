@@ -76,7 +76,7 @@ def test_info_of_coils_poses_and_the_sphere(run, files):
 @pytest.fixture
 def cheap_picture(monkeypatch):
     """A picture takes longer than all the rest of a small head."""
-    monkeypatch.setattr("femtms.simulate.draw_summary_picture", lambda path, *a: path.write_text("picture"))
+    monkeypatch.setattr("femtms.simulate.draw_field_picture", lambda path, *a: path.write_text("picture"))
 
 
 @pytest.mark.parametrize("suffix", [".msh", ".vtu"])

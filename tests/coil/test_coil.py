@@ -181,3 +181,16 @@ def test_coil_without_elements_is_refused(elements):
 def test_not_finite_element_is_refused():
     with pytest.raises(FemtmsError, match="element 1"):
         Dipoles([[0, 0, 0], [0, np.nan, 0]], [[0, 0, 1], [0, 0, 1]])
+
+
+def test_unit_shear_is_called_a_shear():
+    matrix = np.eye(4)
+    matrix[0, 1] = 0.2  # changes the length of y too
+    with pytest.raises(FemtmsError, match=r"sheared.*x and y are at 78\.69°"):
+        Pose(matrix)
+
+
+@pytest.mark.parametrize("matrix", ["abc", [[1, 2], [3]], None])
+def test_what_is_no_matrix_is_refused(matrix):
+    with pytest.raises(FemtmsError, match="4×4"):
+        Pose(matrix)

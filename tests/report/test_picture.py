@@ -186,7 +186,7 @@ def test_picture_of_dipoles_without_brain_and_without_field(tmp_path):
     dots = np.random.default_rng(0).normal([-0.08, 0, 0], 0.01, (50, 3))
     image = drawn(
         tmp_path / "a.png", block, np.zeros(len(block.tets)), coil_lines=[], coil_points=dots,
-        title="t" * 200, peak=np.zeros(3), unit_note="1 A/µs",
+        title="t" * 200, peak=np.zeros(3),
     )  # fmt: skip
     assert image.shape[:2] == (round(HEIGHT * DPI), round(WIDTH * DPI))
     margin = image[:, -30:, :3]

@@ -1,0 +1,95 @@
+"""summary.json: what was computed, from what, how, and what came out."""
+
+import hashlib
+import json
+import platform
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from femtms.coil.coil import Coil
+from femtms.errors import FemtmsError
+from femtms.field.field import Field
+from femtms.head.sphere import LayeredSphere
+from femtms.io.files import sha256_of
+from femtms.io.heads import head_provenance
+from femtms.tissue import name_of
+
+_LIBRARIES = ("femtms", "numpy", "scipy", "numba", "pyamg", "meshio", "nibabel", "matplotlib")
+
+
+def field_summary(field: Field, rtol: float, seconds: Mapping[str, float]) -> dict[str, Any]:
+    """What was computed, how, and what came out, for JSON."""
+    mesh = field.mesh
+    return {
+        "versions": {name: version(name) for name in _LIBRARIES} | {"python": platform.python_version()},
+        "device": field.device,
+        "mesh": {
+            "nodes": len(mesh.nodes),
+            "tets": len(mesh.tets),
+            "volume_ml": 1e6 * float(mesh.volumes.sum()),
+            "notes": list(mesh.notes),
+        },
+        "conductivity_S_per_m": {name_of(tag): float(field.sigma[mesh.tags == tag][0, 0]) for tag in mesh.tissues},
+        "coil": field.coil.name,
+        "pose_mm": field.pose.matrix.tolist(),
+        "didt": field.didt,
+        "solver": {
+            "order": 1,
+            "unknowns": len(mesh.nodes),
+            "rtol": rtol,
+            "iterations": field.iterations,
+            "residual": field.residual,
+        },
+        "seconds": {name: round(value, 4) for name, value in seconds.items()},
+        "tissues": {name: summary.as_dict() for name, summary in field.summary().items()},
+    }
+
+
+def inputs_summary(
+    head: str | Path | LayeredSphere,
+    coil_name: str | Path,
+    coil: Coil,
+    matrix: str | Path | None,
+    sigma: Mapping[int | str, float] | None,
+) -> dict[str, Any]:
+    """Names, paths and hashes of what went in; a built-in coil is hashed by its elements."""
+    if isinstance(head, LayeredSphere):
+        of_head: dict[str, Any] = {"name": head.name, "radii_mm": list(head.radii_mm), "tags": list(head.tags)}
+    else:
+        of_head = head_provenance(head)
+    path = Path(coil_name)
+    if path.is_file():
+        of_coil = _of_file(path)
+    else:
+        arrays = [array.tobytes() for group in coil.elements for array in (group.positions, group.vectors)]
+        of_coil = {"name": coil.name, "sha256": hashlib.sha256(b"".join(arrays)).hexdigest()}
+    return {
+        "head": of_head,
+        "coil": of_coil,
+        "matrix": None if matrix is None else _of_file(Path(matrix)),
+        "sigma": {str(k): float(v) for k, v in (sigma or {}).items()},
+    }
+
+
+def _of_file(path: Path) -> dict[str, str]:
+    return {"path": str(path.resolve()), "sha256": sha256_of(path)}
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Indented JSON with a final newline; NaN is an error."""
+    path.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def read_summary(path: Path) -> dict[str, Any]:
+    """The summary.json of a result.  Raises FemtmsError when it is damaged or something else."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:  # of JSON and of UTF-8
+        raise FemtmsError(f"{path}: cannot be read as JSON ({error})") from error
+    keys = ("tissues", "coil", "didt", "solver", "mesh")
+    missing = [key for key in keys if not isinstance(content, dict) or key not in content]
+    if missing:
+        raise FemtmsError(f"{path}: the summary of a result must have {', '.join(keys)}; it lacks {', '.join(missing)}")
+    return dict(content)

@@ -1,0 +1,43 @@
+"""The picture of a Field: what is drawn, and where the cuts go."""
+
+from pathlib import Path
+
+import numpy as np
+
+from femtms.coil.coil import Coil
+from femtms.coil.elements import Dipoles
+from femtms.coil.pose import Pose
+from femtms.field.field import Field
+from femtms.report.marks import dipole_marks, rim
+from femtms.report.picture import draw_field
+from femtms.tissue import Tissue, name_of
+
+
+def draw_field_picture(path: Path, field: Field, title: str) -> None:
+    """The brain with the coil, and cuts through the peak in grey matter (in any tissue without it), as PNG."""
+    summaries = field.summary()
+    strongest = max(summaries.values(), key=lambda summary: summary.peak)
+    target = summaries.get(name_of(Tissue.GM), strongest)
+    lines, points, strength = _drawn(field.coil, field.pose)
+    draw_field(
+        path,
+        field.mesh,
+        field.magnE,
+        peak=1e-3 * np.array(target.peak_mm),
+        coil_lines=lines,
+        coil_points=points,
+        coil_strength=strength,
+        pose=field.pose.matrix,
+        title=title,
+    )
+
+
+def _drawn(coil: Coil, pose: Pose) -> tuple[list[np.ndarray], np.ndarray, np.ndarray]:
+    """Windings and rims as lines (p,3) m, and stacks of dipoles as points (c,3) m with their strength (c,)."""
+    lines = list(coil.outlines)
+    marks = [dipole_marks(group.positions, group.vectors) for group in coil.elements if isinstance(group, Dipoles)]
+    lines += [rim(points) for points, _ in marks]
+    points = np.concatenate([np.empty((0, 3)), *(points for points, _ in marks)])
+    strength = np.concatenate([np.empty(0), *(strength for _, strength in marks)])
+    in_head = [line @ pose.rotation.T + pose.centre for line in lines if len(line)]
+    return in_head, points @ pose.rotation.T + pose.centre, strength
