@@ -54,7 +54,7 @@ class P1:
         return p1, stiffness
 
     def load(self, dadt: Any) -> Any:
-        """b (n,) in A from ∂A/∂t (m,3) in V/m at the centroids, for the mean in each tetrahedron: theory.md (10, 11)."""
+        """b (n,) in A from ∂A/∂t (m,3) in V/m at the centroids, for the mean in tetrahedra: theory.md (10, 11)."""
         return self.backend.kernels.load(self.nodes, self.tets, self.sigma, dadt, self.starts, self.meeting)
 
     def field(self, dadt: Any, phi: Any) -> Any:
