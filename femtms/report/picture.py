@@ -354,9 +354,9 @@ def draw_field(
     fig.text(0.02, 0.975, title, fontsize=fitting, fontweight="bold", va="top", color=INK)
     where = " in grey matter" if Tissue.GM in shown else ""
     position = ", ".join(_number(x) for x in 1e3 * peak)
-    found = f"largest |E|{where}: {magnE[nearest]:.3g} V/m in one tetrahedron at ({position}) mm (blue)"
-    note = f"99.9th percentile, where the colours end: {limit:.3g} V/m;  {found};  arrow: y axis of the coil"
-    fig.text(0.02, 0.937, note, fontsize=9.5, va="top", color=INK)
+    found = f"largest: {magnE[nearest]:.3g} V/m in one tetrahedron at ({position}) mm (blue)"
+    note = f"99.9th percentile of |E|{where}: {limit:.3g} V/m (end of the colours);  {found};  arrow: y of the coil"
+    fig.text(0.02, 0.937, note, fontsize=min(9.5, 9.5 * 155 / len(note)), va="top", color=INK)
 
     head = 1e3 * mesh.nodes[np.unique(mesh.tets)]  # a mesh may carry nodes that no tetrahedron uses
     views = _views(pose, 1e3 * peak)
