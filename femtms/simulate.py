@@ -1,12 +1,10 @@
 """The main job: from a head, a coil and a place to the electric field, its numbers and its picture."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from femtms.backend import backend
 from femtms.coil.place import DEFAULT_GAP_MM, check_clear, check_gap, check_place, place
@@ -25,6 +23,7 @@ from femtms.mesh.generate import DEFAULT_SIZE_MM, mesh_head
 from femtms.mesh.tetmesh import TetMesh
 from femtms.report.field_picture import draw_field_picture
 from femtms.simulator import Simulator, check_didt, check_rtol
+from femtms.stage import Stage, silent
 from femtms.tissue import name_of
 
 RESULTS = ("field.vtu", "field.msh", "magnE.nii.gz", "field.png", "summary.json")
@@ -47,7 +46,7 @@ def simulate(
     device: str = "auto",
     rtol: float = 1e-6,
     overwrite: bool = False,
-    stage: Callable[[str], AbstractContextManager[Any]] = lambda name: nullcontext(),
+    stage: Stage = silent,
 ) -> dict[str, Any]:
     """Compute the field of a coil in a head, write RESULTS into the folder `out`, and return the summary.
 
@@ -91,7 +90,7 @@ def simulate(
         for place_name, option in ((at, "at"), (towards, "towards")):
             if place_name is not None:
                 check_place(place_name, source.landmarks, option)
-        if isinstance(source, LabelVolume) and np.unique(source.data).size == 2 and source.data.min() == 0:
+        if isinstance(source, LabelVolume) and len(source.tissues) == 1 and source.data.min() == 0:
             # almost always a mask that was taken for a segmentation; its field would look right and mean nothing
             raise FemtmsError(
                 f"{source.name}: a head must have several tissues; it has only {name_of(source.tissues[0])} (a mask?); "

@@ -1,14 +1,12 @@
 """One head, many coil positions: settings and state; the results are Fields."""
 
-import logging
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, nullcontext
-from typing import Any, overload
+from collections.abc import Iterable, Iterator
+from typing import overload
 
 import numpy as np
 
-from femtms.arrays import frozen
+from femtms.arrays import sealed
 from femtms.backend import backend, to_host
 from femtms.coil.coil import Coil
 from femtms.coil.place import check_clear
@@ -19,10 +17,8 @@ from femtms.fem.p1 import P1
 from femtms.field.field import Field
 from femtms.mesh.tetmesh import TetMesh
 from femtms.solver.potential import PotentialSolver
+from femtms.stage import Stage, silent
 
-log = logging.getLogger("femtms")
-
-Stage = Callable[[str], AbstractContextManager[Any]]
 _BLOCK_BYTES = 2**30  # of ∂A/∂t, the largest array that grows with the number of right-hand sides
 _LARGEST_BLOCK = 16
 
@@ -37,10 +33,6 @@ def check_didt(didt: float) -> None:
     """Raise FemtmsError for a rate of change that is not a number."""
     if not np.isfinite(didt):
         raise FemtmsError(f"didt must be finite, in A/s; got {didt}")
-
-
-def _silent(name: str) -> AbstractContextManager[Any]:
-    return nullcontext()
 
 
 class Simulator:
@@ -65,7 +57,7 @@ class Simulator:
         device: str = "auto",
         rtol: float = 1e-6,
         ground: int | None = None,
-        stage: Stage = _silent,
+        stage: Stage = silent,
     ) -> None:
         if order != 1:
             raise FemtmsError(f"order must be 1 (linear elements); got {order}")
@@ -150,8 +142,8 @@ class Simulator:
             potential = p1.in_mesh_order(phi[:, i])
             yield Field(
                 mesh=self.mesh,
-                E=frozen(E),
-                potential=frozen(potential - potential.mean()),
+                E=sealed(E),
+                potential=sealed(potential - potential.mean()),
                 coil=coil,
                 pose=pose,
                 didt=didt,

@@ -29,7 +29,8 @@ def parse_sigma(assignments: Sequence[str]) -> dict[int | str, float]:
     sigma: dict[int | str, float] = {}
     for assignment in (part for text in assignments for part in text.split(",")):
         tissue, equals, value = assignment.partition("=")
-        tag_of(tissue) if equals else None
+        if equals:
+            tag_of(tissue)  # an unknown name is the better complaint
         try:
             sigma[tissue.strip()] = float(value)
         except ValueError:

@@ -1,14 +1,13 @@
 """Progress of long stages on a terminal; nothing where there is none."""
 
 import logging
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-Stage = Callable[[str], AbstractContextManager[Any]]
+from femtms.stage import Stage
 
 
 class _ConsoleHandler(logging.Handler):

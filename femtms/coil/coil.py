@@ -41,8 +41,8 @@ class Coil:
         """The same coil in head coordinates."""
         return replace(
             self,
-            elements=tuple(group.moved(pose.rotation, pose.centre) for group in self.elements),
-            outlines=tuple(line @ pose.rotation.T + pose.centre for line in self.outlines),
+            elements=tuple(group.moved(pose) for group in self.elements),
+            outlines=tuple(pose.in_head(line) for line in self.outlines),
         )
 
     def vector_potential(self, points: Any, kernels: Any = cpu) -> Any:

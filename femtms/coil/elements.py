@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from femtms.arrays import sealed
+from femtms.coil.pose import Pose
 from femtms.errors import FemtmsError
 
 
@@ -23,8 +25,7 @@ class CoilElements:
             if not np.isfinite(value).all():
                 bad = int(np.flatnonzero(~np.isfinite(value).all(axis=1))[0])
                 raise FemtmsError(f"{name} of coil elements must be finite; element {bad} is {value[bad]}")
-            value.flags.writeable = False
-            object.__setattr__(self, name, value)
+            object.__setattr__(self, name, sealed(value))
         if len(self.positions) == 0 or len(self.positions) != len(self.vectors):
             raise FemtmsError(
                 f"a coil needs at least one element with a position and a vector each; "
@@ -34,9 +35,9 @@ class CoilElements:
     def __len__(self) -> int:
         return len(self.positions)
 
-    def moved(self, rotation: np.ndarray, shift: np.ndarray) -> "CoilElements":
-        """The same elements rotated by rotation (3,3) and then shifted by shift (3,) m."""
-        return type(self)(self.positions @ rotation.T + shift, self.vectors @ rotation.T)
+    def moved(self, pose: Pose) -> "CoilElements":
+        """The same elements in head coordinates."""
+        return type(self)(pose.in_head(self.positions), self.vectors @ pose.rotation.T)
 
     def potential(self, points: Any, kernels: Any) -> Any:
         """A (n,3) in T·m for 1 A, at points (n,3) m on the kernels' device."""

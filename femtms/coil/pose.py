@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from femtms.arrays import sealed
 from femtms.errors import FemtmsError
 
 # Matrices in files are rounded; beyond this (sine of an angle, or relative length) they are wrong.
@@ -56,8 +57,7 @@ class Pose:
         # the nearest rotation takes off what the rounding in the file left
         u, _, vt = np.linalg.svd(axes)
         matrix[:3, :3] = u @ vt
-        matrix.flags.writeable = False
-        object.__setattr__(self, "matrix", matrix)
+        object.__setattr__(self, "matrix", sealed(matrix))
 
     @property
     def rotation(self) -> np.ndarray:
@@ -68,6 +68,11 @@ class Pose:
     def centre(self) -> np.ndarray:
         """The coil's origin (3,) in m."""
         return 1e-3 * self.matrix[:3, 3]
+
+    def in_head(self, points: np.ndarray) -> np.ndarray:
+        """Points (n,3) in m from the coil's frame to head coordinates."""
+        moved: np.ndarray = points @ self.rotation.T + self.centre
+        return moved
 
     def __repr__(self) -> str:
         x, y, z = self.matrix[:3, 3]

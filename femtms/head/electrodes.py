@@ -11,6 +11,7 @@ import numpy as np
 from scipy import ndimage
 from scipy.spatial import ConvexHull
 
+from femtms.arrays import transformed
 from femtms.errors import FemtmsError
 
 Surface = Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -105,13 +106,13 @@ def volume_surface(labels: np.ndarray, affine: np.ndarray) -> Surface:
     to_voxel = np.linalg.inv(affine)
     step = 0.5 * np.linalg.norm(affine[:3, :3], axis=0).min()
     corners = np.stack(np.meshgrid(*([-pad, n + pad] for n in labels.shape)), axis=-1).reshape(-1, 3)
-    corners_mm = corners @ affine[:3, :3].T + affine[:3, 3]
+    corners_mm = transformed(corners, affine)
 
     def surface(origin: np.ndarray, directions: np.ndarray) -> np.ndarray:
         reach = np.linalg.norm(corners_mm - origin, axis=1).max()
         t = np.arange(0.0, reach + 2 * step, step)  # (s,) mm along the ray
         samples = origin + t[:, None] * directions[:, None]  # (r,s,3) mm
-        voxels = samples @ to_voxel[:3, :3].T + to_voxel[:3, 3] + pad
+        voxels = transformed(samples, to_voxel) + pad
         value = ndimage.map_coordinates(inside, np.moveaxis(voxels, -1, 0), order=1)  # (r,s), 0 outside
         tissue = value >= 0.5
         missed = ~tissue.any(axis=1)

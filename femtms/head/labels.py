@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
-from femtms.arrays import frozen
+from femtms.arrays import frozen, sealed
 from femtms.errors import FemtmsError
 from femtms.tissue import name_of
 
@@ -29,11 +30,10 @@ class LabelVolume:
     landmarks: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "data", _as_labels(np.asarray(self.data), self.name))
+        object.__setattr__(self, "data", frozen(_as_labels(np.asarray(self.data), self.name)))
         affine = np.asarray(self.affine, dtype=np.float64)
         if affine.shape != (4, 4) or not np.isfinite(affine).all() or abs(np.linalg.det(affine)) < 1e-9:
             raise FemtmsError(f"{self.name}: the affine must be an invertible 4×4 matrix; got {affine.tolist()}")
-        object.__setattr__(self, "data", frozen(self.data))
         object.__setattr__(self, "affine", frozen(affine))
         object.__setattr__(self, "landmarks", dict(self.landmarks))
 
@@ -48,11 +48,11 @@ class LabelVolume:
         """Volume of one voxel in mL."""
         return float(1e-3 * abs(np.linalg.det(self.affine[:3, :3])))
 
-    @property
+    @cached_property
     def tissues(self) -> np.ndarray:
         """Sorted tissue numbers that occur, without air."""
         present = np.unique(self.data)
-        return present[present > 0]
+        return sealed(present[present > 0])
 
     def __repr__(self) -> str:
         nx, ny, nz = self.data.shape

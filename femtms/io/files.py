@@ -19,6 +19,11 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def file_provenance(path: Path) -> dict[str, str]:
+    """Full path and sha256 of a file, for reports."""
+    return {"path": str(path.resolve()), "sha256": sha256_of(path)}
+
+
 def existing_file(path: str | Path) -> Path:
     """The path, or a FemtmsError that says what is wrong with it."""
     path = Path(path)

@@ -10,7 +10,7 @@ import numpy as np
 from femtms.errors import FemtmsError
 from femtms.head.labels import LabelVolume
 from femtms.head.sphere import LayeredSphere
-from femtms.io.files import sha256_of
+from femtms.io.files import file_provenance, sha256_of
 from femtms.io.meshes import read_mesh
 from femtms.io.nifti import is_volume, read_labels
 from femtms.mesh.tetmesh import TetMesh
@@ -35,13 +35,16 @@ def heads_folder() -> Path:
     return installed if installed.is_dir() else package.parent / "meshes"
 
 
+def _recipes() -> dict[str, tuple[Path, dict[str, str]]]:
+    """Name -> folder and head.json of every head that is made from a label volume."""
+    found = [(path.parent, json.loads(path.read_text())) for path in sorted(heads_folder().glob("*/head.json"))]
+    return {recipe["name"]: (folder, recipe) for folder, recipe in found}
+
+
 def built_in_heads() -> dict[str, HeadInfo]:
     """Name -> description of every built-in head."""
     heads = {SPHERE: HeadInfo(SPHERE, _sphere_title(), "none needed")}
-    for recipe in sorted(heads_folder().glob("*/head.json")):
-        content = json.loads(recipe.read_text())
-        heads[content["name"]] = HeadInfo(content["name"], content["title"], content["licence"])
-    return heads
+    return heads | {name: HeadInfo(name, r["title"], r["licence"]) for name, (_, r) in _recipes().items()}
 
 
 def _sphere_title() -> str:
@@ -57,8 +60,9 @@ def load_head(head: str | Path) -> LabelVolume | LayeredSphere | TetMesh:
     """
     if str(head) == SPHERE:
         return LayeredSphere()
-    if str(head) in built_in_heads():
-        return _built_in(str(head))
+    recipes = _recipes()
+    if str(head) in recipes:
+        return _built_in(*recipes[str(head)])
     path = Path(head)
     if is_volume(path):
         return read_labels(path)
@@ -70,9 +74,7 @@ def load_head(head: str | Path) -> LabelVolume | LayeredSphere | TetMesh:
     return read_mesh(path)
 
 
-def _built_in(name: str) -> LabelVolume:
-    folder = heads_folder() / name
-    recipe = json.loads((folder / "head.json").read_text())
+def _built_in(folder: Path, recipe: dict[str, str]) -> LabelVolume:
     path = folder / recipe["labels"]
     found = sha256_of(path)
     if found != recipe["sha256"]:
@@ -83,14 +85,14 @@ def _built_in(name: str) -> LabelVolume:
             row["name"]: np.array([float(row[axis]) for axis in ("x_mm", "y_mm", "z_mm")])
             for row in csv.DictReader(file)
         }
-    return LabelVolume(labels.data, labels.affine, name, landmarks)
+    return LabelVolume(labels.data, labels.affine, recipe["name"], landmarks)
 
 
 def head_provenance(head: str | Path) -> dict[str, str]:
     """Name or path of a head and the sha256 of the file that it is made from."""
     if str(head) == SPHERE:
         return {"name": SPHERE}
-    if str(head) in built_in_heads():
-        recipe = json.loads((heads_folder() / str(head) / "head.json").read_text())
-        return {"name": str(head), "sha256": recipe["sha256"]}
-    return {"path": str(Path(head).resolve()), "sha256": sha256_of(Path(head))}
+    recipes = _recipes()
+    if str(head) in recipes:
+        return {"name": str(head), "sha256": recipes[str(head)][1]["sha256"]}
+    return file_provenance(Path(head))

@@ -12,7 +12,7 @@ from femtms.coil.coil import Coil
 from femtms.errors import FemtmsError
 from femtms.field.field import Field
 from femtms.head.sphere import LayeredSphere
-from femtms.io.files import sha256_of
+from femtms.io.files import file_provenance
 from femtms.io.heads import head_provenance
 from femtms.tissue import name_of
 
@@ -61,20 +61,16 @@ def inputs_summary(
         of_head = head_provenance(head)
     path = Path(coil_name)
     if path.is_file():
-        of_coil = _of_file(path)
+        of_coil = file_provenance(path)
     else:
         arrays = [array.tobytes() for group in coil.elements for array in (group.positions, group.vectors)]
         of_coil = {"name": coil.name, "sha256": hashlib.sha256(b"".join(arrays)).hexdigest()}
     return {
         "head": of_head,
         "coil": of_coil,
-        "matrix": None if matrix is None else _of_file(Path(matrix)),
+        "matrix": None if matrix is None else file_provenance(Path(matrix)),
         "sigma": {str(k): float(v) for k, v in (sigma or {}).items()},
     }
-
-
-def _of_file(path: Path) -> dict[str, str]:
-    return {"path": str(path.resolve()), "sha256": sha256_of(path)}
 
 
 def write_json(path: Path, content: Any) -> None:

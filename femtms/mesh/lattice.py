@@ -6,6 +6,7 @@ Interfaces are staircases of the lattice; what this costs is in docs/theory.md, 
 import numpy as np
 from scipy import ndimage, sparse
 
+from femtms.arrays import transformed
 from femtms.errors import FemtmsError
 from femtms.head.labels import LabelVolume
 from femtms.kernels import cpu
@@ -30,7 +31,7 @@ def lattice_tets(labels: LabelVolume, size_mm: float) -> tuple[np.ndarray, np.nd
     tets = _tets_near_tissue(cropped, to_voxel, low, cells, size_mm)
     nodes = _lattice_nodes(low, cells, size_mm)
     centroids = sum(nodes[tets[:, i]] for i in range(4)) / 4.0
-    tags = _labels_at(centroids @ to_voxel[:3, :3].T + to_voxel[:3, 3], cropped, labels.voxel_mm)
+    tags = _labels_at(transformed(centroids, to_voxel), cropped, labels.voxel_mm)
     tets, tags = tets[tags > 0], tags[tags > 0]
     if not len(tets):
         raise FemtmsError(
@@ -69,7 +70,7 @@ def _cropped(labels: LabelVolume) -> tuple[np.ndarray, np.ndarray]:
 def _bounding_cells(data: np.ndarray, affine: np.ndarray, size_mm: float) -> tuple[np.ndarray, np.ndarray]:
     """Lower corner (3,) mm and number of lattice cells (3,) of an upright box around all voxels."""
     corners = np.array([[i, j, k] for i in (0, 1) for j in (0, 1) for k in (0, 1)]) * (np.array(data.shape) - 1)
-    corners = corners @ affine[:3, :3].T + affine[:3, 3]
+    corners = transformed(corners, affine)
     low, high = corners.min(axis=0), corners.max(axis=0)
     boxes = np.ceil((high - low) / size_mm) + 2
     if not np.prod(boxes) <= MAX_TETS:
@@ -97,7 +98,7 @@ def _tets_near_tissue(
     reach = np.minimum(reach, data.shape).astype(int)
     near_tissue = ndimage.maximum_filter((data > 0).astype(np.float32), size=2 * reach + 1)
     centres = low + size_mm * (np.stack(np.meshgrid(*[np.arange(c) for c in cells], indexing="ij"), -1) + 0.5)
-    x = centres.reshape(-1, 3) @ to_voxel[:3, :3].T + to_voxel[:3, 3]
+    x = transformed(centres.reshape(-1, 3), to_voxel)
     near = (cpu.trilinear(x, near_tissue, np.float32(0)) > 0).reshape(cells)
 
     corner_id = np.arange(np.prod(cells + 1), dtype=np.int32).reshape(cells + 1)

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from femtms.arrays import transformed
 from femtms.kernels import cpu
 
 
@@ -12,5 +13,5 @@ def rasterised(nodes: np.ndarray, tets: np.ndarray, affine: np.ndarray, shape: t
     A point on a shared face goes to the tetrahedron with the lowest index, so the result is unique.
     """
     to_grid = np.linalg.inv(affine)
-    x = nodes @ to_grid[:3, :3].T + to_grid[:3, 3]
+    x = transformed(nodes, to_grid)
     return cpu.rasterise_tets(x, tets, np.array(shape))

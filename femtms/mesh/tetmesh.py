@@ -6,7 +6,7 @@ from functools import cached_property
 
 import numpy as np
 
-from femtms.arrays import frozen
+from femtms.arrays import frozen, sealed
 from femtms.errors import FemtmsError
 from femtms.mesh.surface import boundary_faces
 from femtms.tissue import name_of
@@ -56,7 +56,7 @@ class TetMesh:
         if not np.isfinite(self.nodes).all():
             first = int(np.flatnonzero(~np.isfinite(self.nodes).all(axis=1))[0])
             raise FemtmsError(f"node coordinates must be finite; node {first} is {self.nodes[first]}")
-        if self.tets.min() < 0 or self.tets.max() >= n:
+        if self.tets.max() >= n:
             raise FemtmsError(f"tets must index the {n:,} nodes; got indices {self.tets.min()} to {self.tets.max()}")
         # A sliver whose volume is lost in rounding would put infinities into K.
         smallest = 1e-12 * self.longest_edges**3
@@ -74,16 +74,12 @@ class TetMesh:
     def volumes(self) -> np.ndarray:
         """Signed volumes (m,) in m³: det(x1-x0, x2-x0, x3-x0)/6."""
         a, b, c = (self.nodes[self.tets[:, i]] - self.nodes[self.tets[:, 0]] for i in (1, 2, 3))
-        volumes: np.ndarray = np.einsum("md,md->m", a, np.cross(b, c)) / 6.0
-        volumes.flags.writeable = False
-        return volumes
+        return sealed(np.einsum("md,md->m", a, np.cross(b, c)) / 6.0)
 
     @cached_property
     def centroids(self) -> np.ndarray:
         """Centroids (m,3) in m."""
-        centroids: np.ndarray = sum(self.nodes[self.tets[:, i]] for i in range(4)) / 4.0
-        centroids.flags.writeable = False
-        return centroids
+        return sealed(sum((self.nodes[self.tets[:, i]] for i in range(1, 4)), self.nodes[self.tets[:, 0]]) / 4.0)
 
     @cached_property
     def surface(self) -> np.ndarray:
@@ -98,10 +94,10 @@ class TetMesh:
         longest: np.ndarray = np.sqrt(np.maximum.reduce(edges))
         return longest
 
-    @property
+    @cached_property
     def tissues(self) -> np.ndarray:
         """Sorted tissue numbers that occur in the mesh."""
-        return np.unique(self.tags)
+        return sealed(np.unique(self.tags))
 
     def __repr__(self) -> str:
         names = ", ".join(name_of(t) for t in self.tissues[:6]) + (", …" if len(self.tissues) > 6 else "")

@@ -10,14 +10,15 @@ from femtms.coil.pose import Pose
 from femtms.field.field import Field
 from femtms.report.marks import dipole_marks, rim
 from femtms.report.picture import draw_field
-from femtms.tissue import Tissue, name_of
+from femtms.tissue import Tissue
 
 
 def draw_field_picture(path: Path, field: Field, title: str) -> None:
     """The brain with the coil, and cuts through the peak in grey matter (in any tissue without it), as PNG."""
-    summaries = field.summary()
-    strongest = max(summaries.values(), key=lambda summary: summary.peak)
-    target = summaries.get(name_of(Tissue.GM), strongest)
+    if Tissue.GM in field.mesh.tissues:
+        target = field.summary(Tissue.GM)
+    else:
+        target = max(field.summary().values(), key=lambda summary: summary.peak)
     lines, points, strength = _drawn(field.coil, field.pose)
     draw_field(
         path,
@@ -39,5 +40,4 @@ def _drawn(coil: Coil, pose: Pose) -> tuple[list[np.ndarray], np.ndarray, np.nda
     lines += [rim(points) for points, _ in marks]
     points = np.concatenate([np.empty((0, 3)), *(points for points, _ in marks)])
     strength = np.concatenate([np.empty(0), *(strength for _, strength in marks)])
-    in_head = [line @ pose.rotation.T + pose.centre for line in lines if len(line)]
-    return in_head, points @ pose.rotation.T + pose.centre, strength
+    return [pose.in_head(line) for line in lines if len(line)], pose.in_head(points), strength

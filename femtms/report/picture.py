@@ -76,18 +76,6 @@ def cut_tets(
     return np.squeeze(owner, axis=axis).T, extent
 
 
-def cut(
-    mesh: TetMesh, values: np.ndarray, axis: int, at: float, pixel: float = 0.5e-3
-) -> tuple[np.ndarray, tuple[float, float, float, float]]:
-    """values (m,) in the plane where coordinate `axis` equals `at` m.
-
-    Returns the image (rows, columns), NaN outside the mesh, and its extent in mm.
-    Rows and columns as in `cut_tets`: the subject's left is in the first columns of an axial or coronal cut.
-    """
-    owner, extent = cut_tets(mesh, axis, at, pixel)
-    return np.where(owner >= 0, values[owner], np.nan), extent
-
-
 def surface_field(
     mesh: TetMesh, magnE: np.ndarray, surface_tags: Sequence[int] = BRAIN
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -32,18 +32,15 @@ def pcg(
     norm_b = xp.sqrt(dots(b, b))
     if not bool(xp.isfinite(norm_b).all()):
         raise NotConverged("PCG: the right-hand side is not finite; is a source inside or on the head?")
-    norm_b = xp.where(norm_b > 0, norm_b, 1.0)  # a zero column is solved by zero
     x = xp.zeros_like(b)
-    r = b.copy()  # step 1
-    norm_r = xp.sqrt(dots(r, r))
-    active = norm_r > rtol * norm_b
+    r, norm_r = b.copy(), norm_b  # step 1
+    active = norm_b > 0  # a zero column is solved by zero
+    norm_b = xp.where(active, norm_b, 1.0)
     iterations = xp.zeros(b.shape[1], np.int64)
     z = preconditioned(r, xp.where(active, norm_r, 1.0))
     p = z.copy()
     rz = dots(r, z)
     for _ in range(max_iterations):
-        if not bool(active.any()):
-            break
         ap = backend.kernels.spmm(matrix, p)
         alpha = xp.where(active, rz / xp.where(active, dots(p, ap), 1.0), 0.0)  # step 3; a finished column stands still
         x += alpha * p  # step 4
@@ -51,6 +48,8 @@ def pcg(
         iterations += active
         norm_r = xp.sqrt(dots(r, r))
         active &= ~(norm_r <= rtol * norm_b)  # NaN stays active, and fails below
+        if not bool(active.any()):
+            break
         z = preconditioned(r, xp.where(active, norm_r, 1.0))  # step 6
         rz_next = dots(r, z)
         beta = xp.where(active, rz_next / xp.where(active, rz, 1.0), 0.0)  # step 7

@@ -6,7 +6,6 @@ from femtms.report.picture import (
     DPI,
     HEIGHT,
     WIDTH,
-    cut,
     cut_tets,
     draw_field,
     letters,
@@ -110,6 +109,12 @@ def test_taubin_smoothing_removes_stairs_and_keeps_the_volume():
     smooth = smoothed(nodes, faces)
     assert np.linalg.norm(smooth, axis=1).std() < 0.5 * np.linalg.norm(nodes, axis=1).std()
     assert enclosed(smooth, faces) == pytest.approx(enclosed(nodes, faces), rel=0.03)
+
+
+def cut(mesh, values, axis, at):
+    """values (m,) in the plane of a cut, NaN outside the mesh, and its extent in mm."""
+    owner, extent = cut_tets(mesh, axis, at)
+    return np.where(owner >= 0, values[owner], np.nan), extent
 
 
 def test_cuts_show_a_field_on_the_side_where_it_is(head):
