@@ -39,13 +39,11 @@ def place(
     scalp, or a direction that is along the normal.
     """
     check_gap(gap_mm)
-    faces = mesh.surface
-    area = triangle_normals(mesh.nodes, faces)
-    centres = mesh.nodes[faces].mean(axis=1)
-    tree = cKDTree(centres)
+    area = triangle_normals(mesh.nodes, mesh.surface)
+    surface = _Surface(mesh.nodes[mesh.surface])
 
     target = _position(mesh, at, "at")
-    foot = _nearest_point(target, mesh.nodes, faces, tree)
+    foot = surface.nearest(target)
     distance = float(np.linalg.norm(foot - target))
     if distance > 1e-3 * _FARTHEST_MM:
         raise FemtmsError(
@@ -54,10 +52,10 @@ def place(
     if distance > 1e-3 * _FAR_MM:
         log.warning("'at' %s is %.0f mm from the scalp; the nearest point is taken", _shown(at), 1e3 * distance)
     # at least the triangle underneath, however coarse the mesh
-    radius = max(1e-3 * _PATCH_MM, 2 * float(tree.query(foot)[0]))
-    patch = tree.query_ball_point(foot, radius)
+    radius = max(1e-3 * _PATCH_MM, 2 * float(surface.centres.query(foot)[0]))
+    patch = surface.centres.query_ball_point(foot, radius)
     # weights that fade out: otherwise a facet that just makes it into the patch would tilt the coil
-    fade = 1 - ((centres[patch] - foot) ** 2).sum(axis=1) / radius**2
+    fade = 1 - ((surface.centres.data[patch] - foot) ** 2).sum(axis=1) / radius**2
     outward = fade @ area[patch]
     # cavities that open to the outside have walls whose normals cancel; they must not decide
     if np.linalg.norm(outward) <= 0.1 * (fade @ np.linalg.norm(area[patch], axis=1)):
@@ -74,7 +72,7 @@ def place(
     y = along / np.linalg.norm(along)
     matrix = np.eye(4)
     matrix[:3, :3] = np.column_stack([np.cross(y, z), y, z])
-    matrix[:3, 3] = 1e3 * _lifted(foot, outward, 1e-3 * gap_mm, mesh.nodes, faces, tree)
+    matrix[:3, 3] = 1e3 * _lifted(foot, outward, 1e-3 * gap_mm, surface)
     return Pose(matrix)
 
 
@@ -84,30 +82,35 @@ def check_gap(gap_mm: float) -> None:
         raise FemtmsError(f"gap_mm must be finite and ≥ 0; got {gap_mm}")
 
 
-def _lifted(
-    start: np.ndarray, outward: np.ndarray, gap: float, nodes: np.ndarray, faces: np.ndarray, tree: cKDTree
-) -> np.ndarray:
+class _Surface:
+    """Triangles (f,3,3) in m, to be asked for the nearest of their points."""
+
+    def __init__(self, triangles: np.ndarray) -> None:
+        self.triangles = triangles
+        self.centres = cKDTree(triangles.mean(axis=1))
+        # no point of a triangle is farther from its centre than two thirds of its longest edge
+        self.reach = float(np.linalg.norm(triangles - np.roll(triangles, 1, axis=1), axis=2).max())
+
+    def nearest(self, point: np.ndarray) -> np.ndarray:
+        """The point (3,) of the triangles that is nearest to a point (3,)."""
+        to_centre, _ = self.centres.query(point)
+        near = self.triangles[self.centres.query_ball_point(point, to_centre + self.reach)]
+        candidates = _nearest_points_of(point, near)
+        nearest: np.ndarray = candidates[((candidates - point) ** 2).sum(axis=1).argmin()]
+        return nearest
+
+
+def _lifted(start: np.ndarray, outward: np.ndarray, gap: float, surface: _Surface) -> np.ndarray:
     """The point (3,) on the ray from start along outward whose nearest surface point is `gap` away; lengths in m."""
     # from well outside inwards: the distance bounds how far a step can go without passing the surface
     height = gap + 2e-3 * _PATCH_MM
     for _ in range(200):
         lifted: np.ndarray = start + height * outward
-        excess = float(np.linalg.norm(_nearest_point(lifted, nodes, faces, tree) - lifted)) - gap
+        excess = float(np.linalg.norm(surface.nearest(lifted) - lifted)) - gap
         height -= excess
         if abs(excess) < 1e-7:
             return lifted
     raise FemtmsError(f"no point above this place is {1e3 * gap:g} mm from the scalp; choose another place or gap")
-
-
-def _nearest_point(point: np.ndarray, nodes: np.ndarray, faces: np.ndarray, tree: cKDTree) -> np.ndarray:
-    """The point (3,) of the triangles that is nearest to a point (3,); tree holds the centres of the triangles."""
-    to_centre, _ = tree.query(point)
-    # no point of a triangle is farther from its centre than two thirds of its longest edge
-    longest = max(np.linalg.norm(nodes[faces[:, i]] - nodes[faces[:, i - 1]], axis=1).max() for i in range(3))
-    near = faces[tree.query_ball_point(point, to_centre + longest)]
-    candidates = _nearest_points_of(point, nodes[near])
-    nearest: np.ndarray = candidates[((candidates - point) ** 2).sum(axis=1).argmin()]
-    return nearest
 
 
 def _nearest_points_of(point: np.ndarray, triangles: np.ndarray) -> np.ndarray:
