@@ -1,6 +1,7 @@
 """From a head to a tetrahedral mesh."""
 
 import logging
+import time
 
 import numpy as np
 
@@ -8,34 +9,59 @@ from femtms.errors import FemtmsError
 from femtms.head.clean import cleaned
 from femtms.head.labels import LabelVolume
 from femtms.head.sphere import LayeredSphere
-from femtms.mesh.ball import ball_tets
-from femtms.mesh.lattice import lattice_tets
+from femtms.mesh.bcc import bcc_lattice
+from femtms.mesh.cut import cut_at_interfaces
+from femtms.mesh.label_field import field_of
+from femtms.mesh.optimise import Interfaces, node_labels, optimised
+from femtms.mesh.edges import incident
+from femtms.mesh.refine import refined_where_thin
 from femtms.mesh.tetmesh import TetMesh
+from femtms.mesh.tidy import tidied
+from femtms.tissue import name_of
 
 log = logging.getLogger("femtms")
 
-DEFAULT_SIZE_MM = 2.2
+DEFAULT_SIZE_MM = 2.6
 
 
-def mesh_head(head: LabelVolume | LayeredSphere, size_mm: float = DEFAULT_SIZE_MM) -> TetMesh:
-    """Tetrahedra of about size_mm for a segmented head or for concentric spheres.
-
-    head     a label volume (see `read_labels`, `load_head`) or a LayeredSphere
-    size_mm  edge length in mm: a 3.6 L head has about 4.1 million tetrahedra at 2.2 mm, and 1/size³ of that
-
-    What is dropped or repaired is logged and kept in `mesh.notes`.
-    Raises FemtmsError when the head has no tissue or no air, or the size is out of range.
-    """
-    if isinstance(head, LayeredSphere):
-        nodes_mm, tets, tags = ball_tets(head, size_mm)
-        notes: tuple[str, ...] = ()
-    elif not isinstance(head, LabelVolume):
-        raise FemtmsError(f"a head must be a LabelVolume or a LayeredSphere; got {type(head).__name__}")
-    else:
-        head, cleaning_notes = cleaned(head)
-        nodes_mm, tets, tags, lattice_notes = lattice_tets(head, size_mm)
-        notes = cleaning_notes + lattice_notes
+def mesh_head(head: LabelVolume | LayeredSphere, size_mm: float = DEFAULT_SIZE_MM, seconds=None) -> TetMesh:
+    tt = {} if seconds is None else seconds
+    t0 = [time.perf_counter()]
+    def tick(name):
+        t = time.perf_counter(); tt[name] = tt.get(name, 0) + t - t0[0]; t0[0] = t
+    notes = ()
+    if isinstance(head, LabelVolume):
+        head, notes = cleaned(head)
+    tick('clean')
+    field, tags = field_of(head)
+    tick('indicators')
+    lattice = bcc_lattice(field, size_mm)
+    tick('lattice')
+    lattice, labels = refined_where_thin(lattice, field, size_mm)
+    tick('refine')
+    x, tets, labels = cut_at_interfaces(lattice, field, labels, len(tags))
+    tick('cut')
+    names = ["air"] + [name_of(t) for t in tags[1:]]
+    labels, behind, more = tidied(x, tets, labels, 0.5 * size_mm**3, names)
+    tick('tidy')
+    starts, meeting = incident(tets, len(x))
+    bits = node_labels(tets, labels, starts, meeting)
+    inside = labels > 0
+    other = np.where(behind >= 0, labels[behind], 0)
+    FACES = np.array([[1, 2, 3], [0, 3, 2], [0, 1, 3], [0, 2, 1]])
+    t, f = np.nonzero((labels[:, None] > other))
+    tri = tets[t[:, None], FACES[f]]
+    pairs = np.stack([other[t, f], labels[t]], 1).astype(np.uint8)
+    used = np.zeros(len(x), bool); used[tets[inside]] = True
+    new = np.cumsum(used, dtype=np.int32) - np.int32(1)
+    x, tets, labels, bits, tri = x[used], new[tets[inside]], labels[inside], bits[used], new[tri]
+    tick('compact')
+    x = optimised(field, x, tets, bits, Interfaces(tri, pairs))
+    tick('optimise')
+    notes += more
     for note in notes:
         log.warning("%s: %s", head.name, note)
     landmarks = {name: 1e-3 * np.asarray(position) for name, position in head.landmarks.items()}
-    return TetMesh(1e-3 * nodes_mm, tets, tags, landmarks, notes)
+    m = TetMesh(1e-3 * x, tets, tags[labels], landmarks, notes)
+    tick('TetMesh')
+    return m

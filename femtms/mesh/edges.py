@@ -1,0 +1,117 @@
+"""Edges of tetrahedra: their list, and a hash table from an edge to the node in its middle."""
+
+import numba
+import numpy as np
+
+from femtms.kernels.jit import njit
+
+EMPTY = np.int64(-1)
+
+
+@njit
+def unique_edges(tets, n):
+    """Edges (e,2) int32 with the lower node first, and which edges (m,6) are 01, 02, 03, 12, 13, 23 of each tet.
+
+    Edges meet in the bucket of their lower node, so the time is linear in the number of tetrahedra.
+    """
+    m = tets.shape[0]
+    starts = np.zeros(n + 1, np.int64)
+    for t in range(m):
+        for i in range(3):
+            for j in range(i + 1, 4):
+                starts[min(tets[t, i], tets[t, j]) + 1] += 1
+    for i in range(n):
+        starts[i + 1] += starts[i]
+    fill = starts[:-1].copy()
+    upper = np.empty(6 * m, np.int32)
+    slot = np.empty(6 * m, np.int64)
+    for t in range(m):
+        e = 6 * t
+        for i in range(3):
+            for j in range(i + 1, 4):
+                a, b = tets[t, i], tets[t, j]
+                low = min(a, b)
+                p = fill[low]
+                upper[p], slot[p] = max(a, b), e
+                fill[low] = p + 1
+                e += 1
+    of_tet = np.empty(6 * m, np.int32)
+    edges = np.empty((6 * m, 2), np.int32)
+    last = np.full(n, -1, np.int32)  # the latest edge that ends at a node
+    count = 0
+    for a in range(n):
+        first = count
+        for p in range(starts[a], starts[a + 1]):
+            b = upper[p]
+            if last[b] < first:
+                last[b] = count
+                edges[count, 0], edges[count, 1] = a, b
+                count += 1
+            of_tet[slot[p]] = last[b]
+    return edges[:count].copy(), of_tet.reshape(m, 6)
+
+
+@njit(inline="always")
+def edge_key(a, b):
+    """One number for an edge."""
+    return (np.int64(min(a, b)) << 32) | np.int64(max(a, b))
+
+
+@njit(inline="always")
+def _slot(key, size):
+    return ((key * np.int64(-7046029254386353131)) >> 20) & (size - 1)
+
+
+@njit
+def find(keys, middle, a, b):
+    """The node in the middle of an edge, or -1."""
+    key = edge_key(a, b)
+    s = _slot(key, keys.size)
+    while keys[s] != EMPTY:
+        if keys[s] == key:
+            return middle[s]
+        s = (s + 1) & (keys.size - 1)
+    return np.int32(-1)
+
+
+@njit
+def insert(keys, middle, a, b, node):
+    """Enter an edge that is not in the table; less than half of the slots may be taken."""
+    key = edge_key(a, b)
+    s = _slot(key, keys.size)
+    while keys[s] != EMPTY:
+        s = (s + 1) & (keys.size - 1)
+    keys[s] = key
+    middle[s] = node
+
+
+@njit
+def edge_table(edges, first_node):
+    """Hash table (keys, middle) of edges (e,2); the middle of edge i is node first_node + i."""
+    size = 16
+    while size < 3 * edges.shape[0]:
+        size *= 2
+    keys = np.full(size, EMPTY)
+    middle = np.empty(size, np.int32)
+    for i in range(edges.shape[0]):
+        insert(keys, middle, edges[i, 0], edges[i, 1], np.int32(first_node + i))
+    return keys, middle
+
+
+@njit
+def incident(groups, n):
+    """Which rows of groups (m,k) name each node: starts (n+1,) int64 and rows, ascending for each node."""
+    starts = np.zeros(n + 1, np.int64)
+    for t in range(groups.shape[0]):
+        for a in range(groups.shape[1]):
+            starts[groups[t, a] + 1] += 1
+    for i in range(n):
+        starts[i + 1] += starts[i]
+    fill = starts[:-1].copy()
+    rows = np.empty(starts[n], np.int32)
+    for t in range(groups.shape[0]):
+        for a in range(groups.shape[1]):
+            i = groups[t, a]
+            rows[fill[i]] = t
+            fill[i] += 1
+    return starts, rows

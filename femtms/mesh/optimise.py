@@ -1,0 +1,307 @@
+"""Better shapes: nodes are moved one colour at a time, those on interfaces only along them.
+
+The energy is Σ q² and later Σ q⁴ of the distortions around a node (`distortion.py`), lowered by Newton's method.  Nodes of
+one colour share no tetrahedron, so they can move at the same time and the result does not depend on the threads.
+"""
+
+from typing import NamedTuple
+
+import numba
+import numpy as np
+
+from femtms.kernels.jit import njit
+from femtms.mesh.edges import incident
+from femtms.mesh.label_field import LabelField, balance, balance_gradient
+from femtms.mesh.distortion import distortion, links_of, newton_step, star_derivatives, star_energy
+
+SWEEPS = 8
+_LAST = 3  # sweeps with Σ q⁴
+_REGULAR = 1.15  # stars whose worst distortion is below this stay as they are
+_GOOD = 4.0  # a node may go to its interface as long as no tetrahedron gets worse than this
+_BAD = 5.0  # of a tetrahedron whose nodes may leave the interface in the end
+_STILL_MM = 0.01
+_LONGEST_STEP_MM = 0.5
+
+
+class Interfaces(NamedTuple):
+    """Triangles between labels.
+
+    triangles  (f,3) nodes
+    pairs      (f,2) uint8, the lower and the higher label on the two sides
+    """
+
+    triangles: np.ndarray
+    pairs: np.ndarray
+
+
+@njit
+def _project(field, a, b, c, level, x, y, z, steps):
+    """The nearest point, by Gauss-Newton, with f_a - f_b = level; and f_a = f_c, if c >= 0, where three labels meet."""
+    for _ in range(steps):
+        d = balance(field, a, b, x, y, z) - level
+        g = balance_gradient(field, a, b, x, y, z)
+        if c < 0:
+            gg = g[0] * g[0] + g[1] * g[1] + g[2] * g[2]
+            if gg < 1e-4:
+                break
+            mx, my, mz = -d / gg * g[0], -d / gg * g[1], -d / gg * g[2]
+        else:
+            e = balance(field, a, c, x, y, z)
+            h = balance_gradient(field, a, c, x, y, z)
+            aa = g[0] * g[0] + g[1] * g[1] + g[2] * g[2]
+            ab = g[0] * h[0] + g[1] * h[1] + g[2] * h[2]
+            bb = h[0] * h[0] + h[1] * h[1] + h[2] * h[2]
+            damping = 0.02 * (aa + bb) + 1e-6  # where the two surfaces are nearly parallel
+            aa += damping
+            bb += damping
+            det = aa * bb - ab * ab
+            s = -(bb * d - ab * e) / det
+            t = -(aa * e - ab * d) / det
+            mx, my, mz = s * g[0] + t * h[0], s * g[1] + t * h[1], s * g[2] + t * h[2]
+        length = np.sqrt(mx * mx + my * my + mz * mz)
+        if length > _LONGEST_STEP_MM:
+            shorter = _LONGEST_STEP_MM / length
+            mx, my, mz = shorter * mx, shorter * my, shorter * mz
+        x, y, z = x + mx, y + my, z + mz
+        if length < 2e-3:
+            break
+    return x, y, z
+
+
+@njit(inline="always")
+def _without(n, g, h):
+    """Gradient and Hessian restricted to steps at right angles to the unit vector n."""
+    gn = g[0] * n[0] + g[1] * n[1] + g[2] * n[2]
+    stiff = 1e3 * (h[0] + h[3] + h[5])
+    return (
+        (g[0] - gn * n[0], g[1] - gn * n[1], g[2] - gn * n[2]),
+        (
+            h[0] + stiff * n[0] * n[0],
+            h[1] + stiff * n[0] * n[1],
+            h[2] + stiff * n[0] * n[2],
+            h[3] + stiff * n[1] * n[1],
+            h[4] + stiff * n[1] * n[2],
+            h[5] + stiff * n[2] * n[2],
+        ),
+    )
+
+
+@njit
+def _lowest_labels(bits):
+    """The three lowest labels in a set of bits, -1 where there are fewer, and how many there are."""
+    a = b = c = -1
+    count = 0
+    label = 0
+    while bits:
+        if bits & 1:
+            if count == 0:
+                a = label
+            elif count == 1:
+                b = label
+            elif count == 2:
+                c = label
+            count += 1
+        bits >>= 1
+        label += 1
+    return a, b, c, count
+
+
+@njit
+def _inner_move(x, i, links, power):
+    """New place of a node inside a tissue."""
+    px, py, pz = x[i, 0], x[i, 1], x[i, 2]
+    energy, worst = star_energy(x, links, power, px, py, pz)
+    if worst < _REGULAR:
+        return px, py, pz
+    g, h = star_derivatives(x, links, power, px, py, pz)
+    dx, dy, dz = newton_step(g, h)
+    s = 1.0
+    for _ in range(5):
+        new, _ = star_energy(x, links, power, px + s * dx, py + s * dy, pz + s * dz)
+        if new < energy:
+            return px + s * dx, py + s * dy, pz + s * dz
+        s *= 0.4
+    return px, py, pz
+
+
+@njit
+def _interface_move(field, x, i, links, bits, level, power):
+    """New place of a node on an interface: along it to a better shape, and back onto it as far as shapes allow."""
+    px, py, pz = x[i, 0], x[i, 1], x[i, 2]
+    energy, _ = star_energy(x, links, power, px, py, pz)
+    a, b, c, count = _lowest_labels(bits)
+    dx = dy = dz = 0.0
+    if count <= 3:
+        g, h = star_derivatives(x, links, power, px, py, pz)
+        n = balance_gradient(field, a, b, px, py, pz)
+        nn = np.sqrt(n[0] * n[0] + n[1] * n[1] + n[2] * n[2])
+        if nn > 1e-6:
+            n = (n[0] / nn, n[1] / nn, n[2] / nn)
+            g, h = _without(n, g, h)
+            if c >= 0:
+                t = balance_gradient(field, a, c, px, py, pz)
+                nt = n[0] * t[0] + n[1] * t[1] + n[2] * t[2]
+                t = (t[0] - nt * n[0], t[1] - nt * n[1], t[2] - nt * n[2])
+                tt = np.sqrt(t[0] * t[0] + t[1] * t[1] + t[2] * t[2])
+                if tt > 1e-6:
+                    g, h = _without((t[0] / tt, t[1] / tt, t[2] / tt), g, h)
+        dx, dy, dz = newton_step(g, h)
+    s = 1.0
+    qx, qy, qz = px, py, pz
+    for attempt in range(4):
+        if attempt == 3:
+            s = 0.0  # straight onto the interface
+        qx, qy, qz = _project(field, a, b, c, level, px + s * dx, py + s * dy, pz + s * dz, 3)
+        new, worst = star_energy(x, links, power, qx, qy, qz)
+        if new < energy or (worst < _GOOD and (attempt == 3 or new < 1.02 * energy)):
+            return qx, qy, qz
+        s *= 0.4
+    part = 0.5
+    for _ in range(3):  # part of the way
+        rx, ry, rz = px + part * (qx - px), py + part * (qy - py), pz + part * (qz - pz)
+        new, worst = star_energy(x, links, power, rx, ry, rz)
+        if new < energy or worst < _GOOD:
+            return rx, ry, rz
+        part *= 0.5
+    return px, py, pz
+
+
+@njit(parallel=True)
+def _move(field, x, nodes, starts, links, bits, level, power, still):
+    """Move the given nodes, which share no tetrahedron."""
+    for k in numba.prange(nodes.size):
+        i = nodes[k]
+        around = links[starts[i] : starts[i + 1]]
+        quiet = still[i]
+        for p in range(around.shape[0]):
+            if not quiet:
+                break
+            quiet = still[around[p, 0]] and still[around[p, 1]] and still[around[p, 2]]
+        if quiet:
+            continue
+        if bits[i] & (bits[i] - 1):
+            qx, qy, qz = _interface_move(field, x, i, around, bits[i], level[i], power)
+        else:
+            qx, qy, qz = _inner_move(x, i, around, power)
+        dx, dy, dz = qx - x[i, 0], qy - x[i, 1], qz - x[i, 2]
+        still[i] = dx * dx + dy * dy + dz * dz < _STILL_MM**2
+        x[i, 0], x[i, 1], x[i, 2] = qx, qy, qz
+
+
+@njit
+def _colours(starts, links):
+    """A colour (n,) for each node, such that the nodes of a tetrahedron differ: the lowest that is free."""
+    n = starts.size - 1
+    colours = np.full(n, -1, np.int16)
+    taken = np.full(1024, -1, np.int32)
+    for i in range(n):
+        for p in range(starts[i], starts[i + 1]):
+            for k in range(3):
+                c = colours[links[p, k]]
+                if c >= 0:
+                    taken[c] = i
+        c = 0
+        while taken[c] == i:
+            c += 1
+        colours[i] = c
+    return colours
+
+
+@njit(parallel=True)
+def node_labels(tets, labels, starts, meeting):
+    """The labels (n,) int64 of the tetrahedra around each node, as bits."""
+    bits = np.zeros(starts.size - 1, np.int64)
+    for i in numba.prange(starts.size - 1):
+        for p in range(starts[i], starts[i + 1]):
+            bits[i] |= 1 << np.int64(labels[meeting[p]])
+    return bits
+
+
+@njit(parallel=True)
+def _levels(field, x, triangles, pairs, starts, meeting, bits, level, still):
+    """Lower each two-label node's level by the mean of f_a - f_b over the triangles around it.
+
+    The mean over a triangle is that of the quadratic through its corners and centroid: 1/12 each and 3/4.
+    """
+    means = np.empty(triangles.shape[0])
+    areas = np.empty(triangles.shape[0])
+    for f in numba.prange(triangles.shape[0]):
+        o, p, q = triangles[f]
+        a, b = pairs[f]
+        mean = 0.75 * balance(
+            field,
+            a,
+            b,
+            (x[o, 0] + x[p, 0] + x[q, 0]) / 3,
+            (x[o, 1] + x[p, 1] + x[q, 1]) / 3,
+            (x[o, 2] + x[p, 2] + x[q, 2]) / 3,
+        )
+        for n in (o, p, q):
+            mean += balance(field, a, b, x[n, 0], x[n, 1], x[n, 2]) / 12
+        ux, uy, uz = x[p, 0] - x[o, 0], x[p, 1] - x[o, 1], x[p, 2] - x[o, 2]
+        vx, vy, vz = x[q, 0] - x[o, 0], x[q, 1] - x[o, 1], x[q, 2] - x[o, 2]
+        nx, ny, nz = uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx
+        means[f], areas[f] = mean, np.sqrt(nx * nx + ny * ny + nz * nz)
+    for i in numba.prange(starts.size - 1):
+        rest = bits[i] & (bits[i] - 1)
+        if rest == 0 or rest & (rest - 1):
+            continue
+        total = weight = 0.0
+        for p in range(starts[i], starts[i + 1]):
+            total += areas[meeting[p]] * means[meeting[p]]
+            weight += areas[meeting[p]]
+        if weight > 0:
+            level[i] = min(max(level[i] - _RELAX * total / weight, -_HIGHEST), _HIGHEST)
+            still[i] = False
+
+
+_HIGHEST = 0.5
+import os
+_RELAX = float(os.environ.get('RELAX','1'))
+_LU = int(os.environ.get('LU','99'))
+
+
+@njit(parallel=True)
+def distortions(x, tets):
+    """q (m,) of each tetrahedron."""
+    out = np.empty(tets.shape[0])
+    for t in numba.prange(tets.shape[0]):
+        o = tets[t, 0]
+        out[t] = distortion(x, tets[t, 1:], x[o, 0], x[o, 1], x[o, 2])
+    return out
+
+
+def optimised(
+    field: LabelField, x: np.ndarray, tets: np.ndarray, bits: np.ndarray, interfaces: Interfaces, sweeps: int = SWEEPS
+) -> np.ndarray:
+    """Nodes (n,3) in mm of better tetrahedra.
+
+    bits (n,) are the labels around each node, as bits; bit 0 is air.
+    """
+    x = x.copy()
+    n = len(x)
+    starts, meeting = incident(tets, n)
+    links = links_of(tets, starts, meeting)
+    colours = _colours(starts, links)
+    order = np.argsort(colours, kind="stable").astype(np.int32)
+    by_colour = np.split(order, np.cumsum(np.bincount(colours))[:-1])
+    triangle_starts, triangles_at = incident(interfaces.triangles, n)
+    level = np.zeros(n)
+    still = np.zeros(n, np.bool_)
+    for sweep in range(sweeps):
+        if not field.radii.size and 1 <= sweep < min(sweeps - 1, 1 + _LU):
+            _levels(field, x, *interfaces, triangle_starts, triangles_at, bits, level, still)
+        for nodes in by_colour:
+            _move(field, x, nodes, starts, links, bits, level, 2 if sweep < sweeps - _LAST else 4, still)
+    free = np.zeros(n, np.int64)
+    for _ in range(4):
+        bad = np.zeros(n, bool)
+        bad[tets[distortions(x, tets) > _BAD]] = True
+        if not bad.any():
+            break
+        still[:] = False
+        for nodes in by_colour:
+            some = nodes[bad[nodes]]
+            if len(some):
+                _move(field, x, some, starts, links, free, level, 4, still)
+    return x
