@@ -6,7 +6,7 @@ import numpy as np
 
 from femtms.errors import FemtmsError
 from femtms.head.clean import cleaned
-from femtms.head.labels import LabelVolume
+from femtms.head.labels import LabelVolume, check_tissues
 from femtms.head.sphere import LayeredSphere
 from femtms.mesh.ball import ball_tets
 from femtms.mesh.lattice import lattice_tets
@@ -24,7 +24,8 @@ def mesh_head(head: LabelVolume | LayeredSphere, size_mm: float = DEFAULT_SIZE_M
     size_mm  edge length in mm: a 3.6 L head has about 4.1 million tetrahedra at 2.2 mm, and 1/size³ of that
 
     What is dropped or repaired is logged and kept in `mesh.notes`.
-    Raises FemtmsError when the head has no tissue or no air, or the size is out of range.
+    Raises FemtmsError when the head has no tissue, no air or more tissues than a head can have, or the size is out of
+    range.
     """
     if isinstance(head, LayeredSphere):
         nodes_mm, tets, tags = ball_tets(head, size_mm)
@@ -32,10 +33,13 @@ def mesh_head(head: LabelVolume | LayeredSphere, size_mm: float = DEFAULT_SIZE_M
     elif not isinstance(head, LabelVolume):
         raise FemtmsError(f"a head must be a LabelVolume or a LayeredSphere; got {type(head).__name__}")
     else:
+        check_tissues(head)
         head, cleaning_notes = cleaned(head)
         nodes_mm, tets, tags, lattice_notes = lattice_tets(head, size_mm)
         notes = cleaning_notes + lattice_notes
     for note in notes:
         log.warning("%s: %s", head.name, note)
     landmarks = {name: 1e-3 * np.asarray(position) for name, position in head.landmarks.items()}
+    if isinstance(head, LabelVolume):
+        notes = head.notes + notes  # those were logged when they were made
     return TetMesh(1e-3 * nodes_mm, tets, tags, landmarks, notes)
