@@ -233,7 +233,11 @@ BAD_LABELS = [
     ("negative", _one_voxel(-2), ["≥ 0", "-2"]),
     ("no tissue number", _one_voxel(1e6), ["65,536", "1,000,000", "--labels"]),
     ("no label", _one_voxel(1e9), ["16,777,215", "1e+09"]),
-    ("a parcellation", lambda d: np.arange(d.size).reshape(d.shape) * (d > 0), ["at most 60 tissues", "parcellation"]),
+    (
+        "a parcellation",
+        lambda d: np.arange(d.size).reshape(d.shape) * (d > 0.0) * 1.0,
+        ["at most 60 tissues", "parcellation"],
+    ),
     ("probability maps", lambda d: np.stack([d] * 6, axis=-1), ["three dimensions", "(20, 20, 20, 6)", "6 volumes"]),
     ("vectors", lambda d: np.stack([d] * 3, axis=-1)[..., None, :], ["three dimensions", "3 volumes"]),
     ("two dimensions", lambda d: d[:, :, 9], ["three dimensions", "(20, 20)"]),
