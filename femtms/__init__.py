@@ -9,10 +9,12 @@ from femtms.coil.place import place
 from femtms.coil.pose import Pose
 from femtms.errors import FemtmsError, NotConverged
 from femtms.field.field import Field
+from femtms.head.label_map import LabelMap
 from femtms.head.labels import LabelVolume
 from femtms.head.sphere import LayeredSphere
 from femtms.io.coils import load_coil
 from femtms.io.heads import load_head
+from femtms.io.label_maps import read_label_map
 from femtms.io.meshes import read_mesh, write_mesh
 from femtms.io.nifti import read_labels
 from femtms.io.poses import read_pose
@@ -29,6 +31,7 @@ __all__ = [
     "Dipoles",
     "FemtmsError",
     "Field",
+    "LabelMap",
     "LabelVolume",
     "LayeredSphere",
     "NotConverged",
@@ -40,6 +43,7 @@ __all__ = [
     "load_head",
     "mesh_head",
     "place",
+    "read_label_map",
     "read_labels",
     "read_mesh",
     "read_pose",

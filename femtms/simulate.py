@@ -14,7 +14,8 @@ from femtms.head.labels import LabelVolume
 from femtms.head.sphere import LayeredSphere
 from femtms.io.coils import load_coil
 from femtms.io.files import check_out, whole_folder
-from femtms.io.heads import load_head
+from femtms.io.heads import load_head, no_label_volume
+from femtms.io.label_maps import Labels
 from femtms.io.nifti import covering_grid, write_magnitude
 from femtms.io.poses import read_pose
 from femtms.io.results import save_field
@@ -41,6 +42,7 @@ def simulate(
     gap_mm: float = DEFAULT_GAP_MM,
     matrix: str | Path | None = None,
     size_mm: float = DEFAULT_SIZE_MM,
+    labels: Labels | None = None,
     sigma: Mapping[int | str, float] | None = None,
     didt: float = 1e6,
     device: str = "auto",
@@ -55,6 +57,7 @@ def simulate(
     at, towards, gap_mm   where the coil is: see `place`; or
     matrix   a file with its 4×4 matrix in mm
     size_mm  of the tetrahedra, for heads that are meshed here
+    labels   which tissue each label of a label volume is: see `read_labels`
     sigma    {tissue number or name: S/m} in place of the built-in values
     didt     rate of change of the current, A/s
     stage    called with the name of each long stage, returns a context manager: for progress displays
@@ -75,6 +78,8 @@ def simulate(
         seconds[key] = time.perf_counter() - start
 
     # bad input is found before the long stages start
+    if labels is not None and isinstance(head, LayeredSphere):
+        raise no_label_volume(head.name)
     known_sigma = sigma_by_tag(sigma or {})
     check_gap(gap_mm)
     check_didt(didt)
@@ -84,7 +89,7 @@ def simulate(
     the_coil = load_coil(coil)
     the_pose = None if matrix is None else read_pose(matrix)
     with timed("read", "reading the head"):
-        source = head if isinstance(head, LayeredSphere) else load_head(head)
+        source = head if isinstance(head, LayeredSphere) else load_head(head, labels)
         if isinstance(source, LabelVolume | TetMesh):
             check_known(source.tissues, known_sigma)
         for place_name, option in ((at, "at"), (towards, "towards")):
@@ -120,7 +125,7 @@ def simulate(
             title = f"{the_coil.name}{where}, dI/dt = {1e-6 * didt:g} A/µs, head: {name}"
             draw_field_picture(folder / "field.png", field, title)
         summary = {
-            "inputs": inputs_summary(head, coil, the_coil, matrix, sigma),
+            "inputs": inputs_summary(head, coil, the_coil, matrix, sigma, labels),
             "placement": {"at": _listed(at), "towards": _listed(towards), "gap_mm": gap_mm if at is not None else None},
             "size_mm": None if isinstance(source, TetMesh) else size_mm,
         } | field_summary(field, rtol, seconds)

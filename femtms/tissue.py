@@ -9,6 +9,8 @@ from numbers import Integral
 
 from femtms.errors import FemtmsError
 
+MAX_TAG = 65_535  # of tissue numbers; what is larger in a file is damage, or no tissue number
+
 
 class Tissue(IntEnum):
     """Tissue numbers."""

@@ -40,6 +40,12 @@ Radii = Annotated[
         "--radii", help="Outer radii in mm of HEAD sphere: gm | gm,scalp | gm,bone,scalp | gm,csf,bone,scalp."
     ),
 ]
+Labels = Annotated[
+    str | None,
+    typer.Option(
+        "--labels", metavar="MAP", help="Map of label numbers to tissues: a CSV file, freesurfer, samseg or spm."
+    ),
+]
 
 
 def _print_version(wanted: bool) -> None:
@@ -74,6 +80,7 @@ def simulate(
     ] = None,
     size: Size = 2.2,
     radii: Radii = None,
+    labels: Labels = None,
     sigma: Annotated[
         list[str] | None, typer.Option("--sigma", help="TISSUE=S/m, such as bone=0.008; repeat for more.")
     ] = None,
@@ -91,7 +98,7 @@ def simulate(
 
     with stages(quiet or json_) as stage:
         summary = run(
-            _layered(head, radii),
+            _layered(head, radii, labels),
             coil,
             out,
             at=parse_place(at, "--at"),
@@ -99,6 +106,7 @@ def simulate(
             gap_mm=gap,
             matrix=matrix,
             size_mm=size,
+            labels=labels,
             sigma=parse_sigma(sigma or []),
             didt=didt,
             device=device,
@@ -119,6 +127,7 @@ def mesh(
     out: Annotated[Path, typer.Option("--out", "-o", help="Mesh to write: .msh or .vtu.")],
     size: Size = 2.2,
     radii: Radii = None,
+    labels: Labels = None,
     overwrite: Overwrite = False,
     json_: Json = False,
     quiet: Quiet = False,
@@ -134,8 +143,8 @@ def mesh(
     start = time.perf_counter()
     with stages(quiet or json_) as stage:
         with stage("reading the head"):
-            source = _layered(head, radii)
-            source = load_head(source) if isinstance(source, str) else source
+            source = _layered(head, radii, labels)
+            source = load_head(source, labels) if isinstance(source, str) else source
         if isinstance(source, TetMesh):
             raise FemtmsError(f"{head}: is a mesh already; give a label volume or a built-in head")
         with stage("meshing"):
@@ -178,6 +187,7 @@ def coils(json_: Json = False, debug: Debug = False) -> None:
 @app.command()
 def info(
     file: Annotated[str, typer.Argument(metavar="FILE", help="Head, mesh, coil, pose or result folder.")],
+    labels: Labels = None,
     json_: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -188,6 +198,9 @@ def info(
     from femtms.io.summary import read_summary
 
     path = Path(file)
+    if labels is not None:
+        _print_head(femtms.load_head(file, labels), json_)
+        return
     if (path / "summary.json").is_file():
         content = read_summary(path / "summary.json")
         print(json.dumps(content, indent=2)) if json_ else _print_field(content)
@@ -200,17 +213,15 @@ def info(
         pose = read_pose(path)
         print(json.dumps({"pose_mm": pose.matrix.tolist()}, indent=2) if json_ else f"{pose!r}")
         return
-    head = femtms.load_head(file)
-    if json_:
-        print(json.dumps(_head_report(head), indent=2))
-    else:
-        print(repr(head))
+    _print_head(femtms.load_head(file), json_)
 
 
-def _layered(head: str, radii: str | None) -> Any:
+def _layered(head: str, radii: str | None, labels: str | None) -> Any:
     """The name of the head, or a LayeredSphere where radii are given."""
     from femtms import LayeredSphere
 
+    if radii is not None and labels is not None:
+        raise FemtmsError("--radii is for the head 'sphere' and --labels for label volumes; got both")
     if radii is None:
         return head
     if head != "sphere":
@@ -234,6 +245,10 @@ def _coil_report(coil: Any) -> dict[str, Any]:
     }
 
 
+def _print_head(head: Any, json_: bool) -> None:
+    print(json.dumps(_head_report(head), indent=2) if json_ else f"{head!r}")
+
+
 def _head_report(head: Any) -> dict[str, Any]:
     from femtms import LabelVolume, LayeredSphere
     from femtms.tissue import name_of
@@ -243,7 +258,13 @@ def _head_report(head: Any) -> dict[str, Any]:
     if isinstance(head, LabelVolume):
         volume_ml = {name_of(t): float((head.data == t).sum() * head.voxel_ml) for t in head.tissues}
         affine = head.affine.tolist()
-        return {"kind": "labels", "shape": head.data.shape, "affine_mm": affine, "volume_ml": volume_ml}
+        return {
+            "kind": "labels",
+            "shape": head.data.shape,
+            "affine_mm": affine,
+            "volume_ml": volume_ml,
+            "notes": list(head.notes),
+        }
     return {"kind": "mesh"} | _mesh_report(head)
 
 

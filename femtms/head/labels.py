@@ -1,33 +1,43 @@
 """A segmented head: one tissue number per voxel."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
 
 from femtms.arrays import frozen, sealed
 from femtms.errors import FemtmsError
-from femtms.tissue import name_of
+from femtms.head.label_map import MAX_LABEL, PRESETS, LabelMap
+from femtms.tissue import MAX_TAG, Tissue, name_of
+
+log = logging.getLogger("femtms")
+
+MOST_TISSUES = 60
+_BRAIN = {Tissue.WM, Tissue.GM, Tissue.CSF}
+_SHOWN = 5  # labels in a message
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class LabelVolume:
     """A label volume; 0 is air.
 
-    data       (nx,ny,nz) uint8 or int32 tissue numbers
+    data       (nx,ny,nz) uint8 or int32 tissue numbers, or labels of another kind that `mapped` makes tissues of
     affine     (4,4) voxel indices -> head coordinates in mm (right, anterior, superior)
     name       for messages and reports
     landmarks  name -> (3,) mm, electrode positions and the like, where they are known
+    notes      what was done to the labels, one sentence each
 
-    Raises FemtmsError when the volume is not three-dimensional, a label is negative or fractional, or the affine is
-    not an invertible 4×4 matrix.
+    Raises FemtmsError when the volume is not three-dimensional, a label is negative, fractional or above MAX_LABEL, or
+    the affine is not an invertible 4×4 matrix.
     """
 
     data: np.ndarray
     affine: np.ndarray
     name: str = "labels"
     landmarks: Mapping[str, np.ndarray] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "data", frozen(_as_labels(np.asarray(self.data), self.name)))
@@ -54,6 +64,43 @@ class LabelVolume:
         present = np.unique(self.data)
         return sealed(present[present > 0])
 
+    def mapped(self, label_map: LabelMap) -> "LabelVolume":
+        """The same volume with tissue numbers in place of its labels; what is worth knowing is logged and noted.
+
+        Raises FemtmsError when the volume has a label that the map does not name.
+        """
+        table = label_map.tissue_numbers(int(self.data.max()))
+        data = table[self.data]
+        unknown = data < 0
+        notes = self.notes
+        if unknown.any():
+            labels, voxels = np.unique(self.data[unknown], return_counts=True)
+            volumes = self._volumes(labels, voxels)
+            if label_map.rest is None:
+                raise FemtmsError(
+                    f"{self.name}: the map '{label_map.name}' must name every label of the volume; it does not name "
+                    f"{volumes}: give a CSV map with rows for them, or with a row *,TISSUE for the rest"
+                )
+            data[unknown] = label_map.rest
+            rest = name_of(label_map.rest) if label_map.rest else "air"
+            notes += (f"the map '{label_map.name}' makes {rest} of the rest: {volumes}",)
+        result = replace(self, data=data, notes=notes)
+        if len(result.tissues) and _BRAIN.issuperset(result.tissues.tolist()):
+            names = ", ".join(name_of(t) for t in result.tissues)
+            result = replace(result, notes=notes + (f"there is no skull or scalp, only {names}: a brain in air",))
+        for note in result.notes[len(self.notes) :]:
+            log.warning("%s: %s", self.name, note)
+        return result
+
+    def _volumes(self, labels: np.ndarray, voxels: np.ndarray) -> str:
+        """The first labels with their voxel counts and mL, and how many more there are."""
+        shown = ", ".join(
+            f"{label} ({n:,} voxel{'s' if n > 1 else ''}, {n * self.voxel_ml:.3g} mL)"
+            for label, n in zip(labels[:_SHOWN], voxels)
+        )
+        more = f" and {len(labels) - _SHOWN:,} more" if len(labels) > _SHOWN else ""
+        return f"label{'s' if len(labels) > 1 else ''} {shown}{more}"
+
     def __repr__(self) -> str:
         nx, ny, nz = self.data.shape
         dx, dy, dz = self.voxel_mm
@@ -61,14 +108,39 @@ class LabelVolume:
         return f"LabelVolume({self.name}: {nx}×{ny}×{nz} voxels of {dx:.3g}×{dy:.3g}×{dz:.3g} mm; {names})"
 
 
+def check_tissues(labels: LabelVolume) -> None:
+    """Raise FemtmsError when the labels cannot be tissue numbers: too many of them, or too large."""
+    if len(labels.tissues) > MOST_TISSUES:
+        raise FemtmsError(
+            f"{labels.name}: a head must have at most {MOST_TISSUES} tissues; this volume has {len(labels.tissues):,} "
+            f"labels, presumably a parcellation: say which tissue each one is by --labels (labels=), "
+            f"a CSV file or one of {', '.join(PRESETS)}"
+        )
+    if len(labels.tissues) and labels.tissues[-1] > MAX_TAG:
+        raise FemtmsError(
+            f"{labels.name}: tissue numbers must be below {MAX_TAG + 1:,}; got {labels.tissues[-1]:,} (--labels or "
+            f"labels= says which tissue a label is)"
+        )
+
+
+def check_shape(shape: Sequence[int], name: str) -> None:
+    """Raise FemtmsError when this is not the shape of one volume; further axes of length 1 do not count."""
+    further = [int(n) for n in shape[3:] if n != 1]
+    if further:
+        raise FemtmsError(
+            f"{name}: a label volume must have three dimensions; got shape {tuple(shape)}: "
+            f"{'×'.join(map(str, further))} volumes in one file (probability maps, colours or a time series?)"
+        )
+    if len(shape) < 3:
+        raise FemtmsError(f"{name}: a label volume must have three dimensions; got shape {tuple(shape)}")
+    if min(shape[:3]) < 2:
+        raise FemtmsError(f"{name}: a label volume must have at least two voxels along each axis; got {tuple(shape)}")
+
+
 def _as_labels(data: np.ndarray, name: str) -> np.ndarray:
     """The same labels as integers; refuses what cannot be labels."""
-    while data.ndim > 3 and data.shape[-1] == 1:
-        data = data[..., 0]
-    if data.ndim != 3:
-        raise FemtmsError(f"{name}: a label volume must have three dimensions; got shape {data.shape}")
-    if min(data.shape) < 2:
-        raise FemtmsError(f"{name}: a label volume must have at least two voxels along each axis; got {data.shape}")
+    check_shape(data.shape, name)
+    data = data.reshape(data.shape[:3])
     if data.dtype.kind == "f":
         if not np.isfinite(data).all():
             bad = int((~np.isfinite(data)).sum())
@@ -83,6 +155,6 @@ def _as_labels(data: np.ndarray, name: str) -> np.ndarray:
         raise FemtmsError(f"{name}: labels must be whole numbers; got data of type {data.dtype}")
     if data.min() < 0:
         raise FemtmsError(f"{name}: labels must be ≥ 0 (0 is air); got {data.min():g}")
-    if data.max() > 65_535:
-        raise FemtmsError(f"{name}: labels must be below 65,536; got {data.max():g}")
+    if data.max() > MAX_LABEL:
+        raise FemtmsError(f"{name}: labels must be at most {MAX_LABEL:,}; got {data.max():g}")
     return np.ascontiguousarray(data, dtype=np.uint8 if data.max() < 256 else np.int32)

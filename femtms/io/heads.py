@@ -11,8 +11,9 @@ from femtms.errors import FemtmsError
 from femtms.head.labels import LabelVolume
 from femtms.head.sphere import LayeredSphere
 from femtms.io.files import file_provenance, sha256_of
+from femtms.io.label_maps import Labels
 from femtms.io.meshes import read_mesh
-from femtms.io.nifti import is_volume, read_labels
+from femtms.io.nifti import SUFFIXES, is_volume, read_labels
 from femtms.mesh.tetmesh import TetMesh
 from femtms.tissue import name_of
 
@@ -53,11 +54,15 @@ def _sphere_title() -> str:
     return f"concentric spheres, outer radii in mm: {layers}; --radii for others"
 
 
-def load_head(head: str | Path) -> LabelVolume | LayeredSphere | TetMesh:
+def load_head(head: str | Path, labels: Labels | None = None) -> LabelVolume | LayeredSphere | TetMesh:
     """A head by its built-in name ("colin27", "sphere"), or from a label volume or a mesh file.
 
-    Raises FemtmsError when there is no such head or the file is bad.
+    labels  which tissue each label of a label volume is: see `read_labels`
+
+    Raises FemtmsError when there is no such head, the file is bad, or labels are given for another kind of head.
     """
+    if labels is not None and not is_volume(head) and (str(head) in built_in_heads() or Path(head).exists()):
+        raise no_label_volume(str(head))
     if str(head) == SPHERE:
         return LayeredSphere()
     recipes = _recipes()
@@ -65,13 +70,18 @@ def load_head(head: str | Path) -> LabelVolume | LayeredSphere | TetMesh:
         return _built_in(*recipes[str(head)])
     path = Path(head)
     if is_volume(path):
-        return read_labels(path)
+        return read_labels(path, labels)
     if not path.suffix and not path.exists():
         names = ", ".join(built_in_heads())
         raise FemtmsError(
             f"a head must be a built-in name ({names}), a label volume or a mesh file; there is no '{head}'"
         )
     return read_mesh(path)
+
+
+def no_label_volume(head: str) -> FemtmsError:
+    """The error for a label map that is given for a head of another kind."""
+    return FemtmsError(f"--labels (labels=) is for label volumes from files ({', '.join(SUFFIXES)}); got '{head}'")
 
 
 def _built_in(folder: Path, recipe: dict[str, str]) -> LabelVolume:

@@ -13,6 +13,7 @@ from femtms.errors import FemtmsError
 from femtms.io.files import bounded_memory, check_size, existing_file, whole_file
 from femtms.mesh.lattice import compacted
 from femtms.mesh.tetmesh import TetMesh
+from femtms.tissue import MAX_TAG
 
 # Names under which programs of this field store the tissue of an element, in the order in which they are looked for.
 TAG_NAMES = (
@@ -29,7 +30,6 @@ TAG_NAMES = (
     "subdomain",
     "gmsh:geometrical",
 )
-_LARGEST_TAG = 65_535
 
 
 def read_mesh(path: str | Path) -> TetMesh:
@@ -91,13 +91,13 @@ def _tags(raw: Any, blocks: list[int], path: Path) -> np.ndarray:
     for name in candidates:
         values = np.concatenate([np.asarray(raw.cell_data[name][i]) for i in blocks])
         numbers = values.ndim == 1 and values.dtype.kind in "iuf" and np.isfinite(values).all()
-        whole = numbers and (values == np.rint(values)).all() and (values <= _LARGEST_TAG).all()
+        whole = numbers and (values == np.rint(values)).all() and (values <= MAX_TAG).all()
         # files without physical groups carry zeros in their place
         if whole and (values > 0).all() and (name in TAG_NAMES or values.dtype.kind in "iu"):
             return values.astype(np.int32)
     have = ", ".join(raw.cell_data) or "none"
     raise FemtmsError(
-        f"{path}: every tetrahedron must have a tissue number from 1 to {_LARGEST_TAG:,}, as whole numbers under "
+        f"{path}: every tetrahedron must have a tissue number from 1 to {MAX_TAG:,}, as whole numbers under "
         f"one of {', '.join(TAG_NAMES)}; the file's element data: {have}"
     )
 

@@ -9,8 +9,10 @@ import nibabel
 import numpy as np
 
 from femtms.errors import FemtmsError
-from femtms.head.labels import LabelVolume
+from femtms.head.labels import LabelVolume, check_shape, check_tissues
 from femtms.io.files import check_size, existing_file, whole_file
+from femtms.io.label_maps import Labels, label_map_of
+from femtms.io.memory import available_memory
 from femtms.mesh.locate import rasterised
 from femtms.mesh.tetmesh import TetMesh
 
@@ -19,6 +21,7 @@ log = logging.getLogger("femtms")
 SUFFIXES = (".nii", ".nii.gz", ".mgz", ".mgh", ".hdr", ".img")
 _LARGEST_RATIO = 1100  # deflate packs at most 1032 bytes into one
 _MOST_VOXELS = 500_000_000  # of a grid that is chosen here
+_BYTES_PER_VOXEL = 26  # the most that cleaning a label volume takes: the nearest tissue of every voxel of air
 
 
 def is_volume(path: str | Path) -> bool:
@@ -26,15 +29,30 @@ def is_volume(path: str | Path) -> bool:
     return str(path).lower().endswith(SUFFIXES)
 
 
-def read_labels(path: str | Path) -> LabelVolume:
+def read_labels(path: str | Path, labels: Labels | None = None) -> LabelVolume:
     """A label volume from NIfTI (.nii, .nii.gz) or any other volume that nibabel reads; coordinates are RAS mm.
 
-    Raises FemtmsError when the file is missing, damaged, or holds something other than labels.
+    labels  which tissue each label is: "freesurfer", "samseg", "spm", a CSV file (see `read_label_map`), a mapping such
+            as {2: "wm", "1000-1035": "gm"} or a LabelMap; None when the labels are tissue numbers already
+
+    Raises FemtmsError when the file is missing, damaged, too large for the memory or holds something other than labels,
+    when a label has no tissue, and when labels that are tissue numbers are too many or too large.
     """
-    path = existing_file(path)
+    label_map = None if labels is None else label_map_of(labels)
+    volume = _read_volume(existing_file(path))
+    if label_map is None:
+        check_tissues(volume)
+        return volume
+    return volume.mapped(label_map)
+
+
+def _read_volume(path: Path) -> LabelVolume:
+    """The labels as they are in the file."""
     try:
         image: Any = nibabel.load(path)
         _check_length(image, path)
+        check_shape(image.shape, path.name)
+        _check_memory(image, path)
         data = np.asanyarray(image.dataobj)
     except FemtmsError:
         raise
@@ -60,6 +78,18 @@ def _check_length(image: Any, path: Path) -> None:
         shape = "×".join(str(n) for n in image.shape)
         raise FemtmsError(
             f"{path}: the header announces {shape} voxels, {announced:,} bytes; the file has {there:,}: it is damaged"
+        )
+
+
+def _check_memory(image: Any, path: Path) -> None:
+    """Raise FemtmsError when there is not the memory to mesh so many voxels, before any is taken."""
+    voxels = int(np.prod([int(n) for n in image.shape], dtype=object))
+    need, there = _BYTES_PER_VOXEL * voxels, available_memory()
+    if there is not None and need > there:
+        shape = "×".join(str(n) for n in image.shape)
+        raise FemtmsError(
+            f"{path}: {shape} voxels need about {need / 2**30:.3g} GiB of memory; {there / 2**30:.3g} GiB are there: "
+            f"crop the volume to the head, or resample it to larger voxels"
         )
 
 

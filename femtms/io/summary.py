@@ -14,6 +14,7 @@ from femtms.field.field import Field
 from femtms.head.sphere import LayeredSphere
 from femtms.io.files import file_provenance
 from femtms.io.heads import head_provenance
+from femtms.io.label_maps import Labels, label_map_provenance
 from femtms.tissue import name_of
 
 _LIBRARIES = ("femtms", "numpy", "scipy", "numba", "pyamg", "meshio", "nibabel", "matplotlib")
@@ -53,6 +54,7 @@ def inputs_summary(
     coil: Coil,
     matrix: str | Path | None,
     sigma: Mapping[int | str, float] | None,
+    labels: Labels | None = None,
 ) -> dict[str, Any]:
     """Names, paths and hashes of what went in; a built-in coil is hashed by its elements."""
     if isinstance(head, LayeredSphere):
@@ -67,6 +69,7 @@ def inputs_summary(
         of_coil = {"name": coil.name, "sha256": hashlib.sha256(b"".join(arrays)).hexdigest()}
     return {
         "head": of_head,
+        "labels": None if labels is None else label_map_provenance(labels),
         "coil": of_coil,
         "matrix": None if matrix is None else file_provenance(Path(matrix)),
         "sigma": {str(k): float(v) for k, v in (sigma or {}).items()},

@@ -4,12 +4,11 @@ The energy is Σ q² and later Σ q⁴ of the distortions around a node (`distor
 one colour share no tetrahedron, so they can move at the same time and the result does not depend on the threads.
 """
 
-from typing import NamedTuple
-
 import numba
 import numpy as np
 
 from femtms.kernels.jit import njit
+from femtms.mesh.body import Body
 from femtms.mesh.edges import incident
 from femtms.mesh.label_field import LabelField, balance, balance_gradient
 from femtms.mesh.distortion import distortion, links_of, newton_step, star_derivatives, star_energy
@@ -19,19 +18,12 @@ _LAST = 3  # sweeps with Σ q⁴
 _REGULAR = 1.15  # stars whose worst distortion is below this stay as they are
 _GOOD = 4.0  # a node may go to its interface as long as no tetrahedron gets worse than this
 _BAD = 5.0  # of a tetrahedron whose nodes may leave the interface in the end
+_RESCUES = 4
+_LEVELLED = 3  # sweeps before which the levels of the interfaces are set: more of them roughen the interfaces
+_RELAX = 0.7  # of the correction, each time
+_HIGHEST_LEVEL = 0.5
 _STILL_MM = 0.01
 _LONGEST_STEP_MM = 0.5
-
-
-class Interfaces(NamedTuple):
-    """Triangles between labels.
-
-    triangles  (f,3) nodes
-    pairs      (f,2) uint8, the lower and the higher label on the two sides
-    """
-
-    triangles: np.ndarray
-    pairs: np.ndarray
 
 
 @njit
@@ -208,16 +200,6 @@ def _colours(starts, links):
 
 
 @njit(parallel=True)
-def node_labels(tets, labels, starts, meeting):
-    """The labels (n,) int64 of the tetrahedra around each node, as bits."""
-    bits = np.zeros(starts.size - 1, np.int64)
-    for i in numba.prange(starts.size - 1):
-        for p in range(starts[i], starts[i + 1]):
-            bits[i] |= 1 << np.int64(labels[meeting[p]])
-    return bits
-
-
-@njit(parallel=True)
 def _levels(field, x, triangles, pairs, starts, meeting, bits, level, still):
     """Lower each two-label node's level by the mean of f_a - f_b over the triangles around it.
 
@@ -251,14 +233,8 @@ def _levels(field, x, triangles, pairs, starts, meeting, bits, level, still):
             total += areas[meeting[p]] * means[meeting[p]]
             weight += areas[meeting[p]]
         if weight > 0:
-            level[i] = min(max(level[i] - _RELAX * total / weight, -_HIGHEST), _HIGHEST)
+            level[i] = min(max(level[i] - _RELAX * total / weight, -_HIGHEST_LEVEL), _HIGHEST_LEVEL)
             still[i] = False
-
-
-_HIGHEST = 0.5
-import os
-_RELAX = float(os.environ.get('RELAX','1'))
-_LU = int(os.environ.get('LU','99'))
 
 
 @njit(parallel=True)
@@ -271,37 +247,35 @@ def distortions(x, tets):
     return out
 
 
-def optimised(
-    field: LabelField, x: np.ndarray, tets: np.ndarray, bits: np.ndarray, interfaces: Interfaces, sweeps: int = SWEEPS
-) -> np.ndarray:
-    """Nodes (n,3) in mm of better tetrahedra.
+def optimised(field: LabelField, body: Body, sweeps: int = SWEEPS) -> np.ndarray:
+    """Nodes (n,3) in mm of a body with better shapes, and with its interfaces where they belong.
 
-    bits (n,) are the labels around each node, as bits; bit 0 is air.
+    Nodes on interfaces of a voxel head are placed so that the interface is right in the mean over the triangles around
+    each node; nodes on spheres are placed on the sphere.
     """
-    x = x.copy()
+    x, tets, bits = body.x.copy(), body.tets, body.bits
     n = len(x)
     starts, meeting = incident(tets, n)
     links = links_of(tets, starts, meeting)
     colours = _colours(starts, links)
     order = np.argsort(colours, kind="stable").astype(np.int32)
     by_colour = np.split(order, np.cumsum(np.bincount(colours))[:-1])
-    triangle_starts, triangles_at = incident(interfaces.triangles, n)
+    around = incident(body.triangles, n)
     level = np.zeros(n)
     still = np.zeros(n, np.bool_)
     for sweep in range(sweeps):
-        if not field.radii.size and 1 <= sweep < min(sweeps - 1, 1 + _LU):
-            _levels(field, x, *interfaces, triangle_starts, triangles_at, bits, level, still)
+        if not field.radii.size and 1 <= sweep <= _LEVELLED:
+            _levels(field, x, body.triangles, body.pairs, *around, bits, level, still)
         for nodes in by_colour:
             _move(field, x, nodes, starts, links, bits, level, 2 if sweep < sweeps - _LAST else 4, still)
+
     free = np.zeros(n, np.int64)
-    for _ in range(4):
+    for _ in range(_RESCUES):
         bad = np.zeros(n, bool)
         bad[tets[distortions(x, tets) > _BAD]] = True
         if not bad.any():
             break
         still[:] = False
         for nodes in by_colour:
-            some = nodes[bad[nodes]]
-            if len(some):
-                _move(field, x, some, starts, links, free, level, 4, still)
+            _move(field, x, nodes[bad[nodes]], starts, links, free, level, 4, still)
     return x

@@ -13,12 +13,10 @@ from femtms.mesh.bisect import bisected
 from femtms.mesh.edges import EMPTY, edge_key, edge_table, find, insert, unique_edges
 from femtms.mesh.label_field import LabelField, balance, balance_gradient, label_at, labels_at
 from femtms.mesh.snap import crossings
-import os
-BEND=float(os.environ.get('BEND','0'))
 
-THINNEST = float(__import__('os').environ.get('THIN','0.56'))  # of the lattice constant: edges are refined down to this length where tissue is thin
+THINNEST = 0.56  # of the lattice constant: edges are refined down to this length where tissue is thin
+FLATTEST = 0.1  # of the lattice constant: an interface may be this far from flat within a tetrahedron
 _ROUNDS = 30
-_FIRST, _SECOND = np.array([0, 0, 0, 1, 1, 2]), np.array([1, 2, 3, 2, 3, 3])
 
 
 @njit(inline="always")
@@ -193,11 +191,11 @@ def _bends(field, x, labels, tets, edges, of_tet, limit):
     return out
 
 
-def refined_where_thin(lattice: Lattice, field: LabelField, size_mm: float) -> tuple[Lattice, np.ndarray]:
-    """The lattice refined where an edge changes its label twice or more, and the labels (n,) of its nodes.
+def refined_where_needed(lattice: Lattice, field: LabelField, size_mm: float) -> tuple[Lattice, np.ndarray]:
+    """The lattice refined where tissue is thin or an interface bends, and the labels (n,) of its nodes.
 
-    Thin sheets (CSF, skull) and narrow folds are seen in this way before they are cut.  Refinement ends where all
-    edges are shorter than THINNEST lattice constants.
+    Thin sheets (CSF, skull) and narrow folds show as edges that change their label twice or more; see `_bends` for
+    the other.  Refinement ends where all edges are shorter than THINNEST lattice constants.
     """
     shortest2 = (THINNEST * size_mm / lattice.unit) ** 2
     labels = labels_at(field, lattice.nodes)
@@ -206,12 +204,11 @@ def refined_where_thin(lattice: Lattice, field: LabelField, size_mm: float) -> t
         rows = np.flatnonzero(unseen)
         rows = rows[longest_edges(lattice.points, lattice.tets[rows]) > shortest2]
         edges, of_tet = unique_edges(lattice.tets[rows], len(lattice.points))
-        twice = _changes(field, lattice.nodes, labels, edges) >= 2
+        x = lattice.nodes
+        twice = _changes(field, x, labels, edges) >= 2
         wanted = np.zeros(len(lattice.tets), bool)
         wanted[rows[twice[of_tet].any(axis=1)]] = True
-        if BEND:
-            mixed = np.flatnonzero(labels[edges[:, 0]] != labels[edges[:, 1]])
-            wanted[rows[_bends(field, lattice.nodes, labels, lattice.tets[rows], edges, of_tet, BEND)]] = True
+        wanted[rows[_bends(field, x, labels, lattice.tets[rows], edges, of_tet, FLATTEST * size_mm)]] = True
         if not wanted.any():
             break
         n = len(lattice.points)

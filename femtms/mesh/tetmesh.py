@@ -21,6 +21,7 @@ class TetMesh:
     tags       (m,) int32, tissue number of each tetrahedron (see femtms.tissue)
     landmarks  name -> (3,) m, electrode positions and the like, where the head has them
     notes      one sentence for each thing that was dropped, repaired or noticed on the way to this mesh
+    seconds    stage of meshing -> seconds, where the mesh was made here
 
     Raises FemtmsError when an array has the wrong shape, a coordinate is not finite, an index is out of
     range, or a tetrahedron is inverted or has no volume.
@@ -31,6 +32,7 @@ class TetMesh:
     tags: np.ndarray
     landmarks: Mapping[str, np.ndarray] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    seconds: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name, kinds in (("nodes", "fiu"), ("tets", "iu"), ("tags", "iu")):

@@ -231,8 +231,15 @@ BAD_LABELS = [
     ("fractions", _one_voxel(1.5), ["whole numbers", "(7, 8, 9)", "1.5"]),
     ("NaN", _one_voxel(np.nan), ["whole numbers", "NaN"]),
     ("negative", _one_voxel(-2), ["≥ 0", "-2"]),
-    ("too large", _one_voxel(1e6), ["65,536"]),
-    ("four dimensions", lambda d: np.stack([d, d], axis=-1), ["three dimensions", "(20, 20, 20, 2)"]),
+    ("no tissue number", _one_voxel(1e6), ["65,536", "1,000,000", "--labels"]),
+    ("no label", _one_voxel(1e9), ["16,777,215", "1e+09"]),
+    (
+        "a parcellation",
+        lambda d: np.arange(d.size).reshape(d.shape) * (d > 0.0) * 1.0,
+        ["at most 60 tissues", "parcellation"],
+    ),
+    ("probability maps", lambda d: np.stack([d] * 6, axis=-1), ["three dimensions", "(20, 20, 20, 6)", "6 volumes"]),
+    ("vectors", lambda d: np.stack([d] * 3, axis=-1)[..., None, :], ["three dimensions", "3 volumes"]),
     ("two dimensions", lambda d: d[:, :, 9], ["three dimensions", "(20, 20)"]),
     ("one slice", lambda d: d[:, :, 9:10], ["two voxels", "(20, 20, 1)"]),
     ("complex", lambda d: d.astype(np.complex64), ["whole numbers", "complex64"]),
@@ -271,6 +278,37 @@ def test_header_that_announces_terabytes_is_refused(suffix, ball, tmp_path, refu
     path = tmp_path / f"huge{suffix}"
     path.write_bytes(gzip.compress(content) if suffix.endswith("gz") else content)
     refused("info", path, words=["30000×30000×30000", "damaged"])
+
+
+@pytest.mark.parametrize("kind", [".nii", ".nii.gz", ".mgz"])
+def test_volume_that_memory_cannot_hold_is_refused_before_it_is_read(kind, files, refused, monkeypatch):
+    monkeypatch.setattr("femtms.io.nifti.available_memory", lambda: 200_000)
+    monkeypatch.setattr("nibabel.arrayproxy.ArrayProxy.__array__", lambda *a, **k: pytest.fail("it is being read"))
+    refused("info", files[kind], words=["20×20×20", "GiB", "crop"])
+
+
+def test_sparse_file_of_terabytes_is_refused(tmp_path, refused):
+    header = nibabel.Nifti1Image(np.zeros((2, 2, 2), np.uint8), np.eye(4)).to_bytes()[:352]
+    path = tmp_path / "huge.nii"
+    with open(path, "wb") as file:
+        file.write(header[:42] + np.array([9000, 9000, 9000], "<i2").tobytes() + header[48:])
+        try:
+            file.truncate(352 + 9000**3)
+        except OSError:
+            pytest.skip("the file system has no sparse files of this size")
+    refused("info", path, words=["9000×9000×9000 voxels", "1.77e+04 GiB", "are there"])
+
+
+def test_colours_are_no_labels(ball, tmp_path, refused):
+    colours = np.zeros(ball[0].shape, [("R", "u1"), ("G", "u1"), ("B", "u1")])
+    nibabel.save(nibabel.Nifti1Image(colours, ball[1]), tmp_path / "colours.nii")
+    refused("info", tmp_path / "colours.nii", words=["colours.nii", "whole numbers", "'R'"])
+
+
+def test_whole_numbers_are_labels_in_every_type(ball, tmp_path, run):
+    for kind in (np.uint8, np.int16, np.uint16, np.int32, np.float32, np.float64):
+        nibabel.save(nibabel.Nifti1Image(ball[0].astype(kind), ball[1]), tmp_path / "head.nii")
+        assert "wm, gm, csf, bone, scalp" in run("info", tmp_path / "head.nii").out, kind
 
 
 def test_trailing_dimensions_of_one_are_no_dimensions(ball, tmp_path, run):
@@ -417,6 +455,9 @@ BAD_OPTIONS = [
     (["--towards", "YY"], ["towards", "YY"]),
     (["--matrix", "pose.txt"], ["either", "matrix"]),
     (["--radii", "1,2"], ["--radii", "sphere"]),
+    (["--labels", "fsl"], ["freesurfer, samseg, spm", "CSV", "fsl"]),
+    (["--labels", "missing.csv"], ["missing.csv", "no such file"]),
+    (["--labels", "freesurfer"], ["'freesurfer'", "label 1 ("]),
     (["--nonsense"], ["--nonsense"]),
 ]
 
