@@ -17,6 +17,7 @@ from femtms.io.meshes import read_mesh, write_mesh
 from femtms.io.nifti import read_labels
 from femtms.io.poses import read_pose
 from femtms.mesh.generate import mesh_head
+from femtms.mesh.surface import Surface
 from femtms.mesh.tetmesh import TetMesh
 from femtms.simulator import Simulator
 from femtms.tissue import Tissue
@@ -34,6 +35,7 @@ __all__ = [
     "NotConverged",
     "Pose",
     "Simulator",
+    "Surface",
     "TetMesh",
     "Tissue",
     "load_coil",

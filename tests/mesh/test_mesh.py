@@ -28,8 +28,8 @@ def assert_conforming(mesh):
     _, counts = np.unique(faces, axis=0, return_counts=True)
     assert counts.max() <= 2
     assert len(boundary_faces(mesh.tets)) == (counts == 1).sum()
-    np.testing.assert_allclose(triangle_normals(mesh.nodes, mesh.surface).sum(axis=0), 0, atol=1e-12)
-    edges = np.sort(mesh.surface[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2), axis=1)
+    np.testing.assert_allclose(triangle_normals(mesh.nodes, mesh.outer_faces).sum(axis=0), 0, atol=1e-12)
+    edges = np.sort(mesh.outer_faces[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2), axis=1)
     _, counts = np.unique(edges, axis=0, return_counts=True)
     assert (counts % 2 == 0).all()
     # each node is used, each tetrahedron once
@@ -127,7 +127,7 @@ def test_built_in_head_is_where_it_should_be():
     eyes = mesh.centroids[mesh.tags == 6]
     assert (eyes[:, 1] > 0.03).all()  # in front
     assert abs(eyes[:, 0].mean()) < 0.005 and eyes[:, 0].min() < -0.02 < 0.02 < eyes[:, 0].max()
-    surface = mesh.nodes[np.unique(mesh.surface)]
+    surface = mesh.nodes[np.unique(mesh.outer_faces)]
     for name in ("C3", "CP3", "Cz", "F3", "Oz"):
         assert np.linalg.norm(surface - mesh.landmarks[name], axis=1).min() < 0.006, name
     assert mesh.landmarks["C3"][0] < 0 < mesh.landmarks["C4"][0]
@@ -146,7 +146,7 @@ def test_one_tetrahedron_is_a_mesh():
     mesh = TetMesh(**tet())
     assert mesh.volumes == pytest.approx([1 / 6])
     np.testing.assert_allclose(mesh.centroids, [[0.25, 0.25, 0.25]])
-    assert len(mesh.surface) == 4
+    assert len(mesh.outer_faces) == 4
     assert "1 tets" in repr(mesh) and "gm" in repr(mesh)
     with pytest.raises(ValueError, match="read-only"):
         mesh.nodes[0] = 1
