@@ -72,18 +72,18 @@ def _without_double_edges(
     ends = triangles[darts // 3, darts % 3], triangles[darts // 3, (darts + 1) % 3]
     middle = np.full(len(mates), -1, np.int64)
     middle[darts] = middle[mates[darts]] = len(points) + np.arange(len(darts))
-    middle = middle.reshape(-1, 3)
-    count = (middle >= 0).sum(axis=1)
+    middles = middle.reshape(-1, 3)
+    count = (middles >= 0).sum(axis=1)
     parts = [triangles[count == 0]]
     # turned so that what differs between the edges is where the patterns below expect it
     for cut, turn, pattern in (
-        (1, (middle >= 0).argmax(axis=1), ((0, 3, 2), (3, 1, 2))),
-        (2, (middle < 0).argmax(axis=1) + 1, ((3, 1, 4), (0, 3, 4), (0, 4, 2))),
-        (3, np.zeros(len(middle), int), ((0, 3, 5), (3, 1, 4), (5, 4, 2), (3, 4, 5))),
+        (1, (middles >= 0).argmax(axis=1), ((0, 3, 2), (3, 1, 2))),
+        (2, (middles < 0).argmax(axis=1) + 1, ((3, 1, 4), (0, 3, 4), (0, 4, 2))),
+        (3, np.zeros(len(middles), int), ((0, 3, 5), (3, 1, 4), (5, 4, 2), (3, 4, 5))),
     ):
         chosen = np.flatnonzero(count == cut)
         turned = (turn[chosen, None] + np.arange(3)) % 3
-        six = np.concatenate([triangles[chosen[:, None], turned], middle[chosen[:, None], turned]], axis=1)
+        six = np.concatenate([triangles[chosen[:, None], turned], middles[chosen[:, None], turned]], axis=1)
         parts += [six[:, corners] for corners in pattern]
     return np.concatenate([points, (points[ends[0]] + points[ends[1]]) / 2]), np.concatenate(parts)
 
@@ -105,7 +105,7 @@ def _filled(
 
 
 @njit
-def _flood(neighbours, inside, seeds, solid):
+def _flood(neighbours: np.ndarray, inside: np.ndarray, seeds: np.ndarray, solid: np.ndarray) -> None:
     """Clear `solid` (m,) for every tetrahedron that is not inside and is connected to one of the seeds by faces."""
     stack = np.empty(solid.shape[0], np.int32)
     for seed in seeds:
@@ -125,7 +125,7 @@ def _flood(neighbours, inside, seeds, solid):
 
 
 @njit
-def _pieces(neighbours):
+def _pieces(neighbours: np.ndarray) -> np.ndarray:
     """Number (f,) of the connected piece of each triangle, from the three triangles (f,3) beside it."""
     f = neighbours.shape[0]
     piece = np.full(f, -1, np.int32)
@@ -150,7 +150,7 @@ def _pieces(neighbours):
 
 
 @njit
-def _fans(mates):
+def _fans(mates: np.ndarray) -> np.ndarray:
     """Number (3f,) of the node at each corner: corners are one node when they follow each other around it."""
     fan = np.full(mates.shape[0], -1, np.int32)
     count = 0

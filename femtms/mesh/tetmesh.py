@@ -96,8 +96,8 @@ class TetMesh:
         largest  keep only the piece with the largest volume, without loose crumbs
 
         Cavities are filled: what cannot be reached from outside through faces of tetrahedra, such as ventricles or air
-        sinuses.  Where the tetrahedra touch in a node or an edge only, nodes are there once for each side (and a few are
-        added in the middle of an edge), so that every edge has exactly two triangles.
+        sinuses.  Where the tetrahedra touch in a node or an edge only, nodes are there once for each side, and a few
+        are added in the middle of an edge, so that every edge has exactly two triangles.
         Raises FemtmsError for an unknown name, a tissue that the mesh does not have, and tetrahedra that overlap.
         """
         tag = tag_of(tissue)

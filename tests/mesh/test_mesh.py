@@ -7,19 +7,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from femtms import FemtmsError, LabelVolume, LayeredSphere, TetMesh, load_head, mesh_head
+from femtms.mesh.angles import dihedral_angles
 from femtms.mesh.locate import rasterised
 from femtms.mesh.surface import boundary_faces, triangle_normals
-
-
-def dihedral_angles(mesh):
-    """(m,6) in degrees."""
-    x = mesh.nodes[mesh.tets]
-    normals = []
-    for a, b, c in ((1, 2, 3), (0, 3, 2), (0, 1, 3), (0, 2, 1)):
-        n = np.cross(x[:, b] - x[:, a], x[:, c] - x[:, a])
-        normals.append(n / np.linalg.norm(n, axis=1)[:, None])
-    pairs = [(i, j) for i in range(4) for j in range(i)]
-    return np.column_stack([180 - np.degrees(np.arccos((normals[i] * normals[j]).sum(axis=1))) for i, j in pairs])
 
 
 def assert_conforming(mesh):
@@ -52,7 +42,7 @@ def layered_ball(voxel=3.0, radii=(30, 33, 38, 44), tags=(2, 3, 4, 5)):
 def test_lattice_mesh_is_conforming_and_well_shaped():
     mesh = mesh_head(layered_ball(), size_mm=4.0)
     assert_conforming(mesh)
-    angles = dihedral_angles(mesh)
+    angles = dihedral_angles(mesh.nodes, mesh.tets)
     assert angles.min() > 59.9 and angles.max() < 90.1
 
 
@@ -118,7 +108,8 @@ def test_ball_volume_converges_with_second_order():
 
 
 def test_ball_quality():
-    angles = dihedral_angles(mesh_head(LayeredSphere(), 8.0))
+    mesh = mesh_head(LayeredSphere(), 8.0)
+    angles = dihedral_angles(mesh.nodes, mesh.tets)
     assert angles.min() > 8 and np.percentile(angles.min(axis=1), 1) > 10
 
 
