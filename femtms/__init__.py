@@ -16,6 +16,7 @@ from femtms.io.heads import load_head
 from femtms.io.meshes import read_mesh, write_mesh
 from femtms.io.nifti import read_labels
 from femtms.io.poses import read_pose
+from femtms.io.surfaces import write_surface
 from femtms.mesh.generate import mesh_head
 from femtms.mesh.surface import Surface
 from femtms.mesh.tetmesh import TetMesh
@@ -46,4 +47,5 @@ __all__ = [
     "read_mesh",
     "read_pose",
     "write_mesh",
+    "write_surface",
 ]
