@@ -14,6 +14,7 @@ from femtms.kernels import cpu
 from femtms.kernels.jit import njit
 from femtms.mesh.surface import OUTWARD_FACES, cone_volumes
 
+_SOME_ROTATION = np.linalg.qr(np.array([[0.7, 0.3, 0.1], [0.2, 0.9, 0.4], [0.5, 0.15, 0.8]]))[0]
 _EDGES = np.array([[0, 1, 2, 3], [0, 2, 1, 3], [0, 3, 1, 2], [1, 2, 0, 3], [1, 3, 0, 2], [2, 3, 0, 1]])
 
 
@@ -177,26 +178,42 @@ def _voids(nodes: np.ndarray, walls: np.ndarray, mates: np.ndarray) -> np.ndarra
     around_void = np.flatnonzero(volumes < 0)
     void_of_piece = np.zeros(len(volumes), np.int32)
     void_of_piece[around_void] = 1 + np.arange(len(around_void))
-    candidates = np.isin(piece, around_void)
-    corners, owner = nodes[walls[candidates]], void_of_piece[piece[candidates]]
-    for part in np.flatnonzero(volumes >= 0) if len(around_void) else []:
-        point = nodes[walls[np.argmax(piece == part)]].mean(axis=0)
-        winding = np.bincount(owner, _solid_angles(corners - point), len(around_void) + 1)[1:] / (4 * np.pi)
-        enclosing = around_void[winding < -0.5]
-        if len(enclosing):
-            void_of_piece[part] = void_of_piece[enclosing[volumes[enclosing].argmax()]]
+    parts = np.flatnonzero(volumes >= 0)
+    if len(around_void) == 0 or len(parts) == 0:
+        return void_of_piece[piece]
+    closed = volumes[piece] < 0
+    triangles, owner = walls[closed], piece[closed]
+    turned = nodes @ _SOME_ROTATION.T  # no triangle of a lattice is parallel to the rays then
+    _, first = np.unique(piece, return_index=True)
+    for part in parts:
+        enclosing = np.zeros(len(volumes), bool)
+        _crossings(turned[walls[first[part]]].mean(axis=0), turned, triangles, owner, enclosing)
+        if enclosing.any():
+            void_of_piece[part] = void_of_piece[np.where(enclosing, volumes, -np.inf).argmax()]
     return void_of_piece[piece]
 
 
-def _solid_angles(corners: np.ndarray) -> np.ndarray:
-    """Signed solid angles (f,) at the origin of triangles (f,3,3): Van Oosterom and Strackee 1983, IEEE TBME 30:125."""
-    a, b, c = (corners[:, i] for i in range(3))
-    la, lb, lc = (np.linalg.norm(x, axis=1) for x in (a, b, c))
-    ab, bc, ca = (np.einsum("fd,fd->f", x, y) for x, y in ((a, b), (b, c), (c, a)))
-    angles: np.ndarray = 2 * np.arctan2(
-        np.einsum("fd,fd->f", a, np.cross(b, c)), la * lb * lc + ab * lc + bc * la + ca * lb
-    )
-    return angles
+@njit
+def _crossings(point: np.ndarray, nodes: np.ndarray, triangles: np.ndarray, owner: np.ndarray, odd: np.ndarray) -> None:
+    """Flip `odd` (v,) of the owner of each triangle (f,3) that the ray from a point (3,) towards +z goes through."""
+    x, y, z = point
+    for f in range(triangles.shape[0]):
+        left = False
+        for k in range(3):
+            a, b = triangles[f, k], triangles[f, (k + 1) % 3]
+            a, b = min(a, b), max(a, b)  # both triangles of an edge must come to the same answer
+            if (nodes[a, 1] > y) != (nodes[b, 1] > y):
+                share = (y - nodes[a, 1]) / (nodes[b, 1] - nodes[a, 1])
+                if nodes[a, 0] + share * (nodes[b, 0] - nodes[a, 0]) > x:
+                    left = not left
+        if left:
+            a, b, c = triangles[f]
+            bx, by, bz = nodes[b, 0] - nodes[a, 0], nodes[b, 1] - nodes[a, 1], nodes[b, 2] - nodes[a, 2]
+            cx, cy, cz = nodes[c, 0] - nodes[a, 0], nodes[c, 1] - nodes[a, 1], nodes[c, 2] - nodes[a, 2]
+            px, py = x - nodes[a, 0], y - nodes[a, 1]
+            determinant = bx * cy - by * cx
+            if nodes[a, 2] + (bz * (px * cy - py * cx) + cz * (bx * py - by * px)) / determinant > z:
+                odd[owner[f]] = not odd[owner[f]]
 
 
 def _simple_mates(triangles: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -135,6 +135,21 @@ def test_air_that_is_joined_to_the_outside_along_an_edge_only_is_filled():
     assert surface.volume == pytest.approx(60)
 
 
+def test_shells_in_shells_with_dust_between_them_are_filled():
+    nodes, tets = block((14, 14, 14))
+    centres = nodes[tets].mean(axis=1)
+    depth = np.floor(7 - np.abs(centres - 7).max(axis=1))
+    dust = np.random.default_rng(5).random(len(tets)) < 0.03
+    inside = np.isin(depth, (1, 4)) | dust
+    mesh = TetMesh(nodes, tets[inside], np.full(inside.sum(), 2))
+    surface = mesh.surface("gm")
+    assert_closed_manifold(surface)
+    assert surface.volume == pytest.approx(filled(tets, inside).sum() / 6)
+    kept = mesh.surface("gm", largest=True)
+    assert_closed_manifold(kept)
+    assert 12**3 <= kept.volume < surface.volume
+
+
 def nested():
     """Slabs from wm in the middle outward; the eye and a foreign tissue stand in the scalp."""
     x = np.arange(9)
