@@ -18,7 +18,9 @@ from femtms.io.label_maps import read_label_map
 from femtms.io.meshes import read_mesh, write_mesh
 from femtms.io.nifti import read_labels
 from femtms.io.poses import read_pose
+from femtms.io.surfaces import write_surface
 from femtms.mesh.generate import mesh_head
+from femtms.mesh.surface import Surface
 from femtms.mesh.tetmesh import TetMesh
 from femtms.simulator import Simulator
 from femtms.tissue import Tissue
@@ -37,6 +39,7 @@ __all__ = [
     "NotConverged",
     "Pose",
     "Simulator",
+    "Surface",
     "TetMesh",
     "Tissue",
     "load_coil",
@@ -48,4 +51,5 @@ __all__ = [
     "read_mesh",
     "read_pose",
     "write_mesh",
+    "write_surface",
 ]

@@ -50,6 +50,17 @@ PROPERTIES: dict[int, TissueProperties] = {
     Tissue.MUSCLE: TissueProperties(0.160, "Gabriel et al. 2009, Phys Med Biol 54:4863", "muscle", "#b9786b"),
 }
 
+# What encloses what in a head, from the inside outward: vessels run in the CSF, and the scalp is around everything.
+_DEPTHS = {
+    Tissue.WM: 0,
+    Tissue.GM: 1,
+    Tissue.CSF: 2,
+    Tissue.BLOOD: 2,
+    Tissue.BONE: 3,
+    Tissue.COMPACT_BONE: 3,
+    Tissue.SPONGY_BONE: 3,
+}
+
 _ALIASES = {
     "white": Tissue.WM,
     "white_matter": Tissue.WM,
@@ -94,3 +105,18 @@ def tag_of(tissue: int | str) -> int:
         return int(key)
     known = ", ".join(t.name.lower() for t in Tissue)
     raise FemtmsError(f"a tissue must be a number or one of {known}; got '{tissue}'")
+
+
+def is_within(other: int, tag: int) -> bool:
+    """Whether a tissue (`other`) lies at or inside the depth of another one (`tag`): wm < gm < csf < bone < scalp.
+
+    All bones have one depth, blood has that of CSF, and the scalp is around everything.  A tissue without a place in
+    this order, such as the eyes or an unknown number, is only within itself and the scalp.
+
+    >>> is_within(Tissue.WM, Tissue.GM), is_within(Tissue.GM, Tissue.WM), is_within(Tissue.EYE, Tissue.BONE)
+    (True, False, False)
+    """
+    if other == tag or tag == Tissue.SCALP:
+        return True
+    depths = {int(tissue): depth for tissue, depth in _DEPTHS.items()}
+    return other in depths and tag in depths and depths[other] <= depths[tag]

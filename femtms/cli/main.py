@@ -128,6 +128,9 @@ def mesh(
     size: Size = 2.2,
     radii: Radii = None,
     labels: Labels = None,
+    picture: Annotated[
+        Path | None, typer.Option("--picture", help="Picture of the mesh to write: .png, .pdf or .svg.")
+    ] = None,
     overwrite: Overwrite = False,
     json_: Json = False,
     quiet: Quiet = False,
@@ -137,9 +140,14 @@ def mesh(
     from femtms import TetMesh, load_head, mesh_head, write_mesh
     from femtms.io.files import check_out_file
     from femtms.io.meshes import check_mesh_suffix
+    from femtms.io.pictures import write_mesh_picture
+    from femtms.report.mesh_picture import check_picture_suffix
 
     check_mesh_suffix(out)
     check_out_file(out, overwrite)
+    if picture is not None:
+        check_picture_suffix(picture)
+        check_out_file(picture, overwrite)
     start = time.perf_counter()
     with stages(quiet or json_) as stage:
         with stage("reading the head"):
@@ -151,9 +159,62 @@ def mesh(
             result = mesh_head(source, size)
         with stage("writing the mesh"):
             write_mesh(result, out, overwrite)
+        if picture is not None:
+            with stage("drawing the mesh"):
+                write_mesh_picture(result, picture, f"{head}, size {size:g} mm", overwrite)
     seconds = time.perf_counter() - start
     if json_:
-        print(json.dumps(_mesh_report(result) | {"seconds": round(seconds, 3), "out": str(out)}, indent=2))
+        files = {"out": str(out)} | ({} if picture is None else {"picture": str(picture)})
+        print(json.dumps(_mesh_report(result) | {"seconds": round(seconds, 3)} | files, indent=2))
+    elif not quiet:
+        print(f"{out}: {result!r}, {seconds:.1f} s" + ("" if picture is None else f"\n{picture}"))
+
+
+@app.command()
+def surface(
+    head: Head,
+    tissue: Annotated[str, typer.Argument(metavar="TISSUE", help="Name or number, with all that is inside it: gm.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Surface to write: .stl, .gii or .vtp, in mm.")],
+    size: Size = 2.2,
+    radii: Radii = None,
+    largest: Annotated[bool, typer.Option("--largest", help="Only the largest piece, without loose crumbs.")] = False,
+    overwrite: Overwrite = False,
+    json_: Json = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Write the closed outer surface of a tissue and all that is inside it."""
+    from femtms import TetMesh, load_head, mesh_head, write_surface
+    from femtms.io.files import check_out_file
+    from femtms.io.surfaces import check_surface_suffix
+    from femtms.tissue import tag_of
+
+    check_surface_suffix(out)
+    check_out_file(out, overwrite)
+    tag_of(tissue)
+    start = time.perf_counter()
+    with stages(quiet or json_) as stage:
+        with stage("reading the head"):
+            source = _layered(head, radii)
+            source = load_head(source) if isinstance(source, str) else source
+        if not isinstance(source, TetMesh):
+            with stage("meshing"):
+                source = mesh_head(source, size)
+        with stage("finding the surface"):
+            result = source.surface(tissue, largest)
+        with stage("writing the surface"):
+            write_surface(result, out, overwrite)
+    seconds = time.perf_counter() - start
+    if json_:
+        report = {
+            "tissue": result.tissue,
+            "nodes": len(result.nodes),
+            "triangles": len(result.triangles),
+            "area_cm2": 1e4 * result.area,
+            "volume_ml": 1e6 * result.volume,
+            "watertight": result.is_watertight,
+        }
+        print(json.dumps(report | {"seconds": round(seconds, 3), "out": str(out)}, indent=2))
     elif not quiet:
         print(f"{out}: {result!r}, {seconds:.1f} s")
 

@@ -39,8 +39,8 @@ def place(
     scalp, or a direction that is along the normal.
     """
     check_gap(gap_mm)
-    area = triangle_normals(mesh.nodes, mesh.surface)
-    surface = _Surface(mesh.nodes[mesh.surface])
+    area = triangle_normals(mesh.nodes, mesh.outer_faces)
+    surface = _Surface(mesh.nodes[mesh.outer_faces])
 
     target = _position(mesh, at, "at")
     foot = surface.nearest(target)
@@ -165,7 +165,7 @@ def check_clear(mesh: TetMesh, coil: Coil, pose: Pose) -> None:
     inside = cpu.locate_points(points, mesh.nodes, mesh.tets) >= 0
     if not inside.any():
         return
-    surface = mesh.nodes[np.unique(mesh.surface)]
+    surface = mesh.nodes[np.unique(mesh.outer_faces)]
     depths = cKDTree(surface).query(points[inside])[0]
     x, y, z = 1e3 * points[inside][depths.argmax()]
     raise FemtmsError(

@@ -228,9 +228,14 @@ def gradient(nodes, tets, phi):
     return result
 
 
-@_serial
 def unpaired_faces(tets, n):
-    """Mask (m,4): True where the face opposite that node belongs to no other tetrahedron.
+    """Mask (m,4): True where the face opposite that node belongs to no other tetrahedron."""
+    return face_neighbours(tets, n) < 0
+
+
+@_serial
+def face_neighbours(tets, n):
+    """Index (m,4) int32 of the tetrahedron behind the face opposite each node, -1 where there is none.
 
     Faces meet in the bucket of their lowest node, so the time is linear in the number of tetrahedra.
     """
@@ -252,7 +257,7 @@ def unpaired_faces(tets, n):
     fill = starts[:-1].copy()
     other = np.empty((4 * m, 2), np.int32)  # the middle and the highest node of a face
     slot = np.empty(4 * m, np.int64)
-    unpaired = np.ones((m, 4), np.bool_)
+    neighbours = np.full((m, 4), -1, np.int32)
     for t in range(m):
         for a in range(4):
             low, high, total = np.iinfo(np.int32).max, -1, 0
@@ -264,15 +269,15 @@ def unpaired_faces(tets, n):
             found = False
             for p in range(starts[low], fill[low]):
                 if other[p, 0] == middle and other[p, 1] == high:
-                    unpaired[t, a] = False
-                    unpaired[slot[p] // 4, slot[p] % 4] = False
+                    neighbours[t, a] = slot[p] // 4
+                    neighbours[slot[p] // 4, slot[p] % 4] = t
                     found = True
                     break
             if not found:
                 p = fill[low]
                 other[p, 0], other[p, 1], slot[p] = middle, high, 4 * t + a
                 fill[low] += 1
-    return unpaired
+    return neighbours
 
 
 # --- linear algebra on blocks of columns ----------------------------------------------------------------

@@ -8,8 +8,9 @@ import numpy as np
 
 from femtms.arrays import frozen, sealed
 from femtms.errors import FemtmsError
-from femtms.mesh.surface import boundary_faces
-from femtms.tissue import name_of
+from femtms.mesh.enclose import outer_surface
+from femtms.mesh.surface import Surface, boundary_faces
+from femtms.tissue import is_within, name_of, tag_of
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -84,9 +85,30 @@ class TetMesh:
         return sealed(sum((self.nodes[self.tets[:, i]] for i in range(1, 4)), self.nodes[self.tets[:, 0]]) / 4.0)
 
     @cached_property
-    def surface(self) -> np.ndarray:
+    def outer_faces(self) -> np.ndarray:
         """Triangles (f,3) between the head and what is around it or in its cavities, oriented outward."""
-        return boundary_faces(self.tets)
+        return sealed(boundary_faces(self.tets))
+
+    def surface(self, tissue: int | str, largest: bool = False) -> Surface:
+        """The closed outer surface of a tissue and all that is inside it, as a Surface (m).
+
+        tissue   number or name; the nesting is wm < gm < csf < bone < scalp (all bones alike, blood as csf), so "gm"
+                 bounds white and grey matter together and "scalp" the whole mesh.  A tissue that has no place there,
+                 such as the eyes or an unknown number, bounds just itself.
+        largest  keep only the piece with the largest volume, without loose crumbs
+
+        Cavities are filled: what cannot be reached from outside through faces of tetrahedra, such as ventricles or air
+        sinuses.  Where the tetrahedra touch in a node or an edge only, nodes are there once for each side, and a few
+        are added in the middle of an edge, so that every edge has exactly two triangles.
+        Raises FemtmsError for an unknown name, a tissue that the mesh does not have, and tetrahedra that overlap.
+        """
+        tag = tag_of(tissue)
+        if tag not in self.tissues:
+            present = ", ".join(name_of(t) for t in self.tissues)
+            raise FemtmsError(f"the mesh must have the tissue that is asked for; it has {present}, not '{tissue}'")
+        within = [t for t in self.tissues if is_within(int(t), tag)]
+        nodes, triangles = outer_surface(self.nodes, self.tets, np.isin(self.tags, within), largest)
+        return Surface(nodes, triangles, name_of(tag))
 
     @property
     def longest_edges(self) -> np.ndarray:

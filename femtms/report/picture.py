@@ -209,7 +209,7 @@ def _draw_coil(
     )
 
 
-def _edge_letters(ax: Axes, right: np.ndarray, up: np.ndarray) -> None:
+def edge_letters(ax: Axes, right: np.ndarray, up: np.ndarray) -> None:
     """Anatomical directions at the four edges."""
     edges = (
         (-right, 0.03, 0.5, "left", "center"),
@@ -244,7 +244,7 @@ def _draw_view(
         left + 4 + bar / 2, bottom + 8, f"{bar} mm", ha="center", va="bottom", fontsize=8.5, color=INK,
         zorder=8, path_effects=_halo(2),
     )  # fmt: skip
-    _edge_letters(ax, camera.axes[0], camera.axes[1])
+    edge_letters(ax, camera.axes[0], camera.axes[1])
     ax.set(xlim=(left, right), ylim=(bottom, top), aspect="equal")
     ax.axis("off")
     ax.set_title(title, fontsize=10.5, pad=3)
@@ -278,17 +278,17 @@ def _draw_cut(
         ([mm[u], mm[u]], [mm[v] + gap, top]),
     ):
         ax.plot(x, y, color=PEAK, lw=0.8, alpha=0.9)
-    _edge_letters(ax, np.eye(3)[u], np.eye(3)[v])
+    edge_letters(ax, np.eye(3)[u], np.eye(3)[v])
     ax.set(xlim=(left, right), ylim=(bottom, top), aspect="equal")
     ax.set_xlabel("xyz"[u] + " (mm)", fontsize=9.5, labelpad=1)
     ax.set_ylabel("xyz"[v] + " (mm)", fontsize=9.5, labelpad=-4)
     for scale in (ax.xaxis, ax.yaxis):
         scale.set_major_locator(MaxNLocator(6, steps=[1, 2, 4, 10]))
     ax.tick_params(labelsize=8.5, length=2.5, pad=2)
-    ax.set_title(f"{PLANES[axis]}, {'xyz'[axis]} = {_number(mm[axis])} mm", fontsize=10.5, pad=4)
+    ax.set_title(f"{PLANES[axis]}, {'xyz'[axis]} = {number(mm[axis])} mm", fontsize=10.5, pad=4)
 
 
-def _number(x: float) -> str:
+def number(x: float) -> str:
     """One decimal, and the minus sign that the axes of the plots have."""
     return f"{round(x, 1) + 0.0:.1f}".replace("-", "\N{MINUS SIGN}")
 
@@ -341,7 +341,7 @@ def draw_field(
     fitting = min(12.5, 1300 / max(len(title), 1))  # points: a long name of a coil file must stay on the page
     fig.text(0.02, 0.975, title, fontsize=fitting, fontweight="bold", va="top", color=INK)
     where = " in grey matter" if Tissue.GM in shown else ""
-    position = ", ".join(_number(x) for x in 1e3 * peak)
+    position = ", ".join(number(x) for x in 1e3 * peak)
     found = f"largest: {magnE[nearest]:.3g} V/m in one tetrahedron at ({position}) mm (blue)"
     note = f"99.9th percentile of |E|{where}: {limit:.3g} V/m (end of the colours);  {found};  arrow: y of the coil"
     fig.text(0.02, 0.937, note, fontsize=min(9.5, 9.5 * 155 / len(note)), va="top", color=INK)

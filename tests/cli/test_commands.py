@@ -135,3 +135,37 @@ def test_help_is_on_stdout(run):
         result = run(*arguments)
         assert (result.code, result.err) == (0, "")
         assert "Usage" in result.out
+
+
+@pytest.mark.parametrize("head", [".nii.gz", "msh22-binary"])
+@pytest.mark.parametrize("suffix", [".stl", ".gii", ".vtp"])
+def test_surface_of_a_head_and_of_its_mesh_is_written(suffix, head, run, files, tmp_path, ball_mesh):
+    out = tmp_path / f"gm{suffix}"
+    report = json_of(run("surface", files[head], "gm", "-o", out, "--size", "8", "--json"))
+    assert out.stat().st_size > 1000
+    assert report["watertight"] and report["tissue"] == "gm"
+    assert report["volume_ml"] == pytest.approx(1e6 * ball_mesh.volumes[ball_mesh.tags <= 2].sum(), rel=1e-5)
+    before = out.read_bytes()
+    assert "exists already" in run("surface", files[head], "gm", "-o", out, "--size", "8").err
+    assert out.read_bytes() == before
+    result = run("surface", files[head], "Grey matter", "-o", out, "--size", "8", "--overwrite", "--largest")
+    assert result.code == 0 and "triangles" in result.out
+
+
+def test_surface_that_cannot_be_is_refused(refused, files, tmp_path, monkeypatch):
+    refused("surface", files["msh22-binary"], "eye", "-o", tmp_path / "x.stl", words=["eye", "scalp"])
+    monkeypatch.setattr("femtms.load_head", lambda *a: pytest.fail("the work has started"))
+    refused("surface", "colin27", "brian", "-o", tmp_path / "x.stl", words=["brian", "scalp"])
+    refused("surface", "colin27", "gm", "-o", tmp_path / "x.ply", words=[".stl, .gii or .vtp"])
+    refused("surface", "colin27", "gm", "-o", tmp_path / "no" / "x.stl", words=["folder"])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_mesh_comes_with_its_picture(run, refused, files, tmp_path, monkeypatch):
+    options = ("mesh", files[".nii.gz"], "-o", tmp_path / "a.msh", "--size", "8", "--picture", tmp_path / "a.png")
+    assert json_of(run(*options, "--json"))["picture"] == str(tmp_path / "a.png")
+    assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
+    (tmp_path / "a.msh").unlink()
+    monkeypatch.setattr("femtms.load_head", lambda *a: pytest.fail("the work has started"))
+    refused(*options, words=["a.png", "exists already"])
+    refused(*options[:-1], tmp_path / "a.jpg", words=[".png, .pdf or .svg"])

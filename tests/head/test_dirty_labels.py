@@ -86,7 +86,7 @@ def test_large_cavity_stays_air_and_has_a_surface():
     np.testing.assert_array_equal(data, dirty)
     assert said == ""
     mesh = mesh_head(LabelVolume(dirty, AFFINE), size_mm=2.0)
-    within = np.abs(mesh.nodes[mesh.surface].mean(axis=1) - 0.023).max(axis=1) < 0.006
+    within = np.abs(mesh.nodes[mesh.outer_faces].mean(axis=1) - 0.023).max(axis=1) < 0.006
     assert within.sum() > 50, "the walls of the cavity belong to the surface"
     inside = np.abs(mesh.centroids - 0.023).max(axis=1) < 0.003
     assert not inside.any()

@@ -31,7 +31,7 @@ FORMATS = [
 )
 def test_what_other_programs_write_is_read(mesh, tmp_path, name, options):
     tags = {"a.mesh": "medit:ref"}.get(name, "gmsh:physical" if name.endswith("msh") else "tissue")
-    triangles = mesh.surface
+    triangles = mesh.outer_faces
     data = {tags: [mesh.tags.astype(np.int32), np.full(len(triangles), 1005, np.int32)]}
     if name.endswith("msh"):
         data["gmsh:geometrical"] = data[tags]

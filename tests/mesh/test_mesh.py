@@ -7,19 +7,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from femtms import FemtmsError, LabelVolume, LayeredSphere, TetMesh, load_head, mesh_head
+from femtms.mesh.angles import dihedral_angles
 from femtms.mesh.locate import rasterised
 from femtms.mesh.surface import boundary_faces, triangle_normals
-
-
-def dihedral_angles(mesh):
-    """(m,6) in degrees."""
-    x = mesh.nodes[mesh.tets]
-    normals = []
-    for a, b, c in ((1, 2, 3), (0, 3, 2), (0, 1, 3), (0, 2, 1)):
-        n = np.cross(x[:, b] - x[:, a], x[:, c] - x[:, a])
-        normals.append(n / np.linalg.norm(n, axis=1)[:, None])
-    pairs = [(i, j) for i in range(4) for j in range(i)]
-    return np.column_stack([180 - np.degrees(np.arccos((normals[i] * normals[j]).sum(axis=1))) for i, j in pairs])
 
 
 def assert_conforming(mesh):
@@ -28,8 +18,8 @@ def assert_conforming(mesh):
     _, counts = np.unique(faces, axis=0, return_counts=True)
     assert counts.max() <= 2
     assert len(boundary_faces(mesh.tets)) == (counts == 1).sum()
-    np.testing.assert_allclose(triangle_normals(mesh.nodes, mesh.surface).sum(axis=0), 0, atol=1e-12)
-    edges = np.sort(mesh.surface[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2), axis=1)
+    np.testing.assert_allclose(triangle_normals(mesh.nodes, mesh.outer_faces).sum(axis=0), 0, atol=1e-12)
+    edges = np.sort(mesh.outer_faces[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2), axis=1)
     _, counts = np.unique(edges, axis=0, return_counts=True)
     assert (counts % 2 == 0).all()
     # each node is used, each tetrahedron once
@@ -52,7 +42,7 @@ def layered_ball(voxel=3.0, radii=(30, 33, 38, 44), tags=(2, 3, 4, 5)):
 def test_lattice_mesh_is_conforming_and_well_shaped():
     mesh = mesh_head(layered_ball(), size_mm=4.0)
     assert_conforming(mesh)
-    angles = dihedral_angles(mesh)
+    angles = dihedral_angles(mesh.nodes, mesh.tets)
     assert angles.min() > 59.9 and angles.max() < 90.1
 
 
@@ -118,7 +108,8 @@ def test_ball_volume_converges_with_second_order():
 
 
 def test_ball_quality():
-    angles = dihedral_angles(mesh_head(LayeredSphere(), 8.0))
+    mesh = mesh_head(LayeredSphere(), 8.0)
+    angles = dihedral_angles(mesh.nodes, mesh.tets)
     assert angles.min() > 8 and np.percentile(angles.min(axis=1), 1) > 10
 
 
@@ -127,7 +118,7 @@ def test_built_in_head_is_where_it_should_be():
     eyes = mesh.centroids[mesh.tags == 6]
     assert (eyes[:, 1] > 0.03).all()  # in front
     assert abs(eyes[:, 0].mean()) < 0.005 and eyes[:, 0].min() < -0.02 < 0.02 < eyes[:, 0].max()
-    surface = mesh.nodes[np.unique(mesh.surface)]
+    surface = mesh.nodes[np.unique(mesh.outer_faces)]
     for name in ("C3", "CP3", "Cz", "F3", "Oz"):
         assert np.linalg.norm(surface - mesh.landmarks[name], axis=1).min() < 0.006, name
     assert mesh.landmarks["C3"][0] < 0 < mesh.landmarks["C4"][0]
@@ -146,7 +137,7 @@ def test_one_tetrahedron_is_a_mesh():
     mesh = TetMesh(**tet())
     assert mesh.volumes == pytest.approx([1 / 6])
     np.testing.assert_allclose(mesh.centroids, [[0.25, 0.25, 0.25]])
-    assert len(mesh.surface) == 4
+    assert len(mesh.outer_faces) == 4
     assert "1 tets" in repr(mesh) and "gm" in repr(mesh)
     with pytest.raises(ValueError, match="read-only"):
         mesh.nodes[0] = 1
