@@ -33,6 +33,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout, and no
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no notes.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace a result that is there already.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+Check = Annotated[bool, typer.Option("--check", help="Report on the quality of the mesh.")]
 Size = Annotated[float, typer.Option("--size", help="Edge length of the tetrahedra in mm.")]
 Radii = Annotated[
     str | None,
@@ -119,13 +120,14 @@ def mesh(
     out: Annotated[Path, typer.Option("--out", "-o", help="Mesh to write: .msh or .vtu.")],
     size: Size = 2.2,
     radii: Radii = None,
+    check: Check = False,
     overwrite: Overwrite = False,
     json_: Json = False,
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
     """Mesh a segmented head with tetrahedra, each of one tissue."""
-    from femtms import TetMesh, load_head, mesh_head, write_mesh
+    from femtms import LabelVolume, TetMesh, load_head, mesh_head, write_mesh
     from femtms.io.files import check_out_file
     from femtms.io.meshes import check_mesh_suffix
 
@@ -142,11 +144,17 @@ def mesh(
             result = mesh_head(source, size)
         with stage("writing the mesh"):
             write_mesh(result, out, overwrite)
-    seconds = time.perf_counter() - start
+        seconds = time.perf_counter() - start
+        if check:
+            with stage("checking the mesh"):
+                quality = result.quality(source if isinstance(source, LabelVolume) else None)
     if json_:
-        print(json.dumps(_mesh_report(result) | {"seconds": round(seconds, 3), "out": str(out)}, indent=2))
+        report = _mesh_report(result) | {"seconds": round(seconds, 3), "out": str(out)}
+        print(json.dumps(report | ({"quality": quality.to_dict()} if check else {}), indent=2))
     elif not quiet:
         print(f"{out}: {result!r}, {seconds:.1f} s")
+        if check:
+            print(quality)
 
 
 @app.command()
@@ -178,6 +186,10 @@ def coils(json_: Json = False, debug: Debug = False) -> None:
 @app.command()
 def info(
     file: Annotated[str, typer.Argument(metavar="FILE", help="Head, mesh, coil, pose or result folder.")],
+    check: Check = False,
+    against: Annotated[
+        Path | None, typer.Option("--against", help="Label volume (NIfTI) to check a mesh against.")
+    ] = None,
     json_: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -188,6 +200,9 @@ def info(
     from femtms.io.summary import read_summary
 
     path = Path(file)
+    if check or against is not None:
+        _print_check(file, against, json_)
+        return
     if (path / "summary.json").is_file():
         content = read_summary(path / "summary.json")
         print(json.dumps(content, indent=2)) if json_ else _print_field(content)
@@ -205,6 +220,23 @@ def info(
         print(json.dumps(_head_report(head), indent=2))
     else:
         print(repr(head))
+
+
+def _print_check(file: str, against: Path | None, json_: bool) -> None:
+    """The quality of a mesh file."""
+    from femtms import TetMesh, load_head, read_labels
+
+    labels = None if against is None else read_labels(against)
+    found = load_head(file)
+    if not isinstance(found, TetMesh):
+        raise FemtmsError(
+            f"--check and --against are for mesh files; got {found!r}; `femtms mesh --check` meshes first"
+        )
+    quality = found.quality(labels)
+    if json_:
+        print(json.dumps(_head_report(found) | {"quality": quality.to_dict()}, indent=2))
+    else:
+        print(f"{found!r}\n{quality}")
 
 
 def _layered(head: str, radii: str | None) -> Any:
