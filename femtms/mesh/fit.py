@@ -51,10 +51,9 @@ def _newton(start: np.ndarray, values: np.ndarray, axes_mm: np.ndarray) -> tuple
         close = np.abs(value) < _CLOSE
         found[going[close]] = True
         going, value = going[~close], value[~close]
-        slope = np.empty((len(going), 3))  # per voxel
-        for axis in range(3):
-            half = 0.5 * np.eye(3)[axis]
-            slope[:, axis] = _sampled(values, x[going] + half) - _sampled(values, x[going] - half)
+        around = x[going] + np.concatenate([0.5 * np.eye(3), -0.5 * np.eye(3)])[:, None]  # (6,k,3)
+        ahead, behind = _sampled(values, around.reshape(-1, 3)).reshape(2, 3, -1)
+        slope = (ahead - behind).T  # per voxel
         steep = np.einsum("kd,kd->k", slope, slope) > 1e-8
         going, value, slope = going[steep], value[steep], slope[steep] @ to_voxel  # per mm from here
         steepness = np.linalg.norm(slope, axis=1)

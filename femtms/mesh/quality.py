@@ -208,10 +208,13 @@ def _fit(
 ) -> tuple[dict[tuple[int, int], Contact], Fit]:
     """The contacts with what the voxels say of them, and the fit as a whole."""
     pairs, index = interfaces.pairs()
-    centroids = 1e3 * nodes[interfaces.triangles].mean(axis=1)
-    distance, found = distance_to_interface(centroids, interfaces.low, interfaces.high, labels)
     between_two, low, high = interfaces.nodes_of_one_pair()
-    of_nodes = distance_to_interface(1e3 * nodes[between_two], low, high, labels)
+    points = 1e3 * np.concatenate([nodes[interfaces.triangles].mean(axis=1), nodes[between_two]])
+    low, high = np.concatenate([interfaces.low, low]), np.concatenate([interfaces.high, high])
+    distance, found = distance_to_interface(points, low, high, labels)
+    f = len(index)  # distances of triangles, then of nodes
+    of_nodes = _distance(distance[f:], found[f:])
+    distance, found = distance[:f], found[:f]
 
     voxel_cm2 = {pair: 1e-2 * area for pair, area in voxel_contacts(labels).items()}
     compared = {}
@@ -233,7 +236,7 @@ def _fit(
         {name_of(tag): volume for tag, volume in voxel_ml.items()},
         {name_of(tag): 100 * (volume_ml.get(tag, 0.0) / volume - 1) for tag, volume in voxel_ml.items()},
         _distance(distance, found),
-        _distance(*of_nodes),
+        of_nodes,
         sum(contact.area_cm2 - (contact.voxel_area_cm2 or 0.0) for contact in grey_to_bone),
     )
 
