@@ -91,3 +91,38 @@ def count_pieces(neighbour):
                 parent[max(p, q)] = min(p, q)
                 pieces -= 1
     return pieces
+
+
+_OUTWARD = np.array([[1, 2, 3], [0, 3, 2], [0, 1, 3], [0, 2, 1]])  # faces of a tetrahedron, normals outward
+
+
+@njit(inline="always")
+def _after_lowest(tet, face):
+    """The node that follows the lowest one on the way round a face: it tells the two ways round apart."""
+    c = 0
+    for d in range(1, 3):
+        if tet[_OUTWARD[face, d]] < tet[_OUTWARD[face, c]]:
+            c = d
+    return tet[_OUTWARD[face, (c + 1) % 3]]
+
+
+@njit()
+def folded_pairs(tets, neighbour):
+    """Number of faces whose two tetrahedra, both positively oriented, lie on the same side; and one of the first two.
+
+    tets (m,4) and neighbour (m,4) as from `face_neighbours`.  Seen from outside of each, the face must go round the
+    other way.  The second result is -1 when there are none.
+    """
+    count, first = 0, -1
+    for t in range(tets.shape[0]):
+        for a in range(4):
+            s = neighbour[t, a]
+            if s <= t:
+                continue
+            b = 0
+            while neighbour[s, b] != t:
+                b += 1
+            if _after_lowest(tets[t], a) == _after_lowest(tets[s], b):
+                count += 1
+                first = t if first < 0 else first
+    return count, first

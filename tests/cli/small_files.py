@@ -15,6 +15,8 @@ NOTES = (
     "computing on the CPU",
     "orientation",
     "too thin",
+    "turned",
+    "merged",
 )
 
 
