@@ -33,6 +33,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout, and no
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no notes.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace a result that is there already.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+Check = Annotated[bool, typer.Option("--check", help="Report on the quality of the mesh.")]
 Size = Annotated[float, typer.Option("--size", help="Edge length of the tetrahedra in mm.")]
 Radii = Annotated[
     str | None,
@@ -131,13 +132,14 @@ def mesh(
     picture: Annotated[
         Path | None, typer.Option("--picture", help="Picture of the mesh to write: .png, .pdf or .svg.")
     ] = None,
+    check: Check = False,
     overwrite: Overwrite = False,
     json_: Json = False,
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
     """Mesh a segmented head with tetrahedra, each of one tissue."""
-    from femtms import TetMesh, load_head, mesh_head, write_mesh
+    from femtms import LabelVolume, TetMesh, load_head, mesh_head, write_mesh
     from femtms.io.files import check_out_file
     from femtms.io.meshes import check_mesh_suffix
     from femtms.io.pictures import write_mesh_picture
@@ -162,12 +164,18 @@ def mesh(
         if picture is not None:
             with stage("drawing the mesh"):
                 write_mesh_picture(result, picture, f"{head}, size {size:g} mm", overwrite)
-    seconds = time.perf_counter() - start
+        seconds = time.perf_counter() - start
+        if check:
+            with stage("checking the mesh"):
+                quality = result.quality(source if isinstance(source, LabelVolume) else None)
     if json_:
-        files = {"out": str(out)} | ({} if picture is None else {"picture": str(picture)})
-        print(json.dumps(_mesh_report(result) | {"seconds": round(seconds, 3)} | files, indent=2))
+        report = _mesh_report(result) | {"seconds": round(seconds, 3), "out": str(out)}
+        report |= {} if picture is None else {"picture": str(picture)}
+        print(json.dumps(report | ({"quality": quality.to_dict()} if check else {}), indent=2))
     elif not quiet:
         print(f"{out}: {result!r}, {seconds:.1f} s" + ("" if picture is None else f"\n{picture}"))
+        if check:
+            print(quality)
 
 
 @app.command()
@@ -249,6 +257,10 @@ def coils(json_: Json = False, debug: Debug = False) -> None:
 def info(
     file: Annotated[str, typer.Argument(metavar="FILE", help="Head, mesh, coil, pose or result folder.")],
     labels: Labels = None,
+    check: Check = False,
+    against: Annotated[
+        Path | None, typer.Option("--against", help="Label volume (NIfTI) to check a mesh against.")
+    ] = None,
     json_: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -261,6 +273,9 @@ def info(
     path = Path(file)
     if labels is not None:
         _print_head(femtms.load_head(file, labels), json_)
+        return
+    if check or against is not None:
+        _print_check(file, against, json_)
         return
     if (path / "summary.json").is_file():
         content = read_summary(path / "summary.json")
@@ -277,7 +292,24 @@ def info(
     _print_head(femtms.load_head(file), json_)
 
 
-def _layered(head: str, radii: str | None, labels: str | None) -> Any:
+def _print_check(file: str, against: Path | None, json_: bool) -> None:
+    """The quality of a mesh file."""
+    from femtms import TetMesh, load_head, read_labels
+
+    labels = None if against is None else read_labels(against)
+    found = load_head(file)
+    if not isinstance(found, TetMesh):
+        raise FemtmsError(
+            f"--check and --against are for mesh files; got {found!r}; `femtms mesh --check` meshes first"
+        )
+    quality = found.quality(labels)
+    if json_:
+        print(json.dumps(_head_report(found) | {"quality": quality.to_dict()}, indent=2))
+    else:
+        print(f"{found!r}\n{quality}")
+
+
+def _layered(head: str, radii: str | None, labels: str | None = None) -> Any:
     """The name of the head, or a LayeredSphere where radii are given."""
     from femtms import LayeredSphere
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import logging
 import warnings
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,11 @@ import numpy as np
 
 from femtms.errors import FemtmsError
 from femtms.io.files import bounded_memory, check_size, existing_file, whole_file
-from femtms.mesh.lattice import compacted
+from femtms.mesh.repair import repaired
 from femtms.mesh.tetmesh import TetMesh
 from femtms.tissue import MAX_TAG
+
+log = logging.getLogger("femtms")
 
 # Names under which programs of this field store the tissue of an element, in the order in which they are looked for.
 TAG_NAMES = (
@@ -35,7 +38,8 @@ TAG_NAMES = (
 def read_mesh(path: str | Path) -> TetMesh:
     """A head mesh in mm: Gmsh .msh (2.2 and 4.1, ASCII and binary), .vtu, and whatever else meshio reads.
 
-    Only tetrahedra and their tissue numbers are used; surface triangles are ignored.
+    Only tetrahedra and their tissue numbers are used; surface triangles are ignored.  What is repaired
+    (see `femtms.mesh.repair`) is logged and kept in `mesh.notes`; nodes are renumbered where some are dropped.
     Raises FemtmsError when the file is missing or damaged, has no tetrahedra or no tissue numbers, or the mesh is bad.
     """
     path = existing_file(path)
@@ -58,11 +62,14 @@ def read_mesh(path: str | Path) -> TetMesh:
         raise FemtmsError(
             f"{path}: elements refer to nodes {tets.min()} to {tets.max()}, but there are {len(nodes_mm):,}"
         )
-    nodes_mm, tets = compacted(nodes_mm, tets)  # K would have empty rows for nodes that no tetrahedron uses
     try:
-        return TetMesh(1e-3 * nodes_mm, tets, tags)
+        nodes_mm, tets, tags, notes = repaired(nodes_mm, tets, tags)
+        mesh = TetMesh(1e-3 * nodes_mm, tets, tags, notes=notes)
     except FemtmsError as error:
         raise FemtmsError(f"{path}: {error}") from error
+    for note in notes:
+        log.warning("%s: %s", path.name, note)
+    return mesh
 
 
 def _read(path: Path) -> Any:

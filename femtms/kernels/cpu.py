@@ -71,22 +71,25 @@ def current_potential(points, positions, vectors):
 
 
 @_serial
-def incidence(tets, n):
-    """Which tetrahedra meet at each node: starts (n+1,) int64 and tets (4m,) int32, ascending for each node."""
+def incidence(groups, n):
+    """Which rows of groups (m,k) of nodes name each node: starts (n+1,) int64 and rows (km,) int32, ascending.
+
+    With tetrahedra as groups: those that meet at each node.
+    """
     starts = np.zeros(n + 1, np.int64)
-    for t in range(tets.shape[0]):
-        for a in range(4):
-            starts[tets[t, a] + 1] += 1
+    for t in range(groups.shape[0]):
+        for a in range(groups.shape[1]):
+            starts[groups[t, a] + 1] += 1
     for i in range(n):
         starts[i + 1] += starts[i]
     fill = starts[:-1].copy()
-    meeting = np.empty(4 * tets.shape[0], np.int32)
-    for t in range(tets.shape[0]):
-        for a in range(4):
-            i = tets[t, a]
-            meeting[fill[i]] = t
+    rows = np.empty(starts[n], np.int32)
+    for t in range(groups.shape[0]):
+        for a in range(groups.shape[1]):
+            i = groups[t, a]
+            rows[fill[i]] = t
             fill[i] += 1
-    return starts, meeting
+    return starts, rows
 
 
 @njit(inline="always")
@@ -226,58 +229,6 @@ def gradient(nodes, tets, phi):
                     total += phi[tets[t, a]] * g[a, d]
                 result[t, d] = total / volume
     return result
-
-
-def unpaired_faces(tets, n):
-    """Mask (m,4): True where the face opposite that node belongs to no other tetrahedron."""
-    return face_neighbours(tets, n) < 0
-
-
-@_serial
-def face_neighbours(tets, n):
-    """Index (m,4) int32 of the tetrahedron behind the face opposite each node, -1 where there is none.
-
-    Faces meet in the bucket of their lowest node, so the time is linear in the number of tetrahedra.
-    """
-    m = tets.shape[0]
-    starts = np.zeros(n + 1, np.int64)
-    for t in range(m):
-        low = min(min(tets[t, 0], tets[t, 1]), min(tets[t, 2], tets[t, 3]))
-        for a in range(4):
-            if tets[t, a] != low:
-                starts[low + 1] += 1
-            else:  # the face without the lowest node
-                second = np.iinfo(np.int32).max
-                for b in range(4):
-                    if b != a:
-                        second = min(second, tets[t, b])
-                starts[second + 1] += 1
-    for i in range(n):
-        starts[i + 1] += starts[i]
-    fill = starts[:-1].copy()
-    other = np.empty((4 * m, 2), np.int32)  # the middle and the highest node of a face
-    slot = np.empty(4 * m, np.int64)
-    neighbours = np.full((m, 4), -1, np.int32)
-    for t in range(m):
-        for a in range(4):
-            low, high, total = np.iinfo(np.int32).max, -1, 0
-            for b in range(4):
-                if b != a:
-                    node = tets[t, b]
-                    low, high, total = min(low, node), max(high, node), total + node
-            middle = total - low - high
-            found = False
-            for p in range(starts[low], fill[low]):
-                if other[p, 0] == middle and other[p, 1] == high:
-                    neighbours[t, a] = slot[p] // 4
-                    neighbours[slot[p] // 4, slot[p] % 4] = t
-                    found = True
-                    break
-            if not found:
-                p = fill[low]
-                other[p, 0], other[p, 1], slot[p] = middle, high, 4 * t + a
-                fill[low] += 1
-    return neighbours
 
 
 # --- linear algebra on blocks of columns ----------------------------------------------------------------

@@ -68,9 +68,7 @@ def _bisect(tets, touched, keys, middle, priority, first_node, starts, out):
     return counts
 
 
-def bisected(
-    tets: np.ndarray, n: int, edges: np.ndarray, priority: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+def bisected(tets: np.ndarray, n: int, edges: np.ndarray, priority: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Tetrahedra after bisection at all edges (e,2), and the number (m,) of those that each old one became.
 
     The middle of edge i becomes node n + i; where a tetrahedron has several such edges, the one with the highest

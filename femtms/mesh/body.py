@@ -5,8 +5,8 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
+from femtms.kernels.cpu import incidence
 from femtms.kernels.jit import njit
-from femtms.mesh.edges import incident
 from femtms.mesh.surface import OUTWARD_FACES
 
 
@@ -31,7 +31,7 @@ class Body(NamedTuple):
 
 def body_of(x: np.ndarray, tets: np.ndarray, labels: np.ndarray, behind: np.ndarray) -> Body:
     """The tetrahedra (m,4) whose labels (m,) are not air; behind (m,4) are their neighbours through each face."""
-    bits = _labels_around(labels, *incident(tets, len(x)))
+    bits = _labels_around(labels, *incidence(tets, len(x)))
     other = np.where(behind >= 0, labels[behind], 0).astype(np.uint8)
     tet, face = np.nonzero(labels[:, None] > other)
     triangles = tets[tet[:, None], OUTWARD_FACES[face]]

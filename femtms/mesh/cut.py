@@ -1,4 +1,4 @@
-"""The remaining edges between different labels are cut where the label changes, and every tetrahedron gets its label."""
+"""Edges that still join different labels are cut where the label changes, and every tetrahedron gets its label."""
 
 import numba
 import numpy as np

@@ -1,6 +1,5 @@
 """Edges of tetrahedra: their list, and a hash table from an edge to the node in its middle."""
 
-import numba
 import numpy as np
 
 from femtms.kernels.jit import njit
@@ -96,22 +95,3 @@ def edge_table(edges, first_node):
     for i in range(edges.shape[0]):
         insert(keys, middle, edges[i, 0], edges[i, 1], np.int32(first_node + i))
     return keys, middle
-
-
-@njit
-def incident(groups, n):
-    """Which rows of groups (m,k) name each node: starts (n+1,) int64 and rows, ascending for each node."""
-    starts = np.zeros(n + 1, np.int64)
-    for t in range(groups.shape[0]):
-        for a in range(groups.shape[1]):
-            starts[groups[t, a] + 1] += 1
-    for i in range(n):
-        starts[i + 1] += starts[i]
-    fill = starts[:-1].copy()
-    rows = np.empty(starts[n], np.int32)
-    for t in range(groups.shape[0]):
-        for a in range(groups.shape[1]):
-            i = groups[t, a]
-            rows[fill[i]] = t
-            fill[i] += 1
-    return starts, rows

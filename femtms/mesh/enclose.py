@@ -10,7 +10,7 @@ import scipy.sparse as sp
 from scipy.sparse.csgraph import connected_components
 
 from femtms.errors import FemtmsError
-from femtms.kernels import cpu
+from femtms.kernels.faces import face_neighbours
 from femtms.kernels.jit import njit
 from femtms.mesh.surface import OUTWARD_FACES, cone_volumes
 
@@ -30,7 +30,7 @@ def outer_surface(
     largest keeps only the connected piece with the largest volume.
     Raises FemtmsError when the tetrahedra overlap, so that there is no such surface.
     """
-    neighbours = cpu.face_neighbours(tets, len(nodes))
+    neighbours = face_neighbours(tets, len(nodes))[0]
     wall_tet, wall_face = np.nonzero(neighbours < 0)
     walls = tets[wall_tet[:, None], OUTWARD_FACES[wall_face]]
     wall_mates = _mates_around_voids(nodes, walls)

@@ -17,6 +17,7 @@ from femtms.mesh.cut import cut_at_interfaces
 from femtms.mesh.label_field import field_of
 from femtms.mesh.optimise import optimised
 from femtms.mesh.refine import refined_where_needed
+from femtms.mesh.sizes import DEFAULT_SIZE_MM, SizeMM, sizes_of
 from femtms.mesh.tetmesh import TetMesh
 from femtms.mesh.tidy import tidied
 from femtms.stage import Stage, silent
@@ -24,17 +25,15 @@ from femtms.tissue import name_of
 
 log = logging.getLogger("femtms")
 
-DEFAULT_SIZE_MM = 2.6
-_CRUMB = 0.5  # of size³: smaller pieces of a tissue cannot be meshed well and join their surroundings
+_CRUMB = 0.5  # of the finest size³: smaller pieces of a tissue cannot be meshed well and join their surroundings
 
 
-def mesh_head(
-    head: LabelVolume | LayeredSphere, size_mm: float = DEFAULT_SIZE_MM, stage: Stage = silent
-) -> TetMesh:
+def mesh_head(head: LabelVolume | LayeredSphere, size_mm: SizeMM = DEFAULT_SIZE_MM, stage: Stage = silent) -> TetMesh:
     """Tetrahedra of about size_mm for a segmented head or for concentric spheres.
 
     head     a label volume (see `read_labels`, `load_head`) or a LayeredSphere
-    size_mm  lattice constant in mm; edges are halved where tissue is thin or folded
+    size_mm  edge length in mm; it is halved where tissue is thin or folded.  Or tissue -> size, "other" being the rest:
+             {"gm": 1.8, "csf": 1.8, "scalp": 4}; see `femtms.mesh.sizes`
     stage    called with the name of each stage, returns a context manager: for progress displays
 
     What is dropped or repaired is logged and kept in `mesh.notes`, the seconds of each stage in `mesh.seconds`.
@@ -59,14 +58,15 @@ def mesh_head(
             raise FemtmsError(f"a head must be a LabelVolume or a LayeredSphere; got {type(head).__name__}")
         field, tags = field_of(head)
     with timed("lattice"):
-        lattice = bcc_lattice(field, size_mm)
+        sizes = sizes_of(size_mm, head, tags)
+        lattice = bcc_lattice(field, sizes.lattice_mm)
     with timed("refinement"):
-        lattice, labels = refined_where_needed(lattice, field, size_mm)
+        lattice, labels = refined_where_needed(lattice, field, sizes.of_label)
     with timed("cutting"):
         x, tets, labels = cut_at_interfaces(lattice, field, labels, len(tags))
     with timed("tidying"):
         names = ["air", *(name_of(tag) for tag in tags[1:])]
-        labels, behind, tidying_notes = tidied(x, tets, labels, _CRUMB * size_mm**3, names)
+        labels, behind, tidying_notes = tidied(x, tets, labels, _CRUMB * sizes.of_label.min() ** 3, names)
         body = body_of(x, tets, labels, behind)
     with timed("optimisation"):
         x = optimised(field, body)

@@ -1,17 +1,17 @@
 """Better shapes: nodes are moved one colour at a time, those on interfaces only along them.
 
-The energy is Σ q² and later Σ q⁴ of the distortions around a node (`distortion.py`), lowered by Newton's method.  Nodes of
-one colour share no tetrahedron, so they can move at the same time and the result does not depend on the threads.
+The energy is Σ q² and later Σ q⁴ of the distortions around a node (`distortion.py`), lowered by Newton's method.
+Nodes of one colour share no tetrahedron, so they can move at the same time, whatever the number of threads.
 """
 
 import numba
 import numpy as np
 
+from femtms.kernels.cpu import incidence
 from femtms.kernels.jit import njit
 from femtms.mesh.body import Body
-from femtms.mesh.edges import incident
-from femtms.mesh.label_field import LabelField, balance, balance_gradient
 from femtms.mesh.distortion import distortion, links_of, newton_step, star_derivatives, star_energy
+from femtms.mesh.label_field import LabelField, balance, balance_gradient
 
 SWEEPS = 8
 _LAST = 3  # sweeps with Σ q⁴
@@ -255,12 +255,12 @@ def optimised(field: LabelField, body: Body, sweeps: int = SWEEPS) -> np.ndarray
     """
     x, tets, bits = body.x.copy(), body.tets, body.bits
     n = len(x)
-    starts, meeting = incident(tets, n)
+    starts, meeting = incidence(tets, n)
     links = links_of(tets, starts, meeting)
     colours = _colours(starts, links)
     order = np.argsort(colours, kind="stable").astype(np.int32)
     by_colour = np.split(order, np.cumsum(np.bincount(colours))[:-1])
-    around = incident(body.triangles, n)
+    around = incidence(body.triangles, n)
     level = np.zeros(n)
     still = np.zeros(n, np.bool_)
     for sweep in range(sweeps):

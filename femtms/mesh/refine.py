@@ -14,9 +14,8 @@ from femtms.mesh.edges import EMPTY, edge_key, edge_table, find, insert, unique_
 from femtms.mesh.label_field import LabelField, balance, balance_gradient, label_at, labels_at
 from femtms.mesh.snap import crossings
 
-THINNEST = 0.56  # of the lattice constant: edges are refined down to this length where tissue is thin
-FLATTEST = 0.1  # of the lattice constant: an interface may be this far from flat within a tetrahedron
-_ROUNDS = 30
+THINNEST = 0.56  # of a tissue's size: edges are refined down to this length where tissue is thin
+FLATTEST = 0.1  # of a tissue's size: an interface may be this far from flat within a tetrahedron
 
 
 @njit(inline="always")
@@ -125,7 +124,7 @@ def _edges_to_cut(points: np.ndarray, tets: np.ndarray, wanted: np.ndarray) -> n
 
 
 def refined(lattice: Lattice, wanted: np.ndarray) -> tuple[Lattice, np.ndarray]:
-    """The lattice with the wanted (m,) tetrahedra bisected, and what closure needs; and a mask of the new tetrahedra."""
+    """The lattice with the wanted (m,) tetrahedra bisected, and with closure; and a mask of the new tetrahedra."""
     points, tets = lattice.points, lattice.tets
     edges = _edges_to_cut(points, tets, wanted)
     a, b = points[edges[:, 0]].astype(np.int64), points[edges[:, 1]].astype(np.int64)
@@ -136,31 +135,36 @@ def refined(lattice: Lattice, wanted: np.ndarray) -> tuple[Lattice, np.ndarray]:
 
 
 @njit(parallel=True)
-def _changes(field, x, labels, edges):
-    """How often the label changes along each edge (e,2), seen at its ends, quarters and middle."""
-    out = np.zeros(edges.shape[0], np.uint8)
+def _along(field, x, labels, edges, sizes):
+    """What is seen at the ends, quarters and middle of edges (e,2): changes of label, and the finest label's size."""
+    changes = np.zeros(edges.shape[0], np.uint8)
+    finest = np.empty(edges.shape[0])
     for e in numba.prange(edges.shape[0]):
         a, b = edges[e, 0], edges[e, 1]
         before = labels[a]
+        finest[e] = min(sizes[labels[a]], sizes[labels[b]])
         for quarter in range(1, 5):
             s = 0.25 * quarter
             if quarter == 4:
                 here = labels[b]
             else:
-                here = label_at(
-                    field,
-                    (1 - s) * x[a, 0] + s * x[b, 0],
-                    (1 - s) * x[a, 1] + s * x[b, 1],
-                    (1 - s) * x[a, 2] + s * x[b, 2],
+                here = np.uint8(
+                    label_at(
+                        field,
+                        (1 - s) * x[a, 0] + s * x[b, 0],
+                        (1 - s) * x[a, 1] + s * x[b, 1],
+                        (1 - s) * x[a, 2] + s * x[b, 2],
+                    )
                 )
-            out[e] += here != before
+                finest[e] = min(finest[e], sizes[here])
+            changes[e] += here != before
             before = here
-    return out
+    return changes, finest
 
 
 @njit(parallel=True)
-def _bends(field, x, labels, tets, edges, of_tet, limit):
-    """Mask (m,) of the tetrahedra in which a flat interface would be wrong by more than the limit in mm.
+def _bends(field, x, labels, tets, edges, of_tet, limits):
+    """Mask (m,) of the tetrahedra in which a flat interface would be wrong by more than limits (m,) in mm.
 
     The middle of the points where the interface crosses the edges of a tetrahedron should lie on the interface.
     """
@@ -187,31 +191,31 @@ def _bends(field, x, labels, tets, edges, of_tet, limit):
         cx, cy, cz = cx / count, cy / count, cz / count
         g = balance_gradient(field, a, b, cx, cy, cz)
         steepness = np.sqrt(g[0] * g[0] + g[1] * g[1] + g[2] * g[2])
-        out[t] = abs(balance(field, a, b, cx, cy, cz)) > limit * steepness
+        out[t] = abs(balance(field, a, b, cx, cy, cz)) > limits[t] * steepness
     return out
 
 
-def refined_where_needed(lattice: Lattice, field: LabelField, size_mm: float) -> tuple[Lattice, np.ndarray]:
-    """The lattice refined where tissue is thin or an interface bends, and the labels (n,) of its nodes.
+def refined_where_needed(lattice: Lattice, field: LabelField, sizes: np.ndarray) -> tuple[Lattice, np.ndarray]:
+    """The lattice refined to the sizes (l,) in mm of the labels, and where tissue is thin or an interface bends.
 
     Thin sheets (CSF, skull) and narrow folds show as edges that change their label twice or more; see `_bends` for
-    the other.  Refinement ends where all edges are shorter than THINNEST lattice constants.
+    the other.  There, refinement ends where all edges are shorter than THINNEST sizes.  Also the labels (n,) of the
+    lattice's nodes.
     """
-    shortest2 = (THINNEST * size_mm / lattice.unit) ** 2
     labels = labels_at(field, lattice.nodes)
     unseen = np.ones(len(lattice.tets), bool)
-    for _ in range(_ROUNDS):
-        rows = np.flatnonzero(unseen)
-        rows = rows[longest_edges(lattice.points, lattice.tets[rows]) > shortest2]
-        edges, of_tet = unique_edges(lattice.tets[rows], len(lattice.points))
+    while unseen.any():
         x = lattice.nodes
-        twice = _changes(field, x, labels, edges) >= 2
+        rows = np.flatnonzero(unseen)
+        rows = rows[longest_edges(lattice.points, lattice.tets[rows]) > (THINNEST * sizes.min() / lattice.unit) ** 2]
+        tets = lattice.tets[rows]
+        longest = np.sqrt(longest_edges(lattice.points, tets)) * lattice.unit
+        edges, of_tet = unique_edges(tets, len(x))
+        changes, finest = _along(field, x, labels, edges, sizes)
+        size = finest[of_tet].min(axis=1)
+        thin = (changes >= 2)[of_tet].any(axis=1) | _bends(field, x, labels, tets, edges, of_tet, FLATTEST * size)
         wanted = np.zeros(len(lattice.tets), bool)
-        wanted[rows[twice[of_tet].any(axis=1)]] = True
-        wanted[rows[_bends(field, x, labels, lattice.tets[rows], edges, of_tet, FLATTEST * size_mm)]] = True
-        if not wanted.any():
-            break
-        n = len(lattice.points)
+        wanted[rows] = longest > np.where(thin, THINNEST, 1.01) * size
         lattice, unseen = refined(lattice, wanted)
-        labels = np.concatenate([labels, labels_at(field, lattice.nodes[n:])])
+        labels = np.concatenate([labels, labels_at(field, lattice.nodes[len(labels) :])])
     return lattice, labels

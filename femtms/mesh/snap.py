@@ -3,10 +3,10 @@
 import numba
 import numpy as np
 
+from femtms.kernels.cpu import incidence
 from femtms.kernels.jit import njit
-from femtms.mesh.edges import incident
-from femtms.mesh.label_field import LabelField, balance
 from femtms.mesh.distortion import distortion, others_of
+from femtms.mesh.label_field import LabelField, balance
 
 NEAR = 0.3  # of an edge: nodes closer than this to the cut are moved to it
 _WORST = 6.0  # distortion that a move may leave in the tetrahedra around the node
@@ -81,7 +81,7 @@ def snapped(
     tetrahedron around it gets too thin.
     """
     at = crossings(field, x, labels, edges)
-    edge_starts, edges_at = incident(edges, len(x))
-    tet_starts, tets_at = incident(tets, len(x))
+    edge_starts, edges_at = incidence(edges, len(x))
+    tet_starts, tets_at = incidence(tets, len(x))
     x = x.copy()
     return x, _snap(x, labels, edges, at, edge_starts, edges_at, tets, tet_starts, tets_at), at

@@ -7,7 +7,7 @@ import numpy as np
 
 from femtms.arrays import frozen, sealed
 from femtms.errors import FemtmsError
-from femtms.kernels import cpu
+from femtms.kernels.faces import unpaired_faces
 
 # Faces opposite nodes 0..3 of a positively oriented tetrahedron, normals outward.
 OUTWARD_FACES = np.array([[1, 2, 3], [0, 3, 2], [0, 1, 3], [0, 2, 1]])
@@ -76,7 +76,7 @@ def boundary_faces(tets: np.ndarray) -> np.ndarray:
 
     Pass the tetrahedra of one tissue, or of a union such as white and grey matter, to get its surface.
     """
-    unpaired = cpu.unpaired_faces(tets, int(tets.max()) + 1)
+    unpaired = unpaired_faces(tets, int(tets.max()) + 1)
     tet, face = np.nonzero(unpaired)
     outer: np.ndarray = tets[tet[:, None], OUTWARD_FACES[face]]
     return outer

@@ -8,7 +8,9 @@ import numpy as np
 
 from femtms.arrays import frozen, sealed
 from femtms.errors import FemtmsError
+from femtms.head.labels import LabelVolume
 from femtms.mesh.enclose import outer_surface
+from femtms.mesh.quality import Quality, quality_of
 from femtms.mesh.surface import Surface, boundary_faces
 from femtms.tissue import is_within, name_of, tag_of
 
@@ -122,6 +124,10 @@ class TetMesh:
     def tissues(self) -> np.ndarray:
         """Sorted tissue numbers that occur in the mesh."""
         return sealed(np.unique(self.tags))
+
+    def quality(self, labels: LabelVolume | None = None) -> Quality:
+        """Shapes, topology, volumes and interfaces of the mesh, compared with the labels where they are given."""
+        return quality_of(self.nodes, self.tets, self.tags, labels)
 
     def __repr__(self) -> str:
         names = ", ".join(name_of(t) for t in self.tissues[:6]) + (", …" if len(self.tissues) > 6 else "")

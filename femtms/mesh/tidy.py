@@ -3,35 +3,14 @@
 import numba
 import numpy as np
 
+from femtms.kernels.cpu import incidence
+from femtms.kernels.faces import face_neighbours
 from femtms.kernels.jit import njit
-from femtms.mesh.edges import incident
-
-OUTSIDE = np.int32(-1)
-
-
-@njit(parallel=True)
-def neighbours(tets, starts, meeting):
-    """The tetrahedron (m,4) behind the face opposite each node; -1 where there is none."""
-    out = np.empty(tets.shape, np.int32)
-    for t in numba.prange(tets.shape[0]):
-        for f in range(4):
-            a, b, c = tets[t, (f + 1) % 4], tets[t, (f + 2) % 4], tets[t, (f + 3) % 4]
-            found = OUTSIDE
-            for p in range(starts[a], starts[a + 1]):
-                u = meeting[p]
-                if u == t:
-                    continue
-                has_b = tets[u, 0] == b or tets[u, 1] == b or tets[u, 2] == b or tets[u, 3] == b
-                if has_b and (tets[u, 0] == c or tets[u, 1] == c or tets[u, 2] == c or tets[u, 3] == c):
-                    found = u
-                    break
-            out[t, f] = found
-    return out
 
 
 @njit(parallel=True)
 def _without_spikes(labels, behind):
-    """Labels (m,) in which a tetrahedron with three neighbours of one other label, and at most one of its own, joins."""
+    """Labels (m,) in which tetrahedra with three neighbours of one other label, and at most one of their own, join it."""
     out = labels.copy()
     for t in numba.prange(labels.size):
         same = 0
@@ -189,9 +168,7 @@ def open_pinches(nodes, tets, labels, behind, starts, meeting, volumes, only_rem
                 ):
                     around[k] = t
                     k += 1
-            flipped += _flip_smallest(
-                around[:k], i, pinched_edge, tets, labels, solid, behind, volumes, only_remove
-            )
+            flipped += _flip_smallest(around[:k], i, pinched_edge, tets, labels, solid, behind, volumes, only_remove)
             continue
         local = np.empty(star.size, np.int64)
         sums = np.empty(star.size)
@@ -224,8 +201,8 @@ def tidied(
     - Where the outer surface touches itself in a node or an edge, the smaller side gives way.
     """
     n = len(x)
-    starts, meeting = incident(tets, n)
-    behind = neighbours(tets, starts, meeting)
+    starts, meeting = incidence(tets, n)
+    behind, _ = face_neighbours(tets, n)
     volumes = signed_volumes(x, tets)
     for _ in range(2):
         labels = _without_spikes(labels, behind)

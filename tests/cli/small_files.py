@@ -17,6 +17,8 @@ NOTES = (
     "too thin",
     "of the rest",
     "brain in air",
+    "turned",
+    "merged",
 )
 
 

@@ -117,8 +117,18 @@ def _in_micrometres(nodes, tets):
     return 1e3 * nodes, [("tetra", tets)], [1, 2]
 
 
-def _inverted(nodes, tets):
-    return nodes, [("tetra", tets[:, [1, 0, 2, 3]])], [1, 2]
+def _pushed_through(nodes, tets):
+    nodes[4] = [5, 5, 5]  # on the near side of the face that both have
+    return nodes, [("tetra", tets)], [1, 2]
+
+
+def _two_tissues_in_one_place(nodes, tets):
+    return nodes, [("tetra", tets[[0, 0]])], [1, 2]
+
+
+def _three_at_a_face(nodes, tets):
+    nodes = np.concatenate([nodes, [[70, 60, 60.0]]])
+    return nodes, [("tetra", np.array([*tets, [1, 5, 2, 3]]))], [1, 2, 2]
 
 
 def _flat(nodes, tets):
@@ -158,7 +168,9 @@ BAD_MESHES = [
     (_second_order, ["linear tetrahedra", "tetra10"]),
     (_in_metres, ["mm", "is it in m?"]),
     (_in_micrometres, ["mm", "µm"]),
-    (_inverted, ["positive volume", "inverted", "2 of 2"]),
+    (_pushed_through, ["overlap", "1 pair", "same side"]),
+    (_two_tissues_in_one_place, ["overlap", "tissue 1", "tissue 2", "(12.5, 12.5, 12.5) mm"]),
+    (_three_at_a_face, ["at most two tetrahedra", "1 belongs", "(16.7, 16.7, 16.7) mm"]),
     (_flat, ["positive volume", "flat", "tet 1"]),
     (_repeated_node, ["positive volume", "flat"]),
     (_air_as_tissue, ["tissue number", "tissue"]),

@@ -57,6 +57,25 @@ def test_info_of_a_mesh_is_the_same_in_every_format(kind, run, files, ball_mesh)
     assert f"{len(ball_mesh.tets):,} tets" in run("info", files[kind]).out
 
 
+def test_check_reports_on_the_mesh_and_how_it_fits_the_labels(run, refused, files, tmp_path):
+    out = tmp_path / "head.msh"
+    report = json_of(run("mesh", files[".nii"], "-o", out, "--size", "8", "--check", "--json"))["quality"]
+    assert report["topology"]["pieces"] == 1
+    assert 0 < report["fit"]["centroids"]["mean"] < 4
+    assert "quality" not in json_of(run("mesh", files[".nii"], "-o", tmp_path / "b.msh", "--size", "8", "--json"))
+
+    alone = json_of(run("info", out, "--check", "--json"))
+    assert (alone["kind"], alone["quality"]["fit"]) == ("mesh", None)
+    assert alone["quality"]["shape"]["radius_ratio"] == pytest.approx(report["shape"]["radius_ratio"])
+    against = json_of(run("info", out, "--against", files[".nii.gz"], "--json"))["quality"]
+    assert against["fit"]["centroids"] == pytest.approx(report["fit"]["centroids"], rel=1e-4)
+    assert "smooth interface" in run("info", out, "--check", "--against", files[".nii"]).out
+    text = run("mesh", "sphere", "-o", tmp_path / "s.msh", "--size", "20", "--check").out
+    assert "radius ratio" in text and "smooth interface" not in text
+    refused("info", files[".nii"], "--check", words=["--check", "mesh files", "LabelVolume"])
+    refused("info", files[".ccd"], "--check", words=["ring.ccd"])
+
+
 def test_info_of_coils_poses_and_the_sphere(run, files):
     assert json_of(run("info", files[".ccd"], "--json")) == {
         "name": "ring",
