@@ -19,7 +19,7 @@ def device(request):
 @pytest.fixture(scope="session")
 def sphere_mesh():
     """Four layers, coarse."""
-    return mesh_head(LayeredSphere(), size_mm=14.0)
+    return mesh_head(LayeredSphere((60, 70, 81, 92)), size_mm=14.0)
 
 
 @pytest.fixture(scope="session")

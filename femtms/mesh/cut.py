@@ -8,10 +8,11 @@ from femtms.mesh.bcc import Lattice
 from femtms.mesh.bisect import bisected
 from femtms.mesh.edges import unique_edges
 from femtms.mesh.label_field import LabelField, indicator, label_at
-from femtms.mesh.snap import snapped
+from femtms.mesh.snap import snapped, where_balanced
 
-_LEAST, _MOST = 0.25, 0.8  # of the way from a snapped node to one of a third label
+_LEAST, _MOST = 0.25, 0.8  # of the way from a node on an interface to one of a third label
 _STEPS = 8
+_PASSES = 3
 UNKNOWN = np.uint8(255)
 
 
@@ -44,22 +45,41 @@ def _label_between(field, x, p, q, s):
 
 
 @njit(parallel=True)
-def _final_cuts(field, x, labels, bits, edges, at):
-    """Where each edge is cut after snapping, as a fraction (e,) from its first node; NaN: not at all."""
-    out = np.full(edges.shape[0], np.nan)
+def _cuts(field, x, labels, bits, edges):
+    """Where each edge (e,2) is cut, as a fraction (e,) from its first node, NaN: not at all; and the two labels there.
+
+    Between two nodes inside different labels the cut is where these balance, or, if a third label is there, where the
+    second one begins: the third's other end is then cut in the next pass.  Between a node on an interface and one
+    inside a label that does not belong to that interface, the cut is where that label begins.
+    """
+    at = np.full(edges.shape[0], np.nan)
+    sides = np.zeros(edges.shape[0], np.int64)
     for e in numba.prange(edges.shape[0]):
         p, q = edges[e, 0], edges[e, 1]
-        if bits[p] == 0 and bits[q] == 0:
-            out[e] = at[e]
-        elif bits[q] == 0 and not (bits[p] >> np.int64(labels[q])) & 1:
-            s = _entry(field, x, p, q, labels[q])
-            if s > _LEAST:
-                out[e] = min(s, _MOST)
-        elif bits[p] == 0 and bits[q] != 0 and not (bits[q] >> np.int64(labels[p])) & 1:
-            s = _entry(field, x, q, p, labels[p])
-            if s > _LEAST:
-                out[e] = 1 - min(s, _MOST)
-    return out
+        if bits[q] != 0:
+            p, q = q, p
+        if bits[q] != 0 or (bits[p] == 0 and labels[p] == labels[q]):
+            continue
+        second = np.int64(labels[q])
+        if bits[p] == 0:
+            first = np.int64(labels[p])
+            s = where_balanced(field, first, second, x[p, 0], x[p, 1], x[p, 2], x[q, 0], x[q, 1], x[q, 2])
+            here = np.int64(_label_between(field, x, p, q, s))
+            if here != first and here != second:
+                s = min(max(_entry(field, x, p, q, labels[q]), _LEAST), 1 - _LEAST)
+                first = here
+        else:
+            if (bits[p] >> second) & 1:
+                continue
+            s = min(_entry(field, x, p, q, labels[q]), _MOST)
+            if s <= _LEAST:
+                continue
+            first = np.int64(0)
+            while not (bits[p] >> first) & 1:
+                first += 1
+        sides[e] = (np.int64(1) << first) | (np.int64(1) << second)
+        at[e] = s if p == edges[e, 0] else 1 - s
+    return at, sides
 
 
 @njit(parallel=True)
@@ -89,12 +109,15 @@ def _labelled(field, x, tets, labels, count):
 
 
 @njit(parallel=True)
-def _mixed(tets, labels):
-    """Mask (m,) of the tetrahedra whose nodes differ in label."""
+def _mixed(tets, labels, bits):
+    """Mask (m,) of the tetrahedra whose nodes are not all inside one label."""
     out = np.empty(tets.shape[0], np.bool_)
     for t in numba.prange(tets.shape[0]):
-        first = labels[tets[t, 0]]
-        out[t] = labels[tets[t, 1]] != first or labels[tets[t, 2]] != first or labels[tets[t, 3]] != first
+        o = tets[t, 0]
+        out[t] = False
+        for i in range(4):
+            n = tets[t, i]
+            out[t] = out[t] or bits[n] != 0 or labels[n] != labels[o]
     return out
 
 
@@ -106,16 +129,20 @@ def cut_at_interfaces(
     labels (n,) are those of the lattice's nodes, count is the number of labels.
     """
     tets = lattice.tets
-    edges, _ = unique_edges(tets[_mixed(tets, labels)], len(labels))
+    edges, _ = unique_edges(tets[_mixed(tets, labels, np.zeros(len(labels), np.int64))], len(labels))
     edges = edges[labels[edges[:, 0]] != labels[edges[:, 1]]]
-    x, bits, at = snapped(field, lattice.nodes, tets, labels, edges)
-
-    cut = _final_cuts(field, x, labels, bits, edges, at)
-    edges, cut = edges[~np.isnan(cut)], cut[~np.isnan(cut)][:, None]
-    a, b = x[edges[:, 0]], x[edges[:, 1]]
-    tets, _ = bisected(tets, len(x), edges, np.linalg.norm(b - a, axis=1))
-
-    node_labels = np.full(len(x) + len(edges), UNKNOWN, np.uint8)
-    node_labels[: len(x)][bits == 0] = labels[bits == 0]
-    x = np.concatenate([x, (1 - cut) * a + cut * b])
-    return x, tets, _labelled(field, x, tets, node_labels, count)
+    x, bits = snapped(field, lattice.nodes, tets, labels, edges)
+    for _ in range(_PASSES):
+        at, sides = _cuts(field, x, labels, bits, edges)
+        chosen = ~np.isnan(at)
+        if not chosen.any():
+            break
+        edges, at = edges[chosen], at[chosen][:, None]
+        a, b = x[edges[:, 0]], x[edges[:, 1]]
+        tets, counts = bisected(tets, len(x), edges, np.linalg.norm(b - a, axis=1))
+        x = np.concatenate([x, (1 - at) * a + at * b])
+        bits = np.concatenate([bits, sides[chosen]])
+        labels = np.concatenate([labels, np.full(len(edges), UNKNOWN)])
+        new = tets[np.repeat(counts > 1, counts)]
+        edges, _ = unique_edges(new[_mixed(new, labels, bits)], len(x))
+    return x, tets, _labelled(field, x, tets, np.where(bits == 0, labels, UNKNOWN), count)

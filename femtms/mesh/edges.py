@@ -58,7 +58,8 @@ def edge_key(a, b):
 
 @njit(inline="always")
 def _slot(key, size):
-    return ((key * np.int64(-7046029254386353131)) >> 20) & (size - 1)
+    # Fibonacci hashing: the high bits of the product depend on all of the key
+    return ((key * np.int64(-7046029254386353131)) >> 40) & (size - 1)
 
 
 @njit

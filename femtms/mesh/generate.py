@@ -69,7 +69,7 @@ def mesh_head(head: LabelVolume | LayeredSphere, size_mm: SizeMM = DEFAULT_SIZE_
         labels, behind, tidying_notes = tidied(x, tets, labels, _CRUMB * sizes.of_label.min() ** 3, names)
         body = body_of(x, tets, labels, behind)
     with timed("optimisation"):
-        x = optimised(field, body)
+        x = optimised(field, body, _voxel_volumes(head, tags) if isinstance(head, LabelVolume) else None)
 
     for note in notes + tidying_notes:
         log.warning("%s: %s", head.name, note)
@@ -77,3 +77,8 @@ def mesh_head(head: LabelVolume | LayeredSphere, size_mm: SizeMM = DEFAULT_SIZE_
         notes = head.notes + notes  # those were logged when they were made
     landmarks = {name: 1e-3 * np.asarray(position) for name, position in head.landmarks.items()}
     return TetMesh(1e-3 * x, body.tets, tags[body.labels], landmarks, notes + tidying_notes, seconds)
+
+
+def _voxel_volumes(head: LabelVolume, tags: np.ndarray) -> np.ndarray:
+    """Volume (l,) in mm³ of the voxels of each tissue number."""
+    return np.array([1e3 * head.voxel_ml * np.count_nonzero(head.data == tag) for tag in tags])

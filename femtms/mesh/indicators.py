@@ -18,7 +18,7 @@ def indicator_volume(labels: LabelVolume) -> tuple[np.ndarray, np.ndarray, np.nd
     resolution stays that of the labels: resampling them was seen to make false contacts between tissues.
     """
     sigma = np.maximum(SMOOTHING_MM / labels.voxel_mm, 0.5)
-    pad = int(np.ceil(_REACH * sigma.max())) + 1
+    pad = int(np.ceil(2 * _REACH * sigma.max())) + 1
     box = ndimage.find_objects((labels.data > 0).astype(np.uint8))[0]
     data = np.pad(labels.data[box], pad)
     affine = labels.affine.copy()
@@ -34,7 +34,10 @@ def indicator_volume(labels: LabelVolume) -> tuple[np.ndarray, np.ndarray, np.nd
             slice(max(s.start - pad, 0), s.stop + pad) for s in ndimage.find_objects(inside.astype(np.uint8))[0]
         )
         smooth = ndimage.gaussian_filter(inside[around].astype(np.float32), sigma, truncate=_REACH, mode="nearest")
-        np.rint(255 * smooth, out=smooth)
+        b = float(__import__("os").environ.get("BETA", "1"))
+        if b:
+            smooth = (1 + b) * smooth - b * ndimage.gaussian_filter(smooth, sigma, truncate=_REACH, mode="nearest")
+        np.rint(255 * np.clip(smooth, 0, 1), out=smooth)
         indicators[(*around, label)] = smooth
 
     with ThreadPoolExecutor(2) as pool:  # each label writes its own entries

@@ -17,7 +17,7 @@ _FULL = 255.0  # an indicator of 1, in a uint8
 
 
 class LabelField(NamedTuple):
-    """Indicator functions f_l(x) of x in mm; the label at x is the one whose f_l is largest.
+    """Indicator functions f_l(x) of x in mm.  Where air's is above one half there is air, else the largest tissue.
 
     indicators  (nx,ny,nz,l) uint8, 0..255: samples of f_l in the voxels; empty for spheres
     to_voxel    (3,4) from mm to voxel indices
@@ -70,7 +70,11 @@ def _trilinear(f, label, i, j, k):
 
 @njit
 def _balance(f, a, b, i, j, k):
-    """f_a - f_b at voxel coordinates."""
+    """f_a - f_b at voxel coordinates; air is held against all tissue together, f_0 - (1 - f_0)."""
+    if a == 0:
+        return 2 * _trilinear(f, 0, i, j, k) - 1
+    if b == 0:
+        return 1 - 2 * _trilinear(f, 0, i, j, k)
     i, u = _cell(i, f.shape[0])
     j, v = _cell(j, f.shape[1])
     k, w = _cell(k, f.shape[2])
@@ -137,7 +141,7 @@ def indicator(field, label, x, y, z):
 
 @njit
 def label_at(field, x, y, z):
-    """The label at a point in mm: the lowest of those whose f_l is largest."""
+    """The label at a point in mm; the lowest one among equals."""
     best, largest = 0, -1e300
     if field.radii.size:
         r = np.sqrt(x * x + y * y + z * z)
@@ -161,7 +165,9 @@ def label_at(field, x, y, z):
             if inside:
                 return label
             break
-    for label in range(f.shape[3]):
+    if _trilinear(f, 0, i, j, k) > 0.5:
+        return 0
+    for label in range(1, f.shape[3]):
         value = _trilinear(f, label, i, j, k)
         if value > largest:
             best, largest = label, value

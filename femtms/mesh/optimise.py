@@ -11,6 +11,7 @@ from femtms.kernels.cpu import incidence
 from femtms.kernels.jit import njit
 from femtms.mesh.body import Body
 from femtms.mesh.distortion import distortion, links_of, newton_step, star_derivatives, star_energy
+from femtms.mesh.tidy import signed_volumes
 from femtms.mesh.label_field import LabelField, balance, balance_gradient
 
 SWEEPS = 8
@@ -22,6 +23,7 @@ _RESCUES = 4
 _LEVELLED = 3  # sweeps before which the levels of the interfaces are set: more of them roughen the interfaces
 _RELAX = 0.7  # of the correction, each time
 _HIGHEST_LEVEL = 0.5
+_MOST_GROWTH_MM = 0.1
 _STILL_MM = 0.01
 _LONGEST_STEP_MM = 0.5
 
@@ -200,41 +202,74 @@ def _colours(starts, links):
 
 
 @njit(parallel=True)
-def _levels(field, x, triangles, pairs, starts, meeting, bits, level, still):
-    """Lower each two-label node's level by the mean of f_a - f_b over the triangles around it.
-
-    The mean over a triangle is that of the quadratic through its corners and centroid: 1/12 each and 3/4.
-    """
-    means = np.empty(triangles.shape[0])
+def _areas(x, triangles):
+    """Areas (f,) of triangles (f,3)."""
     areas = np.empty(triangles.shape[0])
     for f in numba.prange(triangles.shape[0]):
         o, p, q = triangles[f]
+        ux, uy, uz = x[p, 0] - x[o, 0], x[p, 1] - x[o, 1], x[p, 2] - x[o, 2]
+        vx, vy, vz = x[q, 0] - x[o, 0], x[q, 1] - x[o, 1], x[q, 2] - x[o, 2]
+        nx, ny, nz = uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx
+        areas[f] = 0.5 * np.sqrt(nx * nx + ny * ny + nz * nz)
+    return areas
+
+
+@njit(parallel=True)
+def _mean_balance(field, x, triangles, pairs):
+    """Mean (f,) of f_a - f_b over triangles: that of the quadratic through corners (1/12 each) and centroid (3/4)."""
+    means = np.empty(triangles.shape[0])
+    for f in numba.prange(triangles.shape[0]):
+        o, p, q = triangles[f]
         a, b = pairs[f]
-        mean = 0.75 * balance(
-            field,
-            a,
-            b,
+        cx, cy, cz = (
             (x[o, 0] + x[p, 0] + x[q, 0]) / 3,
             (x[o, 1] + x[p, 1] + x[q, 1]) / 3,
             (x[o, 2] + x[p, 2] + x[q, 2]) / 3,
         )
+        mean = 0.75 * balance(field, a, b, cx, cy, cz)
         for n in (o, p, q):
             mean += balance(field, a, b, x[n, 0], x[n, 1], x[n, 2]) / 12
-        ux, uy, uz = x[p, 0] - x[o, 0], x[p, 1] - x[o, 1], x[p, 2] - x[o, 2]
-        vx, vy, vz = x[q, 0] - x[o, 0], x[q, 1] - x[o, 1], x[q, 2] - x[o, 2]
-        nx, ny, nz = uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx
-        means[f], areas[f] = mean, np.sqrt(nx * nx + ny * ny + nz * nz)
+        means[f] = mean
+    return means
+
+
+@njit(parallel=True)
+def _adjust_levels(field, x, areas, means, starts, meeting, bits, growth, level, still):
+    """Change the level of each two-label node so that the mean of f_a - f_b around it becomes that of the wanted growth.
+
+    growth (l,l) is by how many mm label a shall reach beyond f_a = f_b into label b.
+    """
     for i in numba.prange(starts.size - 1):
-        rest = bits[i] & (bits[i] - 1)
-        if rest == 0 or rest & (rest - 1):
+        a, b, _, count = _lowest_labels(bits[i])
+        if count != 2:
             continue
         total = weight = 0.0
         for p in range(starts[i], starts[i + 1]):
             total += areas[meeting[p]] * means[meeting[p]]
             weight += areas[meeting[p]]
         if weight > 0:
-            level[i] = min(max(level[i] - _RELAX * total / weight, -_HIGHEST_LEVEL), _HIGHEST_LEVEL)
+            g = balance_gradient(field, a, b, x[i, 0], x[i, 1], x[i, 2])
+            steepness = np.sqrt(g[0] * g[0] + g[1] * g[1] + g[2] * g[2])
+            change = _RELAX * (total / weight + growth[a, b] * steepness)
+            level[i] = min(max(level[i] - change, -_HIGHEST_LEVEL), _HIGHEST_LEVEL)
             still[i] = False
+
+
+def _missing_growth(missing: np.ndarray, areas: np.ndarray, pairs: np.ndarray) -> np.ndarray:
+    """Growth (l,l) in mm of each label into each other, that gives the labels their missing (l,) volumes in mm³.
+
+    Of all growths it is the least, weighted by area: growth[a, b] = u_a - u_b with Σ_b area_ab (u_a - u_b) = missing_a
+    and u = 0 in air, which has no volume to keep.
+    """
+    count = len(missing)
+    area = np.zeros((count, count))
+    np.add.at(area, (pairs[:, 0], pairs[:, 1]), areas)
+    area += area.T
+    balance_of_volumes = np.diag(area.sum(axis=1)) - area
+    u = np.zeros(count)
+    u[1:] = np.linalg.lstsq(balance_of_volumes[1:, 1:], missing[1:], rcond=None)[0]
+    growth: np.ndarray = np.clip(u[:, None] - u, -_MOST_GROWTH_MM, _MOST_GROWTH_MM)
+    return growth
 
 
 @njit(parallel=True)
@@ -247,11 +282,11 @@ def distortions(x, tets):
     return out
 
 
-def optimised(field: LabelField, body: Body, sweeps: int = SWEEPS) -> np.ndarray:
+def optimised(field: LabelField, body: Body, volumes: np.ndarray | None = None, sweeps: int = SWEEPS) -> np.ndarray:
     """Nodes (n,3) in mm of a body with better shapes, and with its interfaces where they belong.
 
-    Nodes on interfaces of a voxel head are placed so that the interface is right in the mean over the triangles around
-    each node; nodes on spheres are placed on the sphere.
+    volumes (l,) in mm³ are what the labels' tetrahedra shall add up to: interfaces are then right in the mean over the
+    triangles around each node.  Without them, nodes lie on the interfaces: for spheres, where that is what one expects.
     """
     x, tets, bits = body.x.copy(), body.tets, body.bits
     n = len(x)
@@ -262,10 +297,16 @@ def optimised(field: LabelField, body: Body, sweeps: int = SWEEPS) -> np.ndarray
     by_colour = np.split(order, np.cumsum(np.bincount(colours))[:-1])
     around = incidence(body.triangles, n)
     level = np.zeros(n)
+    growth = np.zeros((64,64)); import os; G=float(os.environ.get('G','0.6'))
     still = np.zeros(n, np.bool_)
     for sweep in range(sweeps):
-        if not field.radii.size and 1 <= sweep <= _LEVELLED:
-            _levels(field, x, body.triangles, body.pairs, *around, bits, level, still)
+        if volumes is not None and 1 <= sweep <= _LEVELLED:
+            areas = _areas(x, body.triangles)
+            if sweep == _LEVELLED:
+                missing = volumes - np.bincount(body.labels, signed_volumes(x, tets), minlength=len(volumes))
+                growth = G * _missing_growth(missing, areas, body.pairs)
+            means = _mean_balance(field, x, body.triangles, body.pairs)
+            _adjust_levels(field, x, areas, means, *around, bits, growth, level, still)
         for nodes in by_colour:
             _move(field, x, nodes, starts, links, bits, level, 2 if sweep < sweeps - _LAST else 4, still)
 

@@ -15,6 +15,7 @@ from femtms.mesh.label_field import LabelField, balance, balance_gradient, label
 from femtms.mesh.snap import crossings
 
 THINNEST = 0.56  # of a tissue's size: edges are refined down to this length where tissue is thin
+FEW = 5e-5  # of the tetrahedra of a voxel head: it is not worth a round to refine no more than these
 FLATTEST = 0.1  # of a tissue's size: an interface may be this far from flat within a tetrahedron
 
 
@@ -204,7 +205,7 @@ def refined_where_needed(lattice: Lattice, field: LabelField, sizes: np.ndarray)
     """
     labels = labels_at(field, lattice.nodes)
     unseen = np.ones(len(lattice.tets), bool)
-    while unseen.any():
+    while True:
         x = lattice.nodes
         rows = np.flatnonzero(unseen)
         rows = rows[longest_edges(lattice.points, lattice.tets[rows]) > (THINNEST * sizes.min() / lattice.unit) ** 2]
@@ -216,6 +217,8 @@ def refined_where_needed(lattice: Lattice, field: LabelField, sizes: np.ndarray)
         thin = (changes >= 2)[of_tet].any(axis=1) | _bends(field, x, labels, tets, edges, of_tet, FLATTEST * size)
         wanted = np.zeros(len(lattice.tets), bool)
         wanted[rows] = longest > np.where(thin, THINNEST, 1.01) * size
+        if wanted.sum() <= (0 if field.radii.size else FEW * len(wanted)):
+            break
         lattice, unseen = refined(lattice, wanted)
         labels = np.concatenate([labels, labels_at(field, lattice.nodes[len(labels) :])])
     return lattice, labels

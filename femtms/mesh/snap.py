@@ -44,7 +44,7 @@ def crossings(field, x, labels, edges):
 
 @njit
 def _snap(x, labels, edges, at, edge_starts, edges_at, tets, tet_starts, tets_at):
-    """Move nodes in the order of their numbers; x and at are changed; the labels of each moved node, as bits."""
+    """Move nodes in the order of their numbers, x is changed; the labels of each moved node, as bits."""
     bits = np.zeros(x.shape[0], np.int64)
     for i in range(x.shape[0]):
         nearest, chosen, there = NEAR, -1, -1
@@ -73,15 +73,14 @@ def _snap(x, labels, edges, at, edge_starts, edges_at, tets, tet_starts, tets_at
 
 def snapped(
     field: LabelField, x: np.ndarray, tets: np.ndarray, labels: np.ndarray, edges: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Nodes (n,3) in mm after snapping, the labels (n,) int64 that each snapped node separates, as bits, and crossings.
+) -> tuple[np.ndarray, np.ndarray]:
+    """Nodes (n,3) in mm after snapping, and the labels (n,) int64 that each snapped node separates, as bits.
 
-    edges (e,2) are those whose ends differ in label; the crossing (e,) is where the label changes along the original
-    edge.  A node goes to its nearest crossing, if that is nearer than NEAR, the other end has not moved, and no
-    tetrahedron around it gets too thin.
+    edges (e,2) are those whose ends differ in label.  A node goes to the nearest place where the labels of an edge
+    balance, if that is nearer than NEAR, the other end has not moved, and no tetrahedron around it gets too thin.
     """
     at = crossings(field, x, labels, edges)
     edge_starts, edges_at = incidence(edges, len(x))
     tet_starts, tets_at = incidence(tets, len(x))
     x = x.copy()
-    return x, _snap(x, labels, edges, at, edge_starts, edges_at, tets, tet_starts, tets_at), at
+    return x, _snap(x, labels, edges, at, edge_starts, edges_at, tets, tet_starts, tets_at)

@@ -10,7 +10,7 @@ from femtms.kernels.jit import njit
 
 @njit(parallel=True)
 def _without_spikes(labels, behind):
-    """Labels (m,) in which tetrahedra with three neighbours of one other label, and at most one of their own, join it."""
+    """Labels (m,) in which tetrahedra with three neighbours of another label, and at most one of their own, join it."""
     out = labels.copy()
     for t in numba.prange(labels.size):
         same = 0

@@ -1,6 +1,6 @@
 """How tetrahedra hang together: what a finite-element mesh must not have, counted."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import chain
 
 import numpy as np
@@ -37,6 +37,11 @@ class Topology:
     hanging_nodes: int
     non_manifold_edges: int
     non_manifold_nodes: int
+
+    @property
+    def faults(self) -> dict[str, int]:
+        """Those of the counts, pieces aside, that are not zero."""
+        return {name: count for name, count in asdict(self).items() if name != "pieces" and count}
 
 
 def topology_of(nodes: np.ndarray, tets: np.ndarray, neighbour: np.ndarray, overfull_faces: int) -> Topology:

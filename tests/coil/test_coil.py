@@ -23,7 +23,7 @@ def rotation(axis, degrees):
 
 @pytest.fixture(scope="module")
 def ball():
-    return mesh_head(LayeredSphere(), size_mm=10.0)
+    return mesh_head(LayeredSphere((60, 70, 81, 92)), size_mm=10.0)
 
 
 def test_potential_of_the_figure_eight_is_that_of_its_turns():

@@ -13,7 +13,7 @@ DATA = Path(__file__).parent / "data"
 
 @pytest.fixture(scope="module")
 def mesh():
-    return mesh_head(LayeredSphere(), size_mm=20.0)
+    return mesh_head(LayeredSphere((60, 70, 81, 92)), size_mm=20.0)
 
 
 FORMATS = [

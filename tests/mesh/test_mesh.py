@@ -1,5 +1,6 @@
-"""Meshes: conforming, positive, and where the labels are."""
+"""Meshes: conforming, positive, well shaped, and where the labels are."""
 
+import numba
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,96 +10,178 @@ from hypothesis.extra.numpy import arrays
 from femtms import FemtmsError, LabelVolume, LayeredSphere, TetMesh, load_head, mesh_head
 from femtms.mesh.angles import dihedral_angles
 from femtms.mesh.locate import rasterised
-from femtms.mesh.surface import boundary_faces, triangle_normals
+from femtms.mesh.surface import boundary_faces
 
 
-def assert_conforming(mesh):
-    """No face belongs to more than two tetrahedra, and the boundary of the boundary is empty."""
-    faces = np.sort(mesh.tets[:, [[1, 2, 3], [0, 2, 3], [0, 1, 3], [0, 1, 2]]].reshape(-1, 3), axis=1)
-    _, counts = np.unique(faces, axis=0, return_counts=True)
-    assert counts.max() <= 2
-    assert len(boundary_faces(mesh.tets)) == (counts == 1).sum()
-    np.testing.assert_allclose(triangle_normals(mesh.nodes, mesh.outer_faces).sum(axis=0), 0, atol=1e-12)
-    edges = np.sort(mesh.outer_faces[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2), axis=1)
-    _, counts = np.unique(edges, axis=0, return_counts=True)
-    assert (counts % 2 == 0).all()
-    # each node is used, each tetrahedron once
-    assert len(np.unique(mesh.tets)) == len(mesh.nodes)
-    assert len(np.unique(np.sort(mesh.tets, axis=1), axis=0)) == len(mesh.tets)
+def assert_sound(mesh):
+    """Conforming, positive, in one piece, each node used, and outside a manifold: by the report's own topology."""
+    topology = mesh.quality().topology
+    assert not topology.faults, topology
+    assert topology.pieces == 1
+    assert mesh.volumes.min() > 0
 
 
-def layered_ball(voxel=3.0, radii=(30, 33, 38, 44), tags=(2, 3, 4, 5)):
-    """A label volume of a layered ball about the origin."""
-    n = int(2 * (radii[-1] + 8) / voxel)
-    affine = np.diag([voxel, voxel, voxel, 1.0])
-    affine[:3, 3] = -voxel * (n - 1) / 2
-    r = np.linalg.norm(np.stack(np.meshgrid(*[np.arange(n)] * 3, indexing="ij"), -1) * voxel + affine[:3, 3], axis=-1)
+def layered_ball(voxel=2.0, radii=(30, 33, 38, 44), tags=(2, 3, 4, 5), turned=None):
+    """A label volume of a layered ball about the origin; turned: a rotation (3,3) of the voxel axes."""
+    voxel = np.broadcast_to(voxel, 3)
+    n = (2 * (radii[-1] + 8) / voxel).astype(int)
+    affine = np.eye(4)
+    affine[:3, :3] = (np.eye(3) if turned is None else turned) @ np.diag(voxel)
+    affine[:3, 3] = -affine[:3, :3] @ (n - 1) / 2
+    index = np.stack(np.meshgrid(*[np.arange(k) for k in n], indexing="ij"), -1)
+    r = np.linalg.norm(index @ affine[:3, :3].T + affine[:3, 3], axis=-1)
     data = np.zeros(r.shape, np.uint8)
     for radius, tag in zip(radii[::-1], tags[::-1]):
         data[r < radius] = tag
     return LabelVolume(data, affine, "ball")
 
 
-def test_lattice_mesh_is_conforming_and_well_shaped():
-    mesh = mesh_head(layered_ball(), size_mm=4.0)
-    assert_conforming(mesh)
-    angles = dihedral_angles(mesh.nodes, mesh.tets)
-    assert angles.min() > 59.9 and angles.max() < 90.1
+def volumes_ml(mesh):
+    return {int(t): 1e6 * mesh.volumes[mesh.tags == t].sum() for t in mesh.tissues}
 
 
-def test_lattice_volumes_converge_to_the_labels():
-    labels = layered_ball(voxel=2.0)
-    errors = []
-    for size in (6.0, 3.0, 1.5):
-        mesh = mesh_head(labels, size)
-        volume = np.bincount(mesh.tags, mesh.volumes, minlength=6)[2:] * 1e6
-        voxels = np.bincount(labels.data.ravel(), minlength=6)[2:] * labels.voxel_ml
-        errors.append(np.abs(volume - voxels).sum() / voxels.sum())
-    assert errors[2] < 0.02 and errors[2] < errors[0]
+TURNED = np.array([[0.8, 0.6, 0], [-0.48, 0.64, 0.6], [0.36, -0.48, 0.8]])
 
 
-def test_size_is_the_lattice_constant():
-    mesh = mesh_head(layered_ball(), size_mm=5.0)
-    np.testing.assert_allclose(mesh.volumes, (5e-3) ** 3 / 12, rtol=1e-9)
-    assert len(np.unique(mesh.volumes.round(15))) == 1
+@pytest.mark.parametrize(
+    "head",
+    [
+        layered_ball(),
+        layered_ball(voxel=(1, 1, 3)),
+        layered_ball(turned=TURNED),
+        layered_ball(turned=np.diag([-1.0, 1, 1])),
+    ],
+    ids=["upright", "1x1x3 mm", "oblique", "flipped"],
+)
+def test_layered_ball_is_sound_well_shaped_and_has_its_volumes(head):
+    mesh = mesh_head(head, 3.0)
+    assert_sound(mesh)
+    angles = dihedral_angles(mesh.nodes, mesh.tets).min(axis=1)
+    assert angles.min() > 8 and np.percentile(angles, 1) > 22
+    of_voxels = {int(t): np.count_nonzero(head.data == t) * head.voxel_ml for t in head.tissues}
+    assert volumes_ml(mesh) == pytest.approx(of_voxels, rel=0.015)
+    fit = mesh.quality(head).fit
+    assert fit.centroids.mean < 0.07 and fit.centroids.p95 < 0.22
 
 
 def test_mesh_does_not_depend_on_the_number_of_threads():
-    import numba
-
     before = numba.get_num_threads()
     meshes = []
     for threads in (1, before):
         numba.set_num_threads(threads)
-        meshes.append(mesh_head(layered_ball(), 5.0))
+        meshes.append(mesh_head(layered_ball(), {"gm": 3.0, "other": 6.0}))
     np.testing.assert_array_equal(meshes[0].nodes, meshes[1].nodes)
     np.testing.assert_array_equal(meshes[0].tets, meshes[1].tets)
     np.testing.assert_array_equal(meshes[0].tags, meshes[1].tags)
 
 
-@settings(max_examples=25, deadline=None)
-@given(arrays(np.uint8, (5, 6, 4), elements=st.integers(0, 4)))
-def test_any_labels_give_a_conforming_mesh_or_one_sentence(data):
+def test_a_head_comes_out_in_ras_with_the_right_side_right():
+    """The same head stored in other voxel orders and directions gives the same tissues in the same places."""
+    data = np.zeros((30, 26, 22), np.uint8)
+    data[3:27, 3:23, 3:19] = 5
+    data[18:24, 5:10, 6:12] = 2  # on the right (+x), behind and below
+    affine = np.diag([2.0, 2.0, 2.0, 1.0])
+    affine[:3, 3] = [-30, -26, -22]
+    expected = np.array([11.0, -11.0, -4.0])  # mm, the middle of the voxels of tissue 2
+    for axes, flips in (((0, 1, 2), (1, 1, 1)), ((1, 2, 0), (-1, 1, -1)), ((2, 0, 1), (-1, -1, -1))):
+        stored = data.transpose(axes)[tuple(slice(None, None, f) for f in flips)]
+        to_mm = np.eye(4)
+        for i, (axis, flip) in enumerate(zip(axes, flips)):
+            to_mm[:3, i] = flip * affine[:3, axis]
+            if flip < 0:
+                to_mm[:3, 3] += affine[:3, axis] * (data.shape[axis] - 1)
+        to_mm[:3, 3] += affine[:3, 3]
+        mesh = mesh_head(LabelVolume(stored, to_mm, "block"), 3.0)
+        of_two = mesh.tags == 2
+        centre = np.average(1e3 * mesh.centroids[of_two], axis=0, weights=mesh.volumes[of_two])
+        np.testing.assert_allclose(centre, expected, atol=0.1)
+
+
+# --- any labels whatever -------------------------------------------------------------------------------
+
+fields = st.one_of(
+    arrays(np.uint8, (5, 6, 4), elements=st.integers(0, 4)),
+    arrays(np.uint8, (6, 6, 6), elements=st.sampled_from([0, 0, 0, 2])),  # touching corners and edges
+)
+
+
+@st.composite
+def checkerboards(draw):
+    """Voxels or blocks of two labels in turn; one of them may be air."""
+    size, a, b = draw(st.integers(1, 3)), draw(st.integers(0, 3)), draw(st.integers(1, 4))
+    i, j, k = np.indices((6, 6, 6)) // size
+    return np.where((i + j + k) % 2, a, b).astype(np.uint8)
+
+
+@st.composite
+def sheets(draw):
+    """One voxel thick layers of several tissues, tilted."""
+    normal = np.array(draw(st.tuples(*[st.integers(-2, 2)] * 3)))
+    depth = np.tensordot(np.indices((8, 8, 8)), normal, axes=(0, 0))
+    return (np.abs(depth) % draw(st.integers(2, 5)) + draw(st.integers(0, 1))).astype(np.uint8)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.one_of(fields, checkerboards(), sheets()), st.sampled_from([1.5, 2.5, 4.0]))
+def test_any_labels_give_a_sound_mesh_or_one_sentence(data, size):
     padded = np.pad(data, 2)
     try:
-        mesh = mesh_head(LabelVolume(padded, np.diag([2.0, 3.0, 2.5, 1.0]), "random"), size_mm=2.5)
+        mesh = mesh_head(LabelVolume(padded, np.diag([2.0, 3.0, 2.5, 1.0]), "random"), size)
     except FemtmsError as error:
         assert "random" in str(error)
         return
-    assert_conforming(mesh)
+    assert_sound(mesh)
     assert set(mesh.tissues) <= set(np.unique(data))
 
 
+@settings(max_examples=25, deadline=None)
+@given(arrays(np.uint8, (5, 6, 4), elements=st.integers(1, 5)))
+def test_volumes_of_any_tissues_add_up_to_the_block_that_they_fill(data):
+    mesh = mesh_head(LabelVolume(np.pad(data, 2), np.diag([4.0, 4.0, 4.0, 1.0]), "block"), 2.0)
+    assert_sound(mesh)
+    block_ml = 1e-3 * data.size * 4.0**3
+    assert sum(volumes_ml(mesh).values()) == pytest.approx(block_ml, rel=0.03)  # the block's edges are rounded
+
+
+def test_two_blocks_that_touch_in_an_edge_do_not_make_a_pinched_surface():
+    data = np.zeros((12, 12, 8), np.uint8)
+    data[2:6, 2:6, 2:6] = data[6:10, 6:10, 2:6] = 2
+    data[4:8, 4:8, 2:4] = 3  # what holds them together
+    assert_sound(mesh_head(LabelVolume(data, np.diag([3.0, 3.0, 3.0, 1.0]), "blocks"), 2.5))
+
+
+def test_single_voxel_of_another_tissue_joins_what_is_around_it_and_is_reported():
+    data = np.pad(np.full((12, 12, 12), 5, np.uint8), 3)
+    data[9, 9, 9] = 2
+    mesh = mesh_head(LabelVolume(data, np.diag([1.0, 1.0, 1.0, 1.0]), "speck"), 3.0)
+    assert_sound(mesh)
+    assert 2 in mesh.tissues or any("gm" in note for note in mesh.notes)
+
+
+# --- spheres -------------------------------------------------------------------------------------------
+
+
 @pytest.mark.parametrize("size", [100.0, 30.0, 14.0, 8.0])
-@pytest.mark.parametrize("radii", [(92,), (78, 80, 86, 92), (85, 90, 95), (70, 71, 90), (20, 20.5)])
-def test_ball_mesh_is_conforming_with_its_nodes_on_the_spheres(radii, size):
+@pytest.mark.parametrize("radii", [(92,), (60, 70, 81, 92), (85, 90, 95), (20, 21.5)])
+def test_sphere_has_its_layers_exactly(radii, size):
     head = LayeredSphere(radii, tuple(range(1, len(radii) + 1)))
     mesh = mesh_head(head, size)
-    assert_conforming(mesh)
-    for tag in head.tags:  # the outer boundary of what is inside each layer is its sphere
+    assert_sound(mesh)
+    for tag in head.tags:  # the outer boundary of what is inside each layer is its sphere, and closed
         outer = boundary_faces(mesh.tets[mesh.tags <= tag])
         r = 1e3 * np.linalg.norm(mesh.nodes[np.unique(outer)], axis=1)
-        np.testing.assert_allclose(r, head.radii_mm[tag - 1], rtol=1e-12)
+        np.testing.assert_allclose(r, head.radii_mm[tag - 1], rtol=1e-9)
+        assert len(np.unique(outer)) - len(outer) // 2 == 2  # Euler: nodes - triangles/2, without a hole
+    assert dihedral_angles(mesh.nodes, mesh.tets).min() > 8
+
+
+def test_default_sphere_has_its_thin_layers():
+    head = LayeredSphere()
+    mesh = mesh_head(head, 12.0)
+    exact = 4 / 3 * np.pi * np.diff(np.array(head.radii_mm) ** 3, prepend=0) * 1e-3
+    assert list(volumes_ml(mesh).values()) == pytest.approx(exact, rel=0.02)
+    contacts = mesh.quality().contacts
+    assert set(contacts) == {"gm/csf", "csf/bone", "bone/scalp", "scalp/air"}
 
 
 def test_ball_volume_converges_with_second_order():
@@ -107,21 +190,60 @@ def test_ball_volume_converges_with_second_order():
     assert 0 < missing[1] < missing[0] / 3
 
 
-def test_ball_quality():
-    mesh = mesh_head(LayeredSphere(), 8.0)
-    angles = dihedral_angles(mesh.nodes, mesh.tets)
-    assert angles.min() > 8 and np.percentile(angles.min(axis=1), 1) > 10
+# --- sizes ---------------------------------------------------------------------------------------------
+
+
+def mean_size(mesh, tag):
+    """Lattice constant in mm of tetrahedra of the mean volume of a tissue."""
+    return 1e3 * (12 * mesh.volumes[mesh.tags == tag].mean()) ** (1 / 3)
+
+
+def test_each_tissue_has_its_size():
+    head = layered_ball(radii=(20, 32, 44), tags=(1, 2, 5))
+    even, graded = mesh_head(head, 3.0), mesh_head(head, {"gm": 3.0, "wm": 12.0, "scalp": 7.0})
+    assert_sound(graded)
+    assert mean_size(even, 2) == pytest.approx(mean_size(graded, 2), rel=0.15)
+    assert mean_size(graded, 1) > 1.5 * mean_size(even, 1)
+    assert mean_size(graded, 5) > 1.3 * mean_size(even, 5)
+    assert len(graded.tets) < 0.6 * len(even.tets)
+    angles = dihedral_angles(graded.nodes, graded.tets).min(axis=1)
+    assert angles.min() > 8 and np.percentile(angles, 1) > 20
+
+
+def test_size_of_others_stands_for_tissues_that_are_not_named():
+    head = layered_ball()
+    named = mesh_head(head, {"other": 5.0, "gm": 5.0})
+    plain = mesh_head(head, 5.0)
+    np.testing.assert_array_equal(named.nodes, plain.nodes)
+
+
+@pytest.mark.parametrize("size", [0, -1, np.nan, np.inf, 0.05, {"gm": -1}, {"gm": 0.05}])
+def test_impossible_size_is_refused(size):
+    with pytest.raises(FemtmsError, match="size_mm"):
+        mesh_head(load_head("colin27"), size)
+    with pytest.raises(FemtmsError, match="size_mm"):
+        mesh_head(LayeredSphere(), size)
+
+
+def test_size_of_a_tissue_that_does_not_exist_is_refused():
+    with pytest.raises(FemtmsError, match="gmm"):
+        mesh_head(LayeredSphere(), {"gmm": 2.0})
+
+
+# --- built-in head -------------------------------------------------------------------------------------
 
 
 def test_built_in_head_is_where_it_should_be():
     mesh = mesh_head(load_head("colin27"), size_mm=6.0)
+    assert_sound(mesh)
     eyes = mesh.centroids[mesh.tags == 6]
     assert (eyes[:, 1] > 0.03).all()  # in front
     assert abs(eyes[:, 0].mean()) < 0.005 and eyes[:, 0].min() < -0.02 < 0.02 < eyes[:, 0].max()
     surface = mesh.nodes[np.unique(mesh.outer_faces)]
     for name in ("C3", "CP3", "Cz", "F3", "Oz"):
-        assert np.linalg.norm(surface - mesh.landmarks[name], axis=1).min() < 0.006, name
+        assert np.linalg.norm(surface - mesh.landmarks[name], axis=1).min() < 0.004, name
     assert mesh.landmarks["C3"][0] < 0 < mesh.landmarks["C4"][0]
+    assert set(mesh.seconds) == {"indicators", "lattice", "refinement", "cutting", "tidying", "optimisation"}
 
 
 def tet(**changes):
@@ -158,14 +280,6 @@ def test_one_tetrahedron_is_a_mesh():
 def test_bad_mesh_is_refused(changes, words):
     with pytest.raises(FemtmsError, match=words):
         TetMesh(**tet(**changes))
-
-
-@pytest.mark.parametrize("size", [0, -1, np.nan, np.inf, 0.05])
-def test_impossible_size_is_refused(size):
-    with pytest.raises(FemtmsError, match="size_mm"):
-        mesh_head(load_head("colin27"), size)
-    with pytest.raises(FemtmsError, match="size_mm"):
-        mesh_head(LayeredSphere(), size)
 
 
 @pytest.mark.parametrize("radii,tags", [((), ()), ((5, 3), (1, 2)), ((5,), (1, 2)), ((-1,), (1,)), ((np.nan,), (1,))])

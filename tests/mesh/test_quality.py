@@ -141,7 +141,7 @@ def test_fine_cubes_on_a_coarse_one_hang():
 
 
 def test_face_neighbours_are_those_that_brute_force_finds():
-    mesh = mesh_head(LayeredSphere(), 30.0)
+    mesh = mesh_head(LayeredSphere((60, 70, 81, 92)), 30.0)
     tets = np.random.default_rng(2).permutation(mesh.tets)
     neighbour, overfull = face_neighbours(tets, len(mesh.nodes))
     faces = np.sort(tets[:, [[1, 2, 3], [0, 2, 3], [0, 1, 3], [0, 1, 2]]], axis=2)

@@ -120,7 +120,7 @@ def test_flat_tetrahedron_is_refused():
 
 
 def test_file_is_repaired_on_reading_and_says_so_once(tmp_path, caplog):
-    mesh = mesh_head(LayeredSphere(), 20.0)
+    mesh = mesh_head(LayeredSphere((60, 70, 81, 92)), 20.0)
     tets = mesh.tets.copy()
     tets[::5] = tets[::5][:, [0, 2, 1, 3]]
     nodes = np.concatenate([[[7.0, 8, 9]], 1e3 * mesh.nodes])

@@ -24,7 +24,7 @@ def relative(a, b):
 
 @pytest.fixture(scope="module")
 def small():
-    return mesh_head(LayeredSphere(), size_mm=25.0)
+    return mesh_head(LayeredSphere((60, 70, 81, 92)), size_mm=25.0)
 
 
 def sigma_of(kind, m, rng):
