@@ -35,6 +35,15 @@ def _entry(field, x, p, q, label):
 
 
 @njit
+def _lowest(bits):
+    """The lowest label in a set of bits."""
+    label = 0
+    while not (bits >> label) & 1:
+        label += 1
+    return label
+
+
+@njit
 def _label_between(field, x, p, q, s):
     return label_at(
         field,
@@ -50,7 +59,8 @@ def _cuts(field, x, labels, bits, edges):
 
     Between two nodes inside different labels the cut is where these balance, or, if a third label is there, where the
     second one begins: the third's other end is then cut in the next pass.  Between a node on an interface and one
-    inside a label that does not belong to that interface, the cut is where that label begins.
+    inside a label that does not belong to that interface, the cut is where that label begins; and between nodes on
+    interfaces without a common label, where the label changes on the way.
     """
     at = np.full(edges.shape[0], np.nan)
     sides = np.zeros(edges.shape[0], np.int64)
@@ -58,25 +68,30 @@ def _cuts(field, x, labels, bits, edges):
         p, q = edges[e, 0], edges[e, 1]
         if bits[q] != 0:
             p, q = q, p
-        if bits[q] != 0 or (bits[p] == 0 and labels[p] == labels[q]):
-            continue
-        second = np.int64(labels[q])
         if bits[p] == 0:
-            first = np.int64(labels[p])
+            first, second = np.int64(labels[p]), np.int64(labels[q])
+            if first == second:
+                continue
             s = where_balanced(field, first, second, x[p, 0], x[p, 1], x[p, 2], x[q, 0], x[q, 1], x[q, 2])
             here = np.int64(_label_between(field, x, p, q, s))
             if here != first and here != second:
-                s = min(max(_entry(field, x, p, q, labels[q]), _LEAST), 1 - _LEAST)
-                first = here
-        else:
+                first, s = here, min(max(_entry(field, x, p, q, second), _LEAST), _MOST)
+        elif bits[q] == 0:
+            second = np.int64(labels[q])
             if (bits[p] >> second) & 1:
                 continue
-            s = min(_entry(field, x, p, q, labels[q]), _MOST)
+            s = min(_entry(field, x, p, q, second), _MOST)
             if s <= _LEAST:
                 continue
-            first = np.int64(0)
-            while not (bits[p] >> first) & 1:
-                first += 1
+            first = np.int64(_lowest(bits[p]))
+        else:
+            if bits[p] & bits[q]:
+                continue
+            first = np.int64(_label_between(field, x, p, q, _LEAST))
+            second = np.int64(_label_between(field, x, p, q, 1 - _LEAST))
+            if first == second:
+                continue
+            s = min(max(_entry(field, x, p, q, second), _LEAST), 1 - _LEAST)
         sides[e] = (np.int64(1) << first) | (np.int64(1) << second)
         at[e] = s if p == edges[e, 0] else 1 - s
     return at, sides

@@ -67,6 +67,11 @@ def mesh_head(head: LabelVolume | LayeredSphere, size_mm: SizeMM = DEFAULT_SIZE_
     with timed("tidying"):
         names = ["air", *(name_of(tag) for tag in tags[1:])]
         labels, behind, tidying_notes = tidied(x, tets, labels, _CRUMB * sizes.of_label.min() ** 3, names)
+        if not labels.any():
+            raise FemtmsError(
+                f"{head.name}: no tissue is large enough for tetrahedra of this size; use a smaller size_mm"
+            )
+        tidying_notes += _lost(tags, labels)
         body = body_of(x, tets, labels, behind)
     with timed("optimisation"):
         x = optimised(field, body, _voxel_volumes(head, tags) if isinstance(head, LabelVolume) else None)
@@ -77,6 +82,14 @@ def mesh_head(head: LabelVolume | LayeredSphere, size_mm: SizeMM = DEFAULT_SIZE_
         notes = head.notes + notes  # those were logged when they were made
     landmarks = {name: 1e-3 * np.asarray(position) for name, position in head.landmarks.items()}
     return TetMesh(1e-3 * x, body.tets, tags[body.labels], landmarks, notes + tidying_notes, seconds)
+
+
+def _lost(tags: np.ndarray, labels: np.ndarray) -> tuple[str, ...]:
+    """A sentence on the tissues of a head that no tetrahedron has."""
+    lost = set(range(len(tags))) - set(np.unique(labels).tolist()) - {0}
+    if not lost:
+        return ()
+    return (f"{', '.join(name_of(tags[label]) for label in sorted(lost))}: too thin or small for this size",)
 
 
 def _voxel_volumes(head: LabelVolume, tags: np.ndarray) -> np.ndarray:

@@ -11,8 +11,8 @@ from femtms.kernels.cpu import incidence
 from femtms.kernels.jit import njit
 from femtms.mesh.body import Body
 from femtms.mesh.distortion import distortion, links_of, newton_step, star_derivatives, star_energy
-from femtms.mesh.tidy import signed_volumes
 from femtms.mesh.label_field import LabelField, balance, balance_gradient
+from femtms.mesh.tidy import signed_volumes
 
 SWEEPS = 8
 _LAST = 3  # sweeps with Σ q⁴
@@ -23,6 +23,7 @@ _RESCUES = 4
 _LEVELLED = 3  # sweeps before which the levels of the interfaces are set: more of them roughen the interfaces
 _RELAX = 0.7  # of the correction, each time
 _HIGHEST_LEVEL = 0.5
+_GIVEN = 0.9  # of the missing volume is given back: all of it was seen to move interfaces more than it is worth
 _MOST_GROWTH_MM = 0.1
 _STILL_MM = 0.01
 _LONGEST_STEP_MM = 0.5
@@ -235,7 +236,7 @@ def _mean_balance(field, x, triangles, pairs):
 
 @njit(parallel=True)
 def _adjust_levels(field, x, areas, means, starts, meeting, bits, growth, level, still):
-    """Change the level of each two-label node so that the mean of f_a - f_b around it becomes that of the wanted growth.
+    """Change the level of two-label nodes so that the mean of f_a - f_b around each becomes that of the wanted growth.
 
     growth (l,l) is by how many mm label a shall reach beyond f_a = f_b into label b.
     """
@@ -297,14 +298,15 @@ def optimised(field: LabelField, body: Body, volumes: np.ndarray | None = None, 
     by_colour = np.split(order, np.cumsum(np.bincount(colours))[:-1])
     around = incidence(body.triangles, n)
     level = np.zeros(n)
-    growth = np.zeros((64,64)); import os; G=float(os.environ.get('G','0.6'))
+    growth = np.zeros((0, 0))
     still = np.zeros(n, np.bool_)
     for sweep in range(sweeps):
         if volumes is not None and 1 <= sweep <= _LEVELLED:
             areas = _areas(x, body.triangles)
+            growth = np.zeros((len(volumes), len(volumes)))
             if sweep == _LEVELLED:
                 missing = volumes - np.bincount(body.labels, signed_volumes(x, tets), minlength=len(volumes))
-                growth = G * _missing_growth(missing, areas, body.pairs)
+                growth = _missing_growth(_GIVEN * missing, areas, body.pairs)
             means = _mean_balance(field, x, body.triangles, body.pairs)
             _adjust_levels(field, x, areas, means, *around, bits, growth, level, still)
         for nodes in by_colour:

@@ -16,7 +16,7 @@ from femtms.mesh.snap import crossings
 
 THINNEST = 0.56  # of a tissue's size: edges are refined down to this length where tissue is thin
 FEW = 5e-5  # of the tetrahedra of a voxel head: it is not worth a round to refine no more than these
-FLATTEST = 0.1  # of a tissue's size: an interface may be this far from flat within a tetrahedron
+FLATTEST = 0.085  # of a tissue's size: an interface may be this far from flat within a tetrahedron
 
 
 @njit(inline="always")
