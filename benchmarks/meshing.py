@@ -105,7 +105,9 @@ def in_own_process(size, cold=False):
     with tempfile.TemporaryDirectory() as folder:
         environment = os.environ | ({"NUMBA_CACHE_DIR": folder} if cold else {})
         done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=environment)
-    return json.loads(done.stdout)
+    row = json.loads(done.stdout)
+    print(f"{row['size']}: {row['tets']:,} tets in {row['seconds']['total']:.1f} s", file=sys.stderr, flush=True)
+    return row
 
 
 def main():

@@ -342,7 +342,7 @@ def compare(head, meshers, options):
     what = f"a cube of {options.crop:g} mm of {head}" if options.crop and head != "sphere" else head
     print(f"\n{what}: {'×'.join(map(str, labels.data.shape))} voxels; about {options.tets:,} tets\n")
     print("|", " | ".join(HEADING), "|")
-    print("| --- | --- |", "---: | " * (len(HEADING) - 3), "--- |", flush=True)
+    print("| --- | --- |", "---: | " * (len(HEADING) - 3) + "--- |", flush=True)
     result = nearest("femtms", sys.executable, data, options.size, None, options)
     if isinstance(result, str):
         sys.exit(f"femtms: {result}")
