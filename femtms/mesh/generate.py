@@ -66,7 +66,9 @@ def mesh_head(head: LabelVolume | LayeredSphere, size_mm: SizeMM = DEFAULT_SIZE_
         x, tets, labels = cut_at_interfaces(lattice, field, labels, len(tags))
     with timed("tidying"):
         names = ["air", *(name_of(tag) for tag in tags[1:])]
-        labels, behind, tidying_notes = tidied(x, tets, labels, _CRUMB * sizes.of_label.min() ** 3, names)
+        crumb_mm3 = _CRUMB * sizes.of_label.min() ** 3
+        voxel_mm3 = 1e3 * head.voxel_ml if isinstance(head, LabelVolume) else 0.0
+        labels, behind, tidying_notes = tidied(x, tets, labels, crumb_mm3, voxel_mm3, names)
         if not labels.any():
             raise FemtmsError(
                 f"{head.name}: no tissue is large enough for tetrahedra of this size; use a smaller size_mm"

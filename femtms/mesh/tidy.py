@@ -191,12 +191,13 @@ def _bordering(count, piece, small, labels, behind, votes_of):
 
 
 def tidied(
-    x: np.ndarray, tets: np.ndarray, labels: np.ndarray, smallest_mm3: float, names: list[str]
+    x: np.ndarray, tets: np.ndarray, labels: np.ndarray, smallest_mm3: float, voxel_mm3: float, names: list[str]
 ) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
     """Labels (m,) after tidying, the tetrahedra (m,4) behind each face, and one sentence for each thing dropped.
 
     - A tetrahedron that sticks out of its tissue like a spike joins what is around it.
-    - A piece of a tissue, or an air bubble, of less than smallest_mm3 joins what it borders on most.
+    - A piece of a tissue, or an air bubble, of less than smallest_mm3 joins what it borders on most; this is reported
+      for those that are larger than a voxel, the others being crumbs of the mesh itself.
     - What is not connected with the largest piece of tissue is dropped.
     - Where the outer surface touches itself in a node or an edge, the smaller side gives way.
     """
@@ -206,7 +207,7 @@ def tidied(
     volumes = signed_volumes(x, tets)
     for _ in range(2):
         labels = _without_spikes(labels, behind)
-    labels, notes = _without_crumbs(labels, behind, volumes, smallest_mm3, names)
+    labels, notes = _without_crumbs(labels, behind, volumes, smallest_mm3, voxel_mm3, names)
     loose_mm3, loose = 0.0, 0
     for attempt in range(50):
         piece, count = pieces((labels > 0).astype(np.int32), behind)
@@ -223,13 +224,18 @@ def tidied(
         pinched = np.flatnonzero(outer & candidates).astype(np.int32)
         if not open_pinches(pinched, tets, labels, behind, starts, meeting, volumes, attempt > 20):
             break
-    if loose:
+    if loose_mm3 > voxel_mm3:
         notes += (f"dropped {loose:,} loose piece{'s' if loose > 1 else ''} of tissue ({1e-3 * loose_mm3:.3g} mL)",)
     return labels, behind, notes
 
 
 def _without_crumbs(
-    labels: np.ndarray, behind: np.ndarray, volumes: np.ndarray, smallest_mm3: float, names: list[str]
+    labels: np.ndarray,
+    behind: np.ndarray,
+    volumes: np.ndarray,
+    smallest_mm3: float,
+    voxel_mm3: float,
+    names: list[str],
 ) -> tuple[np.ndarray, tuple[str, ...]]:
     """Labels in which small pieces have joined what they border on most, and a sentence on how many they were."""
     piece, count = pieces(labels.astype(np.int32), behind)
@@ -249,9 +255,11 @@ def _without_crumbs(
     out = np.where(small[piece], target[piece], labels).astype(labels.dtype)
     parts = []
     for label, name in enumerate(names):
-        own = small & (label_of == label)
+        own = small & (label_of == label) & (sizes > voxel_mm3)
         if own.any():
             parts.append(f"{int(own.sum()):,} of {name} ({1e-3 * sizes[own].sum():.2g} mL)")
+    if not parts:
+        return out, ()
     return out, (f"pieces below {1e-3 * smallest_mm3:.2g} mL joined their surroundings: {', '.join(parts)}",)
 
 

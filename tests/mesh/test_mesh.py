@@ -196,19 +196,20 @@ def test_ball_volume_converges_with_second_order():
 # --- sizes ---------------------------------------------------------------------------------------------
 
 
-def mean_size(mesh, tag):
-    """Lattice constant in mm of tetrahedra of the mean volume of a tissue."""
-    return 1e3 * (12 * mesh.volumes[mesh.tags == tag].mean()) ** (1 / 3)
+def size_between(mesh, low, high):
+    """Lattice constant in mm of the median tetrahedron between two distances in mm from the centre."""
+    r = 1e3 * np.linalg.norm(mesh.centroids, axis=1)
+    return 1e3 * (12 * np.median(mesh.volumes[(r > low) & (r < high)])) ** (1 / 3)
 
 
 def test_each_tissue_has_its_size():
-    head = layered_ball(radii=(40, 48, 70), tags=(1, 2, 5), voxel=2.0)
+    head = layered_ball(radii=(40, 48, 72), tags=(1, 2, 5), voxel=2.0)
     even, graded = mesh_head(head, 3.0), mesh_head(head, {"gm": 3.0, "wm": 12.0, "scalp": 7.0})
     assert_sound(graded)
-    assert mean_size(even, 2) == pytest.approx(mean_size(graded, 2), rel=0.25)
-    assert mean_size(graded, 1) > 1.5 * mean_size(even, 1)
-    assert mean_size(graded, 5) > 1.3 * mean_size(even, 5)
-    assert len(graded.tets) < 0.6 * len(even.tets)
+    assert size_between(graded, 41, 47) == pytest.approx(size_between(even, 41, 47), rel=0.2)
+    assert size_between(graded, 0, 25) > 3 * size_between(even, 0, 25)
+    assert size_between(graded, 56, 66) > 1.5 * size_between(even, 56, 66)
+    assert len(graded.tets) < 0.7 * len(even.tets)
     angles = dihedral_angles(graded.nodes, graded.tets).min(axis=1)
     assert angles.min() > 8 and np.percentile(angles, 1) > 20
 

@@ -44,8 +44,9 @@ def test_polygons_are_simple_and_lie_in_their_tetrahedra(ball):
 
 
 def test_cuts_avoid_planes_of_nodes(ball):
-    at = _beside_nodes(ball, 0, 0.0)
-    assert 0 < at < 0.01
+    plane = float(ball.nodes[0, 0])
+    at = _beside_nodes(ball, 0, plane)
+    assert 0 < abs(at - plane) < 0.01
     assert (np.abs(ball.nodes[:, 0] - at) < 1e-6).sum() == 0
     assert _beside_nodes(ball, 0, at) == at
 
