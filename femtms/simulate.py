@@ -20,7 +20,8 @@ from femtms.io.nifti import covering_grid, write_magnitude
 from femtms.io.poses import read_pose
 from femtms.io.results import save_field
 from femtms.io.summary import field_summary, inputs_summary, write_json
-from femtms.mesh.generate import DEFAULT_SIZE_MM, mesh_head
+from femtms.mesh.generate import mesh_head
+from femtms.mesh.sizes import DEFAULT_SIZE_MM, SizeMM
 from femtms.mesh.tetmesh import TetMesh
 from femtms.report.field_picture import draw_field_picture
 from femtms.simulator import Simulator, check_didt, check_rtol
@@ -41,7 +42,7 @@ def simulate(
     towards: Place | None = None,
     gap_mm: float = DEFAULT_GAP_MM,
     matrix: str | Path | None = None,
-    size_mm: float = DEFAULT_SIZE_MM,
+    size_mm: SizeMM = DEFAULT_SIZE_MM,
     labels: Labels | None = None,
     sigma: Mapping[int | str, float] | None = None,
     didt: float = 1e6,
@@ -56,7 +57,7 @@ def simulate(
     coil     built-in name or .ccd file
     at, towards, gap_mm   where the coil is: see `place`; or
     matrix   a file with its 4×4 matrix in mm
-    size_mm  of the tetrahedra, for heads that are meshed here
+    size_mm  of the tetrahedra, or tissue -> size, for heads that are meshed here: see `mesh_head`
     labels   which tissue each label of a label volume is: see `read_labels`
     sigma    {tissue number or name: S/m} in place of the built-in values
     didt     rate of change of the current, A/s
@@ -101,8 +102,8 @@ def simulate(
                 f"{source.name}: a head must have several tissues; it has only {name_of(source.tissues[0])} (a mask?); "
                 f"for a head of one compartment make the mesh first (femtms mesh)"
             )
-    with timed("mesh", "meshing"):
-        mesh = source if isinstance(source, TetMesh) else mesh_head(source, size_mm)
+    with timed("mesh", "mesh"):
+        mesh = source if isinstance(source, TetMesh) else mesh_head(source, size_mm, stage)
     with timed("place", "placing the coil"):
         if the_pose is None:
             assert at is not None and towards is not None

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from femtms.cli.parse import parse_place, parse_radii, parse_sigma
+from femtms.cli.parse import parse_place, parse_radii, parse_sigma, parse_size
 from femtms.cli.progress import stages
 from femtms.errors import FemtmsError
 
@@ -34,7 +34,9 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no n
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace a result that is there already.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 Check = Annotated[bool, typer.Option("--check", help="Report on the quality of the mesh.")]
-Size = Annotated[float, typer.Option("--size", help="Edge length of the tetrahedra in mm.")]
+Size = Annotated[
+    str, typer.Option("--size", help="Edge length of the tetrahedra in mm: 2.6, or by tissue gm=1.8,csf=1.8,scalp=4.")
+]
 Radii = Annotated[
     str | None,
     typer.Option(
@@ -79,7 +81,7 @@ def simulate(
     matrix: Annotated[
         Path | None, typer.Option("--matrix", help="File with the coil's 4×4 matrix in mm, text or .npy.")
     ] = None,
-    size: Size = 2.2,
+    size: Size = "2.6",
     radii: Radii = None,
     labels: Labels = None,
     sigma: Annotated[
@@ -106,7 +108,7 @@ def simulate(
             towards=parse_place(towards, "--towards"),
             gap_mm=gap,
             matrix=matrix,
-            size_mm=size,
+            size_mm=parse_size(size),
             labels=labels,
             sigma=parse_sigma(sigma or []),
             didt=didt,
@@ -126,7 +128,7 @@ def simulate(
 def mesh(
     head: Head,
     out: Annotated[Path, typer.Option("--out", "-o", help="Mesh to write: .msh or .vtu.")],
-    size: Size = 2.2,
+    size: Size = "2.6",
     radii: Radii = None,
     labels: Labels = None,
     picture: Annotated[
@@ -145,6 +147,7 @@ def mesh(
     from femtms.io.pictures import write_mesh_picture
     from femtms.report.mesh_picture import check_picture_suffix
 
+    sizes = parse_size(size)
     check_mesh_suffix(out)
     check_out_file(out, overwrite)
     if picture is not None:
@@ -158,12 +161,12 @@ def mesh(
         if isinstance(source, TetMesh):
             raise FemtmsError(f"{head}: is a mesh already; give a label volume or a built-in head")
         with stage("meshing"):
-            result = mesh_head(source, size)
+            result = mesh_head(source, sizes, stage)
         with stage("writing the mesh"):
             write_mesh(result, out, overwrite)
         if picture is not None:
             with stage("drawing the mesh"):
-                write_mesh_picture(result, picture, f"{head}, size {size:g} mm", overwrite)
+                write_mesh_picture(result, picture, f"{head}, size {size} mm", overwrite)
         seconds = time.perf_counter() - start
         if check:
             with stage("checking the mesh"):
@@ -174,6 +177,7 @@ def mesh(
         print(json.dumps(report | ({"quality": quality.to_dict()} if check else {}), indent=2))
     elif not quiet:
         print(f"{out}: {result!r}, {seconds:.1f} s" + ("" if picture is None else f"\n{picture}"))
+        print("seconds: " + ", ".join(f"{name} {value:.1f}" for name, value in result.seconds.items()))
         if check:
             print(quality)
 
@@ -183,7 +187,7 @@ def surface(
     head: Head,
     tissue: Annotated[str, typer.Argument(metavar="TISSUE", help="Name or number, with all that is inside it: gm.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Surface to write: .stl, .gii or .vtp, in mm.")],
-    size: Size = 2.2,
+    size: Size = "2.6",
     radii: Radii = None,
     largest: Annotated[bool, typer.Option("--largest", help="Only the largest piece, without loose crumbs.")] = False,
     overwrite: Overwrite = False,
@@ -197,6 +201,7 @@ def surface(
     from femtms.io.surfaces import check_surface_suffix
     from femtms.tissue import tag_of
 
+    sizes = parse_size(size)
     check_surface_suffix(out)
     check_out_file(out, overwrite)
     tag_of(tissue)
@@ -207,7 +212,7 @@ def surface(
             source = load_head(source) if isinstance(source, str) else source
         if not isinstance(source, TetMesh):
             with stage("meshing"):
-                source = mesh_head(source, size)
+                source = mesh_head(source, sizes, stage)
         with stage("finding the surface"):
             result = source.surface(tissue, largest)
         with stage("writing the surface"):
@@ -326,7 +331,9 @@ def _mesh_report(mesh: Any) -> dict[str, Any]:
     from femtms.tissue import name_of
 
     volume_ml = {name_of(t): 1e6 * float(mesh.volumes[mesh.tags == t].sum()) for t in mesh.tissues}
-    return {"nodes": len(mesh.nodes), "tets": len(mesh.tets), "volume_ml": volume_ml, "notes": list(mesh.notes)}
+    report = {"nodes": len(mesh.nodes), "tets": len(mesh.tets), "volume_ml": volume_ml, "notes": list(mesh.notes)}
+    stages = {name: round(value, 3) for name, value in mesh.seconds.items()}
+    return report | ({"stages": stages} if stages else {})
 
 
 def _coil_report(coil: Any) -> dict[str, Any]:

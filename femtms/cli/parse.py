@@ -38,6 +38,28 @@ def parse_sigma(assignments: Sequence[str]) -> dict[int | str, float]:
     return sigma
 
 
+def parse_size(text: str) -> float | dict[str | int, float]:
+    """`2.6` mm for all tissues, or `gm=1.8,csf=1.8,scalp=4`; a number without a tissue is for the others.
+
+    >>> parse_size("2.6"), parse_size("gm=1.8,csf=1.8,4")
+    (2.6, {'gm': 1.8, 'csf': 1.8, 'other': 4.0})
+    """
+    sizes: dict[str | int, float] = {}
+    for part in text.split(","):
+        tissue, equals, value = part.rpartition("=")
+        tissue = tissue.strip() if equals else "other"
+        if tissue != "other":
+            tag_of(tissue)  # an unknown name is the better complaint
+        try:
+            size = float(value)
+        except ValueError:
+            raise FemtmsError(f"--size must be mm or TISSUE=mm, such as 2.6 or gm=1.8,scalp=4; got '{part}'") from None
+        if tissue in sizes:
+            raise FemtmsError(f"--size must name each tissue once; got '{text}'")
+        sizes[tissue] = size
+    return sizes["other"] if set(sizes) == {"other"} else sizes
+
+
 def parse_radii(text: str) -> tuple[float, ...]:
     """`78,80,86,92` as numbers in mm."""
     return tuple(_numbers(text, "--radii"))

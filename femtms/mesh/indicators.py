@@ -39,7 +39,7 @@ def indicator_volume(labels: LabelVolume) -> tuple[np.ndarray, np.ndarray, np.nd
         again = ndimage.gaussian_filter(smooth, sigma, truncate=_REACH, mode="nearest")
         smooth += _SHARPENING * (smooth - again)
         np.rint(255 * np.clip(smooth, 0, 1), out=smooth)
-        indicators[(*around, label)] = smooth
+        indicators[..., label][around] = smooth
 
     with ThreadPoolExecutor(2) as pool:  # each label writes its own entries
         list(pool.map(fill, range(len(tags))))

@@ -1,6 +1,7 @@
 """How large the tetrahedra of each tissue are: the finest size times a power of two."""
 
 from collections.abc import Mapping
+from numbers import Real
 from typing import NamedTuple
 
 import numpy as np
@@ -40,6 +41,10 @@ def sizes_of(size_mm: SizeMM, head: LabelVolume | LayeredSphere, tags: np.ndarra
     named = dict(size_mm) if isinstance(size_mm, Mapping) else {OTHER: size_mm}
     other = _checked(named.pop(OTHER, DEFAULT_SIZE_MM))
     of_tag = {tag_of(tissue): _checked(size) for tissue, size in named.items()}
+    absent = sorted(set(of_tag) - set(tags[1:].tolist()))
+    if absent:
+        present = ", ".join(name_of(tag) for tag in tags[1:])
+        raise FemtmsError(f"size_mm must name tissues of '{head.name}' ({present}); got {name_of(absent[0])}")
     wanted = np.array([of_tag.get(int(tag), other) for tag in tags[1:]])
     if isinstance(head, LayeredSphere):
         wanted = np.minimum(wanted, 2 * np.diff(head.radii_mm, prepend=0.0))
@@ -51,7 +56,7 @@ def sizes_of(size_mm: SizeMM, head: LabelVolume | LayeredSphere, tags: np.ndarra
 
 
 def _checked(size: float) -> float:
-    if not (np.isscalar(size) and np.isfinite(size) and size > 0):
+    if not (isinstance(size, Real) and np.isfinite(size) and size > 0):
         raise FemtmsError(f"size_mm must be > 0; got {size}")
     return float(size)
 
