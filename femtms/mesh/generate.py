@@ -25,7 +25,7 @@ from femtms.tissue import name_of
 
 log = logging.getLogger("femtms")
 
-_CRUMB = 0.5  # of the finest size³: smaller pieces of a tissue cannot be meshed well and join their surroundings
+_CRUMB = 0.1  # of the finest size³: smaller pieces of a tissue cannot be meshed well and join their surroundings
 
 
 def mesh_head(head: LabelVolume | LayeredSphere, size_mm: SizeMM = DEFAULT_SIZE_MM, stage: Stage = silent) -> TetMesh:
