@@ -86,13 +86,18 @@ def insert(keys, middle, a, b, node):
 
 
 @njit
+def empty_table(capacity):
+    """A hash table (keys, middle) with room for so many edges."""
+    size = 16
+    while size < 3 * capacity:
+        size *= 2
+    return np.full(size, EMPTY), np.empty(size, np.int32)
+
+
+@njit
 def edge_table(edges, first_node):
     """Hash table (keys, middle) of edges (e,2); the middle of edge i is node first_node + i."""
-    size = 16
-    while size < 3 * edges.shape[0]:
-        size *= 2
-    keys = np.full(size, EMPTY)
-    middle = np.empty(size, np.int32)
+    keys, middle = empty_table(edges.shape[0])
     for i in range(edges.shape[0]):
         insert(keys, middle, edges[i, 0], edges[i, 1], np.int32(first_node + i))
     return keys, middle

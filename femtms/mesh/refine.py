@@ -10,7 +10,7 @@ import numpy as np
 from femtms.kernels.jit import njit
 from femtms.mesh.bcc import Lattice
 from femtms.mesh.bisect import bisected
-from femtms.mesh.edges import EMPTY, edge_key, edge_table, find, insert, unique_edges
+from femtms.mesh.edges import edge_key, empty_table, find, insert, unique_edges
 from femtms.mesh.label_field import LabelField, balance, balance_gradient, label_at, labels_at
 from femtms.mesh.snap import crossings
 
@@ -94,8 +94,7 @@ def _choose(points, tets, rows, touched, latest, wanted, edges, count, keys, mid
             more = np.empty((2 * count + 1024, 2), np.int32)
             more[:count] = edges
             edges = more
-            keys, middle = edge_table(edges, 0)
-            keys[:] = EMPTY
+            keys, middle = empty_table(edges.shape[0])
             for e in range(count):
                 insert(keys, middle, edges[e, 0], edges[e, 1], np.int32(e))
         edges[count, 0], edges[count, 1] = a, b
@@ -112,7 +111,7 @@ def _edges_to_cut(points: np.ndarray, tets: np.ndarray, wanted: np.ndarray) -> n
     """
     touched = np.zeros(len(points), np.int32)
     edges = np.empty((0, 2), np.int32)
-    keys, middle = edge_table(edges, 0)
+    keys, middle = empty_table(0)
     count, latest = 0, 1
     rows = np.flatnonzero(wanted)
     while len(rows):

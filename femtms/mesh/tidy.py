@@ -7,6 +7,9 @@ from femtms.kernels.cpu import incidence
 from femtms.kernels.faces import face_neighbours
 from femtms.kernels.jit import njit
 
+_ATTEMPTS = 50
+_FILLING = 4  # attempts in which pinched air may be filled; after that only tissue gives way, so that there is an end
+
 
 @njit(parallel=True)
 def _without_spikes(labels, behind):
@@ -209,24 +212,29 @@ def tidied(
         labels = _without_spikes(labels, behind)
     labels, notes = _without_crumbs(labels, behind, volumes, smallest_mm3, voxel_mm3, names)
     loose_mm3, loose = 0.0, 0
-    for attempt in range(50):
+    for attempt in range(_ATTEMPTS):
+        outer = _touched(tets, labels == 0, n) & _touched(tets, labels > 0, n)
+        surface = np.flatnonzero(outer).astype(np.int32)
+        if open_pinches(surface, tets, labels, behind, starts, meeting, volumes, attempt >= _FILLING):
+            continue
         piece, count = pieces((labels > 0).astype(np.int32), behind)
         sizes = np.bincount(piece[labels > 0], volumes[labels > 0], minlength=count)
         drop = (labels > 0) & (piece != sizes.argmax())
+        if not drop.any():
+            break
         loose += len(np.unique(piece[drop]))
         loose_mm3 += float(volumes[drop].sum())
         labels[drop] = 0
-        air = tets[labels == 0]
-        outer = np.zeros(n, bool)
-        outer[air] = True
-        candidates = np.zeros(n, bool)
-        candidates[tets[labels > 0]] = True
-        pinched = np.flatnonzero(outer & candidates).astype(np.int32)
-        if not open_pinches(pinched, tets, labels, behind, starts, meeting, volumes, attempt > 20):
-            break
     if loose_mm3 > voxel_mm3:
         notes += (f"dropped {loose:,} loose piece{'s' if loose > 1 else ''} of tissue ({1e-3 * loose_mm3:.3g} mL)",)
     return labels, behind, notes
+
+
+def _touched(tets: np.ndarray, chosen: np.ndarray, n: int) -> np.ndarray:
+    """Mask (n,) of the nodes of the chosen (m,) tetrahedra."""
+    mask = np.zeros(n, bool)
+    mask[tets[chosen]] = True
+    return mask
 
 
 def _without_crumbs(
