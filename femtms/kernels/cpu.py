@@ -92,6 +92,19 @@ def incidence(groups, n):
     return starts, rows
 
 
+@_parallel
+def signed_volumes(x, tets):
+    """Volumes (m,) in the cube of the unit of x."""
+    out = np.empty(tets.shape[0])
+    for t in numba.prange(tets.shape[0]):
+        o, a, b, c = tets[t, 0], tets[t, 1], tets[t, 2], tets[t, 3]
+        ax, ay, az = x[a, 0] - x[o, 0], x[a, 1] - x[o, 1], x[a, 2] - x[o, 2]
+        bx, by, bz = x[b, 0] - x[o, 0], x[b, 1] - x[o, 1], x[b, 2] - x[o, 2]
+        cx, cy, cz = x[c, 0] - x[o, 0], x[c, 1] - x[o, 1], x[c, 2] - x[o, 2]
+        out[t] = (ax * (by * cz - bz * cy) + ay * (bz * cx - bx * cz) + az * (bx * cy - by * cx)) / 6
+    return out
+
+
 @njit(inline="always")
 def _volume_gradients(nodes, tet, g):
     """g (4,3) = V·∇λ_a, the inward area vectors / 3 of the faces opposite each node: theory.md (8); returns V."""

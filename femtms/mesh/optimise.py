@@ -7,12 +7,11 @@ Nodes of one colour share no tetrahedron, so they can move at the same time, wha
 import numba
 import numpy as np
 
-from femtms.kernels.cpu import incidence
+from femtms.kernels.cpu import incidence, signed_volumes
 from femtms.kernels.jit import njit
 from femtms.mesh.body import Body
 from femtms.mesh.distortion import distortion, links_of, newton_step, star_derivatives, star_energy
 from femtms.mesh.label_field import LabelField, balance, balance_gradient
-from femtms.mesh.tidy import signed_volumes
 
 SWEEPS = 8
 _LAST = 3  # sweeps with Σ q⁴

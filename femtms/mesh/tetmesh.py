@@ -9,6 +9,7 @@ import numpy as np
 from femtms.arrays import frozen, sealed
 from femtms.errors import FemtmsError
 from femtms.head.labels import LabelVolume
+from femtms.kernels.cpu import signed_volumes
 from femtms.mesh.enclose import outer_surface
 from femtms.mesh.quality import Quality, quality_of
 from femtms.mesh.surface import Surface, boundary_faces
@@ -64,11 +65,13 @@ class TetMesh:
         if self.tets.max() >= n:
             raise FemtmsError(f"tets must index the {n:,} nodes; got indices {self.tets.min()} to {self.tets.max()}")
         # A sliver whose volume is lost in rounding would put infinities into K.
-        smallest = 1e-12 * self.longest_edges**3
-        bad = np.flatnonzero(self.volumes <= smallest)
+        extent = float((self.nodes.max(axis=0) - self.nodes.min(axis=0)).max())
+        bad = np.flatnonzero(self.volumes <= 1e-12 * extent**3)  # few; no edge is longer than the mesh
+        smallest = 1e-12 * self._longest_edges(bad) ** 3
+        bad, smallest = bad[self.volumes[bad] <= smallest], smallest[self.volumes[bad] <= smallest]
         if len(bad):
             first = int(bad[0])
-            kind = "inverted (negative volume)" if self.volumes[first] < -smallest[first] else "flat (zero volume)"
+            kind = "inverted (negative volume)" if self.volumes[first] < -smallest[0] else "flat (zero volume)"
             x, y, z = 1e3 * self.nodes[self.tets[first]].mean(axis=0)
             raise FemtmsError(
                 f"every tetrahedron must have a positive volume; {len(bad):,} of {m:,} have not: "
@@ -78,8 +81,7 @@ class TetMesh:
     @cached_property
     def volumes(self) -> np.ndarray:
         """Signed volumes (m,) in m³: det(x1-x0, x2-x0, x3-x0)/6."""
-        a, b, c = (self.nodes[self.tets[:, i]] - self.nodes[self.tets[:, 0]] for i in (1, 2, 3))
-        return sealed(np.einsum("md,md->m", a, np.cross(b, c)) / 6.0)
+        return sealed(signed_volumes(self.nodes, self.tets))
 
     @cached_property
     def centroids(self) -> np.ndarray:
@@ -115,8 +117,13 @@ class TetMesh:
     @property
     def longest_edges(self) -> np.ndarray:
         """An upper scale of each tetrahedron (m,) in m: the longest of the three edges at its node 0."""
-        x0 = self.nodes[self.tets[:, 0]]
-        edges = [np.einsum("md,md->m", d, d) for d in (self.nodes[self.tets[:, i]] - x0 for i in (1, 2, 3))]
+        return self._longest_edges(slice(None))
+
+    def _longest_edges(self, rows: np.ndarray | slice) -> np.ndarray:
+        """Those of some tetrahedra."""
+        tets = self.tets[rows]
+        x0 = self.nodes[tets[:, 0]]
+        edges = [np.einsum("md,md->m", d, d) for d in (self.nodes[tets[:, i]] - x0 for i in (1, 2, 3))]
         longest: np.ndarray = np.sqrt(np.maximum.reduce(edges))
         return longest
 

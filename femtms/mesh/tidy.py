@@ -3,7 +3,7 @@
 import numba
 import numpy as np
 
-from femtms.kernels.cpu import incidence
+from femtms.kernels.cpu import incidence, signed_volumes
 from femtms.kernels.faces import face_neighbours
 from femtms.kernels.jit import njit
 
@@ -269,16 +269,3 @@ def _without_crumbs(
     if not parts:
         return out, ()
     return out, (f"pieces below {1e-3 * smallest_mm3:.2g} mL joined their surroundings: {', '.join(parts)}",)
-
-
-@njit(parallel=True)
-def signed_volumes(x, tets):
-    """Volumes (m,) in the cube of the unit of x."""
-    out = np.empty(tets.shape[0])
-    for t in numba.prange(tets.shape[0]):
-        o, a, b, c = tets[t, 0], tets[t, 1], tets[t, 2], tets[t, 3]
-        ax, ay, az = x[a, 0] - x[o, 0], x[a, 1] - x[o, 1], x[a, 2] - x[o, 2]
-        bx, by, bz = x[b, 0] - x[o, 0], x[b, 1] - x[o, 1], x[b, 2] - x[o, 2]
-        cx, cy, cz = x[c, 0] - x[o, 0], x[c, 1] - x[o, 1], x[c, 2] - x[o, 2]
-        out[t] = (ax * (by * cz - bz * cy) + ay * (bz * cx - bx * cz) + az * (bx * cy - by * cx)) / 6
-    return out
