@@ -14,7 +14,7 @@ BIN := .venv/bin
 	touch $@
 
 demo: .venv/installed
-	$(BIN)/femtms simulate colin27 --coil figure8-70mm --at C3 --towards CP3 -o demo --overwrite
+	$(BIN)/femtms simulate colin27 --coil figure8-70mm --at C3 --towards CP3 --size 4 -o demo --overwrite
 	@echo "open demo/field.png"
 
 test: .venv/installed-dev

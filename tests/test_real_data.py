@@ -62,9 +62,11 @@ def test_built_in_coil_resembles_the_measured_model_of_its_kind():
     np.testing.assert_allclose(a, b, rtol=0.1)
 
 
-def test_lattice_of_a_real_head_keeps_its_volumes():
+def test_mesh_of_a_real_head_is_sound_well_shaped_and_true_to_its_labels():
     labels = read_labels(external("ants40_labels.nii.gz"))
-    mesh = mesh_head(labels, 3.0)
-    for tag in labels.tissues:
-        volume, voxels = 1e6 * mesh.volumes[mesh.tags == tag].sum(), (labels.data == tag).sum() * labels.voxel_ml
-        assert volume == pytest.approx(voxels, rel=0.06), tag
+    quality = mesh_head(labels).quality(labels)
+    assert quality.topology.pieces == 1 and not quality.topology.faults
+    assert quality.shape.smallest_angle["min"] > 8 and quality.shape.smallest_angle["p1"] > 22
+    assert quality.fit.centroids.mean < 0.07 and quality.fit.centroids.p95 < 0.22
+    assert quality.fit.false_contact_cm2 < 5
+    assert max(abs(percent) for percent in quality.fit.volume_percent.values()) < 1.5
