@@ -188,3 +188,11 @@ def test_mesh_comes_with_its_picture(run, refused, files, tmp_path, monkeypatch)
     monkeypatch.setattr("femtms.load_head", lambda *a: pytest.fail("the work has started"))
     refused(*options, words=["a.png", "exists already"])
     refused(*options[:-1], tmp_path / "a.jpg", words=[".png, .pdf or .svg"])
+
+
+def test_sizes_by_tissue_make_a_coarser_mesh(run, refused, files, tmp_path):
+    def tets(name, size):
+        return json_of(run("mesh", files[".nii"], "-o", tmp_path / name, "--size", size, "--json"))["tets"]
+
+    assert tets("fine.msh", "4") > tets("mixed.msh", "gm=4,8") > tets("coarse.msh", "8")
+    refused("mesh", files[".nii"], "-o", tmp_path / "no.msh", "--size", "eye=2", words=["size_mm", "eye", "gm"])
