@@ -10,10 +10,10 @@ README = Path(__file__).parents[1] / "README.md"
 
 def test_python_example_runs(tmp_path, monkeypatch):
     code = re.search(r"```python\n(.*?)```", README.read_text(), re.DOTALL).group(1)
-    assert "size_mm=2.2" in code
+    assert "size_mm=3.2" in code
     monkeypatch.chdir(tmp_path)
     names = {}
-    exec(code.replace("size_mm=2.2", "size_mm=5.0"), names)  # coarser, to be quick
+    exec(code.replace("size_mm=3.2", "size_mm=5.0"), names)  # coarser, to be quick
     assert names["field"].summary("gm").peak > 0.5
     assert (tmp_path / "out.vtu").exists()
 
