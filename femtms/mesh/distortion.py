@@ -14,12 +14,14 @@ def _minus(x, i, px, py, pz):
 
 
 @njit(inline="always")
-def _cross(a, b):
+def cross(a, b):
+    """a × b of tuples."""
     return a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]
 
 
 @njit(inline="always")
-def _dot(a, b):
+def dot(a, b):
+    """a · b of tuples."""
     return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
 
 
@@ -57,10 +59,10 @@ def distortion(x, link, px, py, pz):
     a = _minus(x, link[0], px, py, pz)
     b = _minus(x, link[1], px, py, pz)
     c = _minus(x, link[2], px, py, pz)
-    v = _dot(a, _cross(b, c))
+    v = dot(a, cross(b, c))
     if not v > _SMALLEST:
         return np.inf
-    s = _dot(a, a) + _dot(b, b) + _dot(c, c) + _apart2(a, b) + _apart2(b, c) + _apart2(c, a)
+    s = dot(a, a) + dot(b, b) + dot(c, c) + _apart2(a, b) + _apart2(b, c) + _apart2(c, a)
     return _REGULAR * s * np.sqrt(s) / v
 
 
@@ -91,9 +93,9 @@ def star_derivatives(x, links, power, px, py, pz):
         a = _minus(x, links[p, 0], px, py, pz)
         b = _minus(x, links[p, 1], px, py, pz)
         c = _minus(x, links[p, 2], px, py, pz)
-        bc, ca, ab = _cross(b, c), _cross(c, a), _cross(a, b)
-        v = max(_dot(a, bc), _SMALLEST)
-        s = _dot(a, a) + _dot(b, b) + _dot(c, c) + _apart2(a, b) + _apart2(b, c) + _apart2(c, a)
+        bc, ca, ab = cross(b, c), cross(c, a), cross(a, b)
+        v = max(dot(a, bc), _SMALLEST)
+        s = dot(a, a) + dot(b, b) + dot(c, c) + _apart2(a, b) + _apart2(b, c) + _apart2(c, a)
         q2 = _REGULAR**2 * s * s * s / (v * v)
         e = power * (q2 if power == 2 else q2 * q2)
         vx, vy, vz = (

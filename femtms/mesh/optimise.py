@@ -10,7 +10,7 @@ import numpy as np
 from femtms.kernels.cpu import incidence, signed_volumes
 from femtms.kernels.jit import njit
 from femtms.mesh.body import Body
-from femtms.mesh.distortion import distortion, links_of, newton_step, star_derivatives, star_energy
+from femtms.mesh.distortion import cross, distortion, dot, links_of, newton_step, star_derivatives, star_energy
 from femtms.mesh.label_field import LabelField, balance, balance_gradient
 
 SWEEPS = 8
@@ -160,9 +160,30 @@ def _interface_move(field, x, i, links, bits, level, power):
     return px, py, pz
 
 
+@njit
+def _closes(x, i, gaps, hinged, rows, qx, qy, qz):
+    """Whether one of the given rows of gaps (g,4) is closed when node i goes to (qx,qy,qz).
+
+    It is when corner d is behind triangle abc. If abc and bad are hinged at ab, d must also be on the same side of ab
+    as c: when they are opened so far that there is no gap any more, d is behind abc too, but on the other side.
+    """
+    for r in rows:
+        a, b, c, d = gaps[r]
+        ax, ay, az = (qx, qy, qz) if a == i else (x[a, 0], x[a, 1], x[a, 2])
+        bx, by, bz = (qx, qy, qz) if b == i else (x[b, 0], x[b, 1], x[b, 2])
+        cx, cy, cz = (qx, qy, qz) if c == i else (x[c, 0], x[c, 1], x[c, 2])
+        dx, dy, dz = (qx, qy, qz) if d == i else (x[d, 0], x[d, 1], x[d, 2])
+        ab = (bx - ax, by - ay, bz - az)
+        ad = (dx - ax, dy - ay, dz - az)
+        normal = cross(ab, (cx - ax, cy - ay, cz - az))
+        if dot(normal, ad) <= 0 and (not hinged[r] or dot(normal, cross(ab, ad)) > 0):
+            return True
+    return False
+
+
 @njit(parallel=True)
-def _move(field, x, nodes, starts, links, bits, level, power, still):
-    """Move the given nodes, which share no tetrahedron."""
+def _move(field, x, nodes, starts, links, bits, level, power, still, gaps, hinged, gap_starts, gap_rows):
+    """Move the given nodes, which share no tetrahedron and no gap."""
     for k in numba.prange(nodes.size):
         i = nodes[k]
         around = links[starts[i] : starts[i + 1]]
@@ -177,14 +198,16 @@ def _move(field, x, nodes, starts, links, bits, level, power, still):
             qx, qy, qz = _interface_move(field, x, i, around, bits[i], level[i], power)
         else:
             qx, qy, qz = _inner_move(x, i, around, power)
+        if _closes(x, i, gaps, hinged, gap_rows[gap_starts[i] : gap_starts[i + 1]], qx, qy, qz):
+            continue
         dx, dy, dz = qx - x[i, 0], qy - x[i, 1], qz - x[i, 2]
         still[i] = dx * dx + dy * dy + dz * dz < _STILL_MM**2
         x[i, 0], x[i, 1], x[i, 2] = qx, qy, qz
 
 
 @njit
-def _colours(starts, links):
-    """A colour (n,) for each node, such that the nodes of a tetrahedron differ: the lowest that is free."""
+def _colours(starts, links, gaps, gap_starts, gap_rows):
+    """A colour (n,) for each node, such that the nodes of a tetrahedron or gap differ: the lowest that is free."""
     n = starts.size - 1
     colours = np.full(n, -1, np.int16)
     taken = np.full(1024, -1, np.int32)
@@ -194,6 +217,10 @@ def _colours(starts, links):
                 c = colours[links[p, k]]
                 if c >= 0:
                     taken[c] = i
+        for p in range(gap_starts[i], gap_starts[i + 1]):
+            for j in gaps[gap_rows[p]]:
+                if colours[j] >= 0:
+                    taken[colours[j]] = i
         c = 0
         while taken[c] == i:
             c += 1
@@ -292,7 +319,8 @@ def optimised(field: LabelField, body: Body, volumes: np.ndarray | None = None, 
     n = len(x)
     starts, meeting = incidence(tets, n)
     links = links_of(tets, starts, meeting)
-    colours = _colours(starts, links)
+    gaps = (body.gaps, body.hinged, *incidence(body.gaps, n))
+    colours = _colours(starts, links, body.gaps, *incidence(body.gaps, n))
     order = np.argsort(colours, kind="stable").astype(np.int32)
     by_colour = np.split(order, np.cumsum(np.bincount(colours))[:-1])
     around = incidence(body.triangles, n)
@@ -309,7 +337,7 @@ def optimised(field: LabelField, body: Body, volumes: np.ndarray | None = None, 
             means = _mean_balance(field, x, body.triangles, body.pairs)
             _adjust_levels(field, x, areas, means, *around, bits, growth, level, still)
         for nodes in by_colour:
-            _move(field, x, nodes, starts, links, bits, level, 2 if sweep < sweeps - _LAST else 4, still)
+            _move(field, x, nodes, starts, links, bits, level, 2 if sweep < sweeps - _LAST else 4, still, *gaps)
 
     free = np.zeros(n, np.int64)
     for _ in range(_RESCUES):
@@ -319,5 +347,5 @@ def optimised(field: LabelField, body: Body, volumes: np.ndarray | None = None, 
             break
         still[:] = False
         for nodes in by_colour:
-            _move(field, x, nodes[bad[nodes]], starts, links, free, level, 4, still)
+            _move(field, x, nodes[bad[nodes]], starts, links, free, level, 4, still, *gaps)
     return x

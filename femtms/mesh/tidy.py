@@ -107,7 +107,9 @@ def _flip_smallest(star, key, other, tets, labels, solid, behind, volumes, only_
         kinds[np.int64(of_solid[c])] += 1
     smallest, chosen = np.inf, -1
     for c in range(count):
-        if kinds[np.int64(of_solid[c])] > 1 and (of_solid[c] or not only_remove) and sums[c] < smallest:
+        # if air may not be filled, a ring of tissue between two pieces of air goes as a whole
+        may_go = of_solid[c] if only_remove else kinds[np.int64(of_solid[c])] > 1
+        if may_go and sums[c] < smallest:
             smallest, chosen = sums[c], c
     flipped = 0
     for s in range(star.size):
