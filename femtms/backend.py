@@ -22,12 +22,14 @@ class Backend:
     xp           numpy or cupy
     kernels      the functions of kernels/cpu.py, or the same names from kernels/cuda.py
     description  for reports, such as "CPU, 2 threads" or "NVIDIA H200"
+    check_every  after how many iterations a solver looks whether it is done: on a GPU a look makes the host wait
     """
 
     name: str
     xp: Any
     kernels: Any
     description: str
+    check_every: int = 1
 
     def synchronise(self) -> None:
         """Wait for the device, so that a clock read next means something."""
@@ -61,7 +63,7 @@ def _cuda_backend() -> tuple[Backend | None, str]:
         name = cupy.cuda.runtime.getDeviceProperties(cupy.cuda.Device().id)["name"].decode()
     except Exception as error:  # CuPy reports a missing driver, a missing GPU and a failed compile by many types
         return None, f"CuPy finds no usable GPU ({' '.join(str(error).split())})"
-    return Backend("cuda", cupy, kernels, name), ""
+    return Backend("cuda", cupy, kernels, name, check_every=4), ""
 
 
 def backend(device: str = "auto") -> Backend:

@@ -40,7 +40,7 @@ class P1:
 
         indptr, indices, values = cpu.stiffness(nodes, tets, sigma, starts, meeting)
         stiffness = sparse.csr_array((values, indices, indptr), shape=(len(nodes), len(nodes)))
-        on_device = backend.xp.asarray
+        on_device = backend.xp.ascontiguousarray
         p1 = cls(
             backend=backend,
             nodes=on_device(nodes),

@@ -2,13 +2,13 @@
 
 Rules that the callers rely on:
 - Each output row is computed by one thread in a fixed order, so results do not depend on the number of threads.
-- `spmm` and `column_dots` treat every column alike, so a column's bits do not depend on its neighbours in the block.
 - No fastmath flag here lets the compiler assume that NaN and infinity do not occur.
 """
 
 import numba
 import numpy as np
 
+from femtms.kernels.blocks import advance, column_dots, narrow, relax, spmm, spmm_add, spmm_dots, turn  # noqa: F401
 from femtms.kernels.jit import njit
 
 # Sums over coil elements may be reordered into vector lanes; NaN and infinity keep their meaning.
@@ -18,7 +18,7 @@ _parallel = njit(parallel=True)
 _parallel_reordered = njit(parallel=True, fastmath=_REORDER)
 
 MU0_OVER_4PI = 1e-7  # T·m/A
-_ROWS = 1024  # rows per task: enough work to hide the scheduling, and the unit of the sums in column_dots
+_ROWS = 1024  # rows per task: enough work to hide the scheduling
 
 
 # --- the coil: A at points ---------------------------------------------------------------------------
@@ -242,54 +242,6 @@ def gradient(nodes, tets, phi):
                     total += phi[tets[t, a]] * g[a, d]
                 result[t, d] = total / volume
     return result
-
-
-# --- linear algebra on blocks of columns ----------------------------------------------------------------
-
-
-@_parallel
-def _spmm(indptr, indices, values, x, y):
-    rows, k = y.shape
-    for task in numba.prange((rows + _ROWS - 1) // _ROWS):
-        for i in range(task * _ROWS, min(rows, (task + 1) * _ROWS)):
-            if k == 1:  # the same sum in the same order, kept in a register
-                total = x.dtype.type(0)
-                for p in range(indptr[i], indptr[i + 1]):
-                    total += values[p] * x[indices[p], 0]
-                y[i, 0] = total
-            else:
-                for q in range(k):
-                    y[i, q] = 0
-                for p in range(indptr[i], indptr[i + 1]):
-                    value, j = values[p], indices[p]
-                    for q in range(k):
-                        y[i, q] += value * x[j, q]
-
-
-def spmm(matrix, x):
-    """Y = A X.  matrix CSR (r,c), x (c,k) C-contiguous of the same dtype -> (r,k)."""
-    y = np.empty((matrix.shape[0], x.shape[1]), x.dtype)
-    _spmm(matrix.indptr, matrix.indices, matrix.data, x, y)
-    return y
-
-
-@_parallel
-def _partial_dots(x, y):
-    n, k = x.shape
-    tasks = (n + _ROWS - 1) // _ROWS
-    partial = np.zeros((tasks, k))
-    for task in numba.prange(tasks):
-        for i in range(task * _ROWS, min(n, (task + 1) * _ROWS)):
-            for q in range(k):
-                partial[task, q] += x[i, q] * y[i, q]
-    return partial
-
-
-def column_dots(x, y):
-    """(k,): the scalar product of each column of x (n,k) with that of y (n,k), summed in one fixed order."""
-    partial = _partial_dots(x, y)
-    # cumsum adds strictly one after the other; sum() would choose an order by the number of columns
-    return np.cumsum(partial, axis=0)[-1]
 
 
 # --- grids -----------------------------------------------------------------------------------------------

@@ -119,39 +119,94 @@ extern "C" __global__ void gradient(
 // --- linear algebra on blocks of columns ---------------------------------------------------------------------
 
 template <typename Real>
-__device__ static void spmm(
-    const int64 rows, const int64 k, const int* indptr, const int* indices, const Real* values, const Real* x, Real* y)
+__device__ static Real row_times(
+    const int* indptr, const int* indices, const Real* values, const Real* x, const int64 k, const int64 i, const int64 q)
 {
-    FOR_EACH(entry, rows * k) {
-        const int64 i = entry / k, q = entry % k;
-        Real total = 0;
-        for (int p = indptr[i]; p < indptr[i + 1]; ++p) total += values[p] * x[indices[p] * k + q];
-        y[entry] = total;
-    }
+    Real total = 0;
+    for (int p = indptr[i]; p < indptr[i + 1]; ++p) total += values[p] * x[indices[p] * k + q];
+    return total;
 }
 
 extern "C" __global__ void spmm_float32(
-    const int64 rows, const int64 k, const int* indptr, const int* indices, const float* v, const float* x, float* y)
+    const int64 rows, const int64 k, const int* indptr, const int* indices, const float* v, const float* x, float* out)
 {
-    spmm<float>(rows, k, indptr, indices, v, x, y);
+    FOR_EACH(entry, rows * k) out[entry] = row_times(indptr, indices, v, x, k, entry / k, entry % k);
 }
 
 extern "C" __global__ void spmm_float64(
-    const int64 rows, const int64 k, const int* indptr, const int* indices, const double* v, const double* x, double* y)
+    const int64 rows, const int64 k, const int* indptr, const int* indices, const double* v, const double* x, double* out)
 {
-    spmm<double>(rows, k, indptr, indices, v, x, y);
+    FOR_EACH(entry, rows * k) out[entry] = row_times(indptr, indices, v, x, k, entry / k, entry % k);
 }
 
-// partial[c,q] = sum over the rows of chunk c; called again with y absent to add up the partial sums
-extern "C" __global__ void partial_dots(
-    const int64 n, const int64 k, const int64 chunk, const double* x, const double* y, double* partial)
+extern "C" __global__ void spmm_add(
+    const int64 rows, const int64 k, const int* indptr, const int* indices, const float* v, const float* x, float* out)
 {
-    const int64 chunks = (n + chunk - 1) / chunk;
+    FOR_EACH(entry, rows * k) out[entry] += row_times(indptr, indices, v, x, k, entry / k, entry % k);
+}
+
+// b, z and out may be the same memory: every thread reads its entry before it writes it
+extern "C" __global__ void relax(
+    const int64 rows, const int64 k, const int* indptr, const int* indices, const float* v, const float wx,
+    const float wb, const float wa, const float wz, const float* x, const float* b, const float* z, float* out)
+{
+    FOR_EACH(entry, rows * k) {
+        const float ax = row_times(indptr, indices, v, x, k, entry / k, entry % k);
+        out[entry] = ((wx * x[entry] + wb * b[entry]) + wa * ax) + wz * z[entry];
+    }
+}
+
+// Sums over the rows of (n,k) arrays go in `chunks` partial sums; rows c, c + chunks, c + 2 chunks ... make chunk c, so
+// that threads side by side read memory side by side.
+
+template <typename Real>
+__device__ static void partial_dots(
+    const int64 n, const int64 k, const int64 chunks, const double* x, const Real* y, double* partial)
+{
     FOR_EACH(entry, chunks * k) {
-        const int64 c = entry / k, q = entry % k;
-        const int64 end = (c + 1) * chunk < n ? (c + 1) * chunk : n;
         double total = 0;
-        for (int64 i = c * chunk; i < end; ++i) total += y ? x[i * k + q] * y[i * k + q] : x[i * k + q];
+        for (int64 at = entry; at < n * k; at += chunks * k) total += y ? x[at] * y[at] : x[at];
         partial[entry] = total;
     }
+}
+
+// called again with y absent to add up the partial sums
+extern "C" __global__ void partial_dots_float64(
+    const int64 n, const int64 k, const int64 chunks, const double* x, const double* y, double* partial)
+{
+    partial_dots(n, k, chunks, x, y, partial);
+}
+
+extern "C" __global__ void partial_dots_float32(
+    const int64 n, const int64 k, const int64 chunks, const double* x, const float* y, double* partial)
+{
+    partial_dots(n, k, chunks, x, y, partial);
+}
+
+extern "C" __global__ void advance(
+    const int64 n, const int64 k, const int64 chunks, const double* alpha, const double* p, const double* ap, double* x,
+    double* r, double* partial)
+{
+    FOR_EACH(entry, chunks * k) {
+        const double a = alpha[entry % k];
+        double total = 0;
+        for (int64 at = entry; at < n * k; at += chunks * k) {
+            x[at] += a * p[at];
+            const double left = r[at] - a * ap[at];
+            r[at] = left;
+            total += left * left;
+        }
+        partial[entry] = total;
+    }
+}
+
+extern "C" __global__ void turn(
+    const int64 n, const int64 k, const double* scale, const double* beta, const float* z, double* p)
+{
+    FOR_EACH(entry, n * k) p[entry] = scale[entry % k] * z[entry] + beta[entry % k] * p[entry];
+}
+
+extern "C" __global__ void narrow(const int64 n, const int64 k, const double* scale, const double* r, float* out)
+{
+    FOR_EACH(entry, n * k) out[entry] = (float)(scale[entry % k] * r[entry]);
 }

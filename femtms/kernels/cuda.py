@@ -6,7 +6,8 @@ import numpy as np
 
 _THREADS = 128
 _MAX_BLOCKS = 65_536
-_CHUNK = 256  # rows that one thread of partial_dots adds up
+_CHUNK = 128  # rows that one thread adds up
+_NULL = np.uint64(0)  # an absent array
 
 
 def source() -> str:
@@ -28,11 +29,12 @@ class CudaKernels:
 
     def _launch(self, name, work, *arguments):
         blocks = min(_MAX_BLOCKS, max(1, -(-work // _THREADS)))
-        # the kernels read C-contiguous arrays and know nothing of strides
-        checked = tuple(self._xp.ascontiguousarray(a) if hasattr(a, "shape") and a.shape else a for a in arguments)
+        for a in arguments:
+            if getattr(a, "shape", ()) and not a.flags.c_contiguous:  # the kernels know nothing of strides
+                raise ValueError(f"{name} takes C-contiguous arrays; got one of {a.shape} with strides {a.strides}")
         if name not in self._functions:
             self._functions[name] = self._module.get_function(name)
-        self._functions[name]((blocks,), (_THREADS,), checked)
+        self._functions[name]((blocks,), (_THREADS,), arguments)
 
     def _potential(self, name, points, positions, vectors):
         # points may come from a caller outside; the kernel would read float32 as garbage
@@ -65,23 +67,59 @@ class CudaKernels:
         self._launch("gradient", m, np.int64(m), nodes, tets, phi, result)
         return result
 
-    def spmm(self, matrix, x):
-        """Y = A X; see cpu.spmm."""
-        rows, k = matrix.shape[0], x.shape[1]
-        y = self._xp.empty((rows, k), x.dtype)
-        arguments = (matrix.indptr, matrix.indices, matrix.data, x, y)
-        self._launch(f"spmm_{np.dtype(x.dtype).name}", rows * k, np.int64(rows), np.int64(k), *arguments)
-        return y
+    def spmm(self, matrix, x, out):
+        """out = A X; see blocks.spmm."""
+        self._multiply(f"spmm_{np.dtype(x.dtype).name}", matrix, x, out)
+
+    def spmm_add(self, matrix, x, out):
+        """out += A X; see blocks.spmm_add."""
+        self._multiply("spmm_add", matrix, x, out)
+
+    def _multiply(self, name, matrix, x, out):
+        rows, k = out.shape
+        self._launch(name, rows * k, np.int64(rows), np.int64(k), *_arrays(matrix), x, out)
+
+    def relax(self, matrix, weights, x, b, z, out):
+        """out = w₀ X + w₁ B + w₂ A X + w₃ Z; see blocks.relax."""
+        rows, k = out.shape
+        numbers = [np.float32(w) for w in weights]
+        self._launch("relax", rows * k, np.int64(rows), np.int64(k), *_arrays(matrix), *numbers, x, b, z, out)
+
+    def spmm_dots(self, matrix, x, out):
+        """out = A X and the scalar products (k,) of the columns of X and A X; see blocks.spmm_dots."""
+        self.spmm(matrix, x, out)
+        return self.column_dots(x, out)
 
     def column_dots(self, x, y):
-        """(k,) scalar products of the columns; see cpu.column_dots."""
-        null = np.uint64(0)
+        """(k,) scalar products of the columns; see blocks.column_dots."""
+        return self._sum(f"partial_dots_{np.dtype(y.dtype).name}", x, y)
+
+    def advance(self, alpha, p, ap, x, r):
+        """x += α p, r -= α Ap, in place; returns r·r (k,); see blocks.advance."""
+        return self._sum("advance", alpha, p, ap, x, r)
+
+    def _sum(self, name, *arrays):
+        """Launch a kernel that makes partial sums over the rows of its last array (n,k), and add these up."""
+        shape = arrays[-1].shape
         while True:
-            n, k = x.shape
+            n, k = shape
             chunks = -(-n // _CHUNK)
             partial = self._xp.empty((chunks, k), np.float64)
-            sizes = (np.int64(n), np.int64(k), np.int64(_CHUNK))
-            self._launch("partial_dots", chunks * k, *sizes, x, null if y is None else y, partial)
+            self._launch(name, chunks * k, np.int64(n), np.int64(k), np.int64(chunks), *arrays, partial)
             if chunks == 1:
                 return partial[0]
-            x, y = partial, None
+            name, arrays, shape = "partial_dots_float64", (partial, _NULL), partial.shape
+
+    def turn(self, scale, beta, z, p):
+        """p = s z + β p, in place; see blocks.turn."""
+        n, k = p.shape
+        self._launch("turn", n * k, np.int64(n), np.int64(k), scale, beta, z, p)
+
+    def narrow(self, scale, r, out):
+        """out float32 = s r; see blocks.narrow."""
+        n, k = r.shape
+        self._launch("narrow", n * k, np.int64(n), np.int64(k), scale, r, out)
+
+
+def _arrays(matrix):
+    return matrix.indptr, matrix.indices, matrix.data

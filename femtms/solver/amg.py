@@ -6,6 +6,7 @@ SIAM J Sci Comput 33:966; Chebyshev smoothing: Adams et al. 2003, J Comput Phys 
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,6 @@ from femtms.backend import Backend
 from femtms.solver.csr import Csr
 
 _COARSEST = 500
-_CHEBYSHEV_DEGREE = 2
 _CHEBYSHEV_SPAN = 20.0  # the smoother damps eigenvalues between largest/20 and largest
 _SAFETY = 1.1  # on the estimate of the largest eigenvalue: too small would amplify
 
@@ -29,6 +29,24 @@ class Level:
     largest: float
     prolongation: Csr | None
     restriction: Csr | None
+
+    @cached_property
+    def chebyshev(self) -> tuple[float, float, float]:
+        """1/θ, ρ₁ρ₀ and 2ρ₁/δ of Saad 2003, Alg. 12.1: the numbers of Chebyshev iteration of degree 2."""
+        smallest = self.largest / _CHEBYSHEV_SPAN
+        theta, delta = 0.5 * (self.largest + smallest), 0.5 * (self.largest - smallest)
+        sigma = theta / delta
+        rho = 1 / (2 * sigma - 1 / sigma)
+        return 1 / theta, rho / sigma, 2 * rho / delta
+
+
+@dataclass(frozen=True, eq=False)
+class Buffers:
+    """What the V-cycle writes to on one level: right-hand side b, solution x and a spare y, (n,k) float32."""
+
+    b: Any
+    x: Any
+    y: Any
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,33 +84,29 @@ class Multigrid:
         inverse = sparse.csr_array(np.linalg.pinv(scaled[-1].toarray(), hermitian=True))
         return cls(backend, tuple(levels), Csr.on(backend, inverse, np.float32))
 
-    def cycle(self, b: Any, depth: int = 0) -> Any:
-        """An approximation (n,k) of the solution for right-hand sides b (n,k) float32."""
-        spmm = self.backend.kernels.spmm
-        level = self.levels[depth]
-        if level.prolongation is None:
-            return spmm(self.coarse_inverse, b)
-        x = self._smoothed(level, None, b)
-        residual = b - spmm(level.matrix, x)
-        x += spmm(level.prolongation, self.cycle(spmm(level.restriction, residual), depth + 1))
-        return self._smoothed(level, x, b)
+    def buffers(self, k: int) -> tuple[Buffers, ...]:
+        """Memory for the V-cycle of k columns."""
+        empty = self.backend.xp.empty
+        return tuple(
+            Buffers(*(empty((level.matrix.shape[0], k), np.float32) for _ in range(3))) for level in self.levels
+        )
 
-    def _smoothed(self, level: Level, x: Any, b: Any) -> Any:
-        """x (n,k) after Chebyshev iteration on a matrix with unit diagonal; Saad 2003, Alg. 12.1."""
-        spmm = self.backend.kernels.spmm
-        smallest = level.largest / _CHEBYSHEV_SPAN
-        theta, delta = 0.5 * (level.largest + smallest), 0.5 * (level.largest - smallest)
-        sigma = theta / delta
-        rho = 1 / sigma
-        residual = b if x is None else b - spmm(level.matrix, x)
-        step = residual * np.float32(1 / theta)
-        x = step.copy() if x is None else x + step
-        for _ in range(_CHEBYSHEV_DEGREE - 1):
-            residual = b - spmm(level.matrix, x)
-            rho_next = 1 / (2 * sigma - rho)
-            step = np.float32(rho_next * rho) * step + np.float32(2 * rho_next / delta) * residual
-            x += step
-            rho = rho_next
+    def cycle(self, buffers: tuple[Buffers, ...], depth: int = 0) -> Any:
+        """An approximation x (n,k) of the solution for the right-hand side b of buffers[depth], in place."""
+        kernels = self.backend.kernels
+        level, b, x, y = self.levels[depth], buffers[depth].b, buffers[depth].x, buffers[depth].y
+        if level.prolongation is None:
+            kernels.spmm(self.coarse_inverse, b, x)
+            return x
+        # Chebyshev iteration of degree 2 on a matrix with unit diagonal (Saad 2003, Alg. 12.1), written as
+        # x₁ = x + b'/θ, x₂ = x₁ + m (x₁ - x) + s (b - A x₁) with the residual b' = b - A x
+        t, m, s = level.chebyshev
+        kernels.relax(level.matrix, (t * (1 + m) + s, 0, -s * t, 0), b, b, b, x)  # the same from x = 0
+        kernels.relax(level.matrix, (0, 1, -1, 0), x, b, b, y)  # the residual
+        kernels.spmm(level.restriction, y, buffers[depth + 1].b)
+        kernels.spmm_add(level.prolongation, self.cycle(buffers, depth + 1), x)
+        kernels.relax(level.matrix, (1, t, -t, 0), x, b, b, y)
+        kernels.relax(level.matrix, (1 + m, s, -s, -m), y, b, x, x)
         return x
 
 

@@ -1,68 +1,89 @@
 """Preconditioned conjugate gradients for a block of right-hand sides, each on its own.
 
-Saad 2003, Iterative Methods for Sparse Linear Systems, Alg. 9.1.  Columns share the products with K but no number:
+Saad 2003, Iterative Methods for Sparse Linear Systems, Alg. 9.1.  Columns share the products with A but no number:
 a column stops by its own residual, and its bits do not depend on which other columns are in the block.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from femtms.backend import Backend, to_host
 from femtms.errors import NotConverged
+from femtms.solver.amg import Multigrid
 from femtms.solver.csr import Csr
 
 
 def pcg(
-    matrix: Csr, b: Any, precondition: Callable[[Any], Any], rtol: float, max_iterations: int, backend: Backend
+    matrix: Csr, b: Any, multigrid: Multigrid, rtol: float, max_iterations: int, backend: Backend
 ) -> tuple[Any, np.ndarray, np.ndarray]:
     """Solution x (n,k), iterations (k,) and relative residuals ‖b - A x‖/‖b‖ (k,), recomputed at the end.
 
-    matrix (n,n) float64, b (n,k) float64; precondition maps (n,k) float32 to (n,k) float32.
+    matrix (n,n) and b (n,k) float64; the preconditioner is one V-cycle of multigrid, in float32.
     Raises NotConverged when a residual is above 2 rtol at the end, or not finite.
     """
-    xp, dots = backend.xp, backend.kernels.column_dots
-
-    def preconditioned(r: Any, norm: Any) -> Any:
-        # scaled to length one, or float32 could underflow near convergence
-        z = precondition((r / norm).astype(np.float32))
-        return z.astype(np.float64) * norm
-
-    norm_b = xp.sqrt(dots(b, b))
+    xp, kernels = backend.xp, backend.kernels
+    norm_b = xp.sqrt(kernels.column_dots(b, b))
     if not bool(xp.isfinite(norm_b).all()):
         raise NotConverged("PCG: the right-hand side is not finite; is a source inside or on the head?")
-    x = xp.zeros_like(b)
-    r, norm_r = b.copy(), norm_b  # step 1
-    active = norm_b > 0  # a zero column is solved by zero
-    norm_b = xp.where(active, norm_b, 1.0)
-    iterations = xp.zeros(b.shape[1], np.int64)
-    z = preconditioned(r, xp.where(active, norm_r, 1.0))
-    p = z.copy()
-    rz = dots(r, z)
-    for _ in range(max_iterations):
-        ap = backend.kernels.spmm(matrix, p)
-        alpha = xp.where(active, rz / xp.where(active, dots(p, ap), 1.0), 0.0)  # step 3; a finished column stands still
-        x += alpha * p  # step 4
-        r -= alpha * ap  # step 5
-        iterations += active
-        norm_r = xp.sqrt(dots(r, r))
-        active &= ~(norm_r <= rtol * norm_b)  # NaN stays active, and fails below
-        if not bool(active.any()):
-            break
-        z = preconditioned(r, xp.where(active, norm_r, 1.0))  # step 6
-        rz_next = dots(r, z)
-        beta = xp.where(active, rz_next / xp.where(active, rz, 1.0), 0.0)  # step 7
-        p = z + beta * p  # step 8
-        rz = rz_next
 
-    r = b - backend.kernels.spmm(matrix, x)
-    residual = to_host(xp.sqrt(dots(r, r)) / norm_b)
+    def ratio(a: Any, b: Any) -> Any:
+        # 0 for a finished column, which then stands still
+        return xp.where(active, a / xp.where(active, b, 1.0), 0.0)
+
+    columns = np.arange(b.shape[1])  # which of the right-hand sides the block still holds
+    solution, iterations_of = None, np.zeros(b.shape[1], np.int64)
+    x, r, p = xp.zeros_like(b), b.copy(), xp.zeros_like(b)  # step 1
+    ap, buffers = xp.empty_like(b), multigrid.buffers(b.shape[1])
+    norm_r, target, rz = norm_b, rtol * norm_b, xp.ones_like(norm_b)
+    active, iterations = norm_b > 0, xp.zeros(b.shape[1], np.int64)  # a zero column is solved by zero
+
+    for iteration in range(max_iterations):
+        # a look at the device's numbers makes the host wait for it: not in every iteration on a GPU
+        if iteration % backend.check_every == 0:
+            going = to_host(active)
+            if not going.any():
+                break
+            if 2 * going.sum() <= len(going):  # standing still costs as much as going on
+                solution = xp.zeros_like(b) if solution is None else solution
+                solution[:, columns], iterations_of[columns] = x, to_host(iterations)
+                columns, chosen = columns[going], xp.asarray(np.flatnonzero(going))
+                x, r, p = (xp.take(a, chosen, axis=1) for a in (x, r, p))
+                norm_r, target, rz, iterations = (a[chosen] for a in (norm_r, target, rz, iterations))
+                active = xp.ones(len(columns), bool)
+                ap, buffers = xp.empty_like(x), multigrid.buffers(len(columns))
+        # scaled to length one, or float32 could underflow near convergence
+        kernels.narrow(ratio(1.0, norm_r), r, buffers[0].b)
+        z = multigrid.cycle(buffers)
+        rz_next = norm_r * kernels.column_dots(r, z)
+        kernels.turn(norm_r, ratio(rz_next, rz), z, p)  # steps 7, 8; p is zero at first
+        rz = rz_next
+        alpha = ratio(rz, kernels.spmm_dots(matrix, p, ap))  # step 3
+        norm_r = xp.sqrt(kernels.advance(alpha, p, ap, x, r))  # steps 4, 5
+        iterations += active
+        active &= ~(norm_r <= target)  # NaN stays active, and fails below
+
+    iterations_of[columns] = to_host(iterations)
+    if solution is None:
+        solution = x
+    else:
+        solution[:, columns] = x
+    residual = to_host(true_residual(matrix, solution, b, backend))
     worst = float(np.max(np.where(np.isfinite(residual), residual, np.inf)))
     # the recursive residual that stops the loop drifts from the true one by rounding only: a factor of 2 is allowed
     if worst > 2 * rtol:
         raise NotConverged(
-            f"PCG: {int(iterations.max())} iterations, residual {worst:.1e} > {rtol:.1e}: are there very "
+            f"PCG: {int(iterations_of.max())} iterations, residual {worst:.1e} > {rtol:.1e}: are there very "
             f"flat tetrahedra, or conductivities that differ by many orders of magnitude?"
         )
-    return x, to_host(iterations), residual
+    return solution, iterations_of, residual
+
+
+def true_residual(matrix: Csr, x: Any, b: Any, backend: Backend) -> Any:
+    """‖b - A x‖/‖b‖ (k,) of each column in float64; 0 where b and x are zero."""
+    xp, dots = backend.xp, backend.kernels.column_dots
+    r = xp.empty_like(b)
+    backend.kernels.spmm(matrix, x, r)
+    xp.subtract(b, r, out=r)
+    norm_b = xp.sqrt(dots(b, b))
+    return xp.sqrt(dots(r, r)) / xp.where(norm_b > 0, norm_b, 1.0)

@@ -39,9 +39,7 @@ class PotentialSolver:
 
     def solve(self, b: Any, rtol: float) -> tuple[Any, np.ndarray, np.ndarray]:
         """φ (n,k) in V, iterations (k,) and relative residuals (k,) of the scaled system, for b (n,k) in A."""
-        y, iterations, residuals = pcg(
-            self.matrix, self.scale * b, self.multigrid.cycle, rtol, MAX_ITERATIONS, self.backend
-        )
+        y, iterations, residuals = pcg(self.matrix, self.scale * b, self.multigrid, rtol, MAX_ITERATIONS, self.backend)
         return self.scale * y, iterations, residuals
 
 

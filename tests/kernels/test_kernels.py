@@ -36,12 +36,23 @@ def kernels(backend):
             def call(*arguments):
                 moved = [backend.xp.asarray(a) if isinstance(a, np.ndarray) else a for a in arguments]
                 result = function(*moved)
+                if "out" in inspect.signature(function).parameters:
+                    for given, now in zip(arguments[:-1], moved[:-1]):
+                        if isinstance(given, np.ndarray) and given is not arguments[-1]:
+                            np.testing.assert_array_equal(to_host(now), given)  # inputs are left alone
+                    out = to_host(moved[-1])
+                    return out if result is None else (out, to_host(result))
                 assert isinstance(result, backend.xp.ndarray)
                 return to_host(result)
 
             return call
 
     return OnHost()
+
+
+def fresh(n, k, dtype=np.float64):
+    """Memory that must be written to."""
+    return np.full((n, k), np.nan, dtype)
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +86,7 @@ def random_sigma(m, components):
         return sigma[:, None].copy(), sigma[:, None, None] * np.eye(3)
     roots = random(m, 3, 3, seed=5)
     tensors = roots @ roots.transpose(0, 2, 1) + 0.1 * np.eye(3)
-    return tensors[:, [0, 0, 0, 1, 1, 2], [0, 1, 2, 1, 2, 2]], tensors
+    return np.ascontiguousarray(tensors[:, [0, 0, 0, 1, 1, 2], [0, 1, 2, 1, 2, 2]]), tensors
 
 
 def hat_gradients(mesh):
@@ -147,20 +158,80 @@ def test_gradient_of_each_tetrahedron(kernels, mesh):
     close(kernels.gradient(mesh.nodes, mesh.tets, phi), expected)
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+PRECISION = {np.float32: 1e-6, np.float64: 1e-14}
+
+
+@pytest.mark.parametrize("dtype", PRECISION)
 @pytest.mark.parametrize("k", [1, 3, 16])
 def test_spmm_is_the_sparse_product(backend, kernels, k, dtype):
     matrix, on_host = random_matrix(backend, 2500, 1300, dtype)
     x = random(1300, k, dtype=dtype)
-    y = kernels.spmm(matrix, x)
+    y = kernels.spmm(matrix, x, fresh(2500, k, dtype))
     assert y.dtype == dtype
-    close(y, on_host @ x.astype(np.float64), 1e-6 if dtype is np.float32 else 1e-14)
+    close(y, on_host @ x.astype(np.float64), PRECISION[dtype])
+
+
+@pytest.mark.parametrize("k", [1, 3, 16])
+def test_spmm_add_adds_the_product(backend, kernels, k):
+    matrix, on_host = random_matrix(backend, 2500, 1300, np.float32)
+    x, y = random(1300, k, dtype=np.float32), random(2500, k, seed=3, dtype=np.float32)
+    expected = y + on_host @ x.astype(np.float64)
+    close(kernels.spmm_add(matrix, x, y), expected, 1e-6)
+
+
+@pytest.mark.parametrize("k", [1, 3, 16])
+def test_spmm_dots_is_the_product_and_its_energy(backend, kernels, k):
+    matrix, on_host = random_matrix(backend, 2500, 2500, np.float64)
+    x = random(2500, k)
+    y, dots = kernels.spmm_dots(matrix, x, fresh(2500, k))
+    close(y, on_host @ x, 1e-14)
+    close(dots, (x * (on_host @ x)).sum(axis=0), 1e-13)
+
+
+@pytest.mark.parametrize("into", ["a fresh array", "b", "z"])
+@pytest.mark.parametrize("k", [1, 3, 16])
+def test_relax_combines_four_terms(backend, kernels, k, into):
+    matrix, on_host = random_matrix(backend, 2500, 2500, np.float32)
+    x, b, z = (random(2500, k, seed=s, dtype=np.float32) for s in (1, 2, 3))
+    w = (0.5, -1.25, 2.0, 0.75)
+    expected = w[0] * x + w[1] * b + w[2] * (on_host @ x.astype(np.float64)) + w[3] * z
+    move = backend.xp.asarray
+    x, b, z = move(x), move(b), move(z)
+    out = {"a fresh array": move(fresh(2500, k, np.float32)), "b": b, "z": z}[into]
+    backend.kernels.relax(matrix, w, x, b, z, out)
+    close(to_host(out), expected, 1e-6)
+
+
+@pytest.mark.parametrize("k", [1, 3, 16])
+def test_a_step_of_conjugate_gradients(backend, k):
+    move = backend.xp.asarray
+    alpha, scale, beta = (random(k, seed=s) for s in (1, 2, 3))
+    p, ap, x, r = (random(5000, k, seed=s) for s in (4, 5, 6, 7))
+    z = random(5000, k, seed=8, dtype=np.float32)
+    p_, ap_, x_, r_ = (move(a.copy()) for a in (p, ap, x, r))
+    rr = backend.kernels.advance(move(alpha), p_, ap_, x_, r_)
+    close(to_host(x_), x + alpha * p, 1e-15)
+    close(to_host(r_), r - alpha * ap, 1e-15)
+    close(to_host(rr), ((r - alpha * ap) ** 2).sum(axis=0), 1e-13)
+    backend.kernels.turn(move(scale), move(beta), move(z), p_)
+    close(to_host(p_), scale * z + beta * p, 1e-15)
+    out = move(fresh(5000, k, np.float32))
+    backend.kernels.narrow(move(scale), r_, out)
+    close(to_host(out), scale * (r - alpha * ap), 1e-7)
+
+
+def test_kernels_refuse_strided_arrays_on_a_gpu(backend):
+    if backend.name == "cpu":
+        pytest.skip("numba reads any strides")
+    with pytest.raises(ValueError, match="takes C-contiguous arrays; got one of"):
+        backend.kernels.column_dots(backend.xp.asarray(random(8, 4))[:, ::2], backend.xp.asarray(random(8, 2)))
 
 
 @pytest.mark.parametrize("n", [1, 2, 255, 256, 257, 1024, 1025, 5000, 70_000])
 @pytest.mark.parametrize("k", [1, 5])
-def test_column_dots_are_scalar_products(kernels, n, k):
-    x, y = random(n, k, seed=10), random(n, k, seed=11)
+@pytest.mark.parametrize("dtype", PRECISION)
+def test_column_dots_are_scalar_products(kernels, n, k, dtype):
+    x, y = random(n, k, seed=10), random(n, k, seed=11, dtype=dtype)
     dots = kernels.column_dots(x, y)
     assert dots.shape == (k,)
     exact = (x.astype(np.longdouble) * y).sum(axis=0)
@@ -170,23 +241,44 @@ def test_column_dots_are_scalar_products(kernels, n, k):
 # --- what the bits may depend on -------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_a_column_of_spmm_does_not_know_its_neighbours(backend, kernels, dtype):
-    matrix, _ = random_matrix(backend, 2500, 1300, dtype)
-    x = random(1300, 16, dtype=dtype)
-    block = kernels.spmm(matrix, x)
-    for q in range(16):
-        np.testing.assert_array_equal(kernels.spmm(matrix, x[:, [q]].copy())[:, 0], block[:, q])
-    np.testing.assert_array_equal(kernels.spmm(matrix, x[:, 2::-1].copy()), block[:, 2::-1])
+def block_results(on, n, k, columns=slice(None)):
+    """Every operation on blocks, for some columns of the same random block of k."""
+    move, kernels = on.xp.asarray, on.kernels
+    results = {}
+
+    def block(seed, dtype=np.float64):
+        return move(np.ascontiguousarray(random(n, k, seed=seed, dtype=dtype)[:, columns]))
+
+    def numbers(seed):
+        return move(np.ascontiguousarray(random(k, seed=seed)[columns]))
+
+    for dtype in PRECISION:
+        matrix, x = random_matrix(on, n, n, dtype)[0], block(1, dtype)
+        results[f"spmm {dtype}"] = out = on.xp.zeros_like(x)
+        kernels.spmm(matrix, x, out)
+        results[f"column_dots {dtype}"] = kernels.column_dots(block(2), x)
+    results["spmm_dots Ax"] = out = on.xp.zeros_like(x)
+    results["spmm_dots"] = kernels.spmm_dots(matrix, x, out)
+    single = [block(s, np.float32) for s in (1, 2, 3, 4)]
+    matrix = random_matrix(on, n, n, np.float32)[0]
+    kernels.relax(matrix, (0.3, -1.7, 0.9, 0.1), *single)
+    kernels.spmm_add(matrix, single[0], single[1])
+    results["relax"], results["spmm_add"] = single[3], single[1]
+    p, ap, x, r = (block(s) for s in (5, 6, 7, 8))
+    results["advance"] = kernels.advance(numbers(1), p, ap, x, r)
+    kernels.turn(numbers(2), numbers(3), single[0], p)
+    results["narrow"] = out = on.xp.zeros_like(single[0])
+    kernels.narrow(numbers(4), r, out)
+    return {name: to_host(a) for name, a in (results | {"x": x, "r": r, "turn": p}).items()}
 
 
-@pytest.mark.parametrize("n", [100, 5000, 70_000])
-def test_a_column_of_dots_does_not_know_its_neighbours(kernels, n):
-    x, y = random(n, 5, seed=10), random(n, 5, seed=11)
-    block = kernels.column_dots(x, y)
-    for q in range(5):
-        assert kernels.column_dots(x[:, [q]].copy(), y[:, [q]].copy())[0] == block[q]
-    np.testing.assert_array_equal(kernels.column_dots(x[:, ::-1].copy(), y[:, ::-1].copy()), block[::-1])
+@pytest.mark.parametrize("n", [100, 5000])
+def test_a_column_does_not_know_its_neighbours(backend, n):
+    together = block_results(backend, n, 6)
+    assert all(np.isfinite(a).all() for a in together.values())
+    for columns in ([0], [3], [5, 1], [4, 3, 2, 0]):
+        for name, apart in block_results(backend, n, 6, columns).items():
+            np.testing.assert_array_equal(apart, together[name][..., columns], err_msg=f"{name}, columns {columns}")
 
 
 def all_results(on, mesh, stars):
@@ -202,12 +294,8 @@ def all_results(on, mesh, stars):
     for components in (1, 6):
         sigma, dadt = move(random_sigma(len(mesh.tets), components)[0]), move(random(len(mesh.tets), 3))
         results[f"load {components}"] = k.load(nodes, tets, sigma, dadt, starts, meeting)
-    for dtype in (np.float32, np.float64):
-        matrix, _ = random_matrix(on, 2500, 1300, dtype)
-        for columns in (1, 3):
-            results[f"spmm {dtype} {columns}"] = k.spmm(matrix, move(random(1300, columns, dtype=dtype)))
-    x, y = move(random(5000, 3)), move(random(5000, 3, seed=1))
-    results["column_dots"] = k.column_dots(x, y)
+    for k in (1, 3):
+        results |= {f"{name} {k}": a for name, a in block_results(on, 2500, k).items()}
     return {name: to_host(a) for name, a in results.items()}
 
 
