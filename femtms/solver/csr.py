@@ -33,3 +33,8 @@ class Csr:
             asarray(matrix.indices.astype(np.int32)),
             asarray(matrix.data.astype(dtype)),
         )
+
+    @property
+    def bytes(self) -> int:
+        """Memory of the three arrays."""
+        return int(self.indptr.nbytes + self.indices.nbytes + self.data.nbytes)

@@ -7,7 +7,8 @@ import numpy as np
 from scipy import sparse
 
 from femtms.backend import Backend
-from femtms.solver.amg import Multigrid, scaled_symmetrically
+from femtms.kernels import coarsen
+from femtms.solver.amg import Multigrid
 from femtms.solver.csr import Csr
 from femtms.solver.pcg import pcg
 
@@ -32,7 +33,7 @@ class PotentialSolver:
         tied = grounded(stiffness, ground)
         diagonal = tied.diagonal()
         scale = 1 / np.sqrt(diagonal)
-        scaled = scaled_symmetrically(tied, scale)
+        scaled = sparse.csr_array((coarsen.scaled_symmetrically(tied, scale), tied.indices, tied.indptr), tied.shape)
         # K has the constants for its null space, so S K S has S^-1 1
         multigrid = Multigrid.build(scaled, np.sqrt(diagonal), backend)
         return cls(backend, Csr.on(backend, scaled, np.float64), backend.xp.asarray(scale[:, None]), multigrid)
@@ -55,6 +56,8 @@ def grounded(stiffness: sparse.csr_array, ground: int | None) -> sparse.csr_arra
     np.minimum.at(first, piece, np.arange(n))
     if ground is not None:
         first[piece[ground]] = ground
-    tie = np.zeros(n)
-    tie[first] = stiffness.diagonal()[first]
-    return sparse.csr_array(stiffness + sparse.diags_array(tie))
+    data = stiffness.data.copy()
+    for node in first:
+        row = slice(stiffness.indptr[node], stiffness.indptr[node + 1])
+        data[row] *= np.where(stiffness.indices[row] == node, 2, 1)
+    return sparse.csr_array((data, stiffness.indices, stiffness.indptr), shape=stiffness.shape)
