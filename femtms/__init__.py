@@ -23,6 +23,7 @@ from femtms.mesh.generate import mesh_head
 from femtms.mesh.surface import Surface
 from femtms.mesh.tetmesh import TetMesh
 from femtms.simulator import Simulator
+from femtms.solver.direct import Direct
 from femtms.tissue import Tissue
 
 __version__ = "0.1.0"
@@ -31,6 +32,7 @@ __all__ = [
     "Coil",
     "Currents",
     "Dipoles",
+    "Direct",
     "FemtmsError",
     "Field",
     "LabelMap",

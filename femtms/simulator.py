@@ -16,10 +16,12 @@ from femtms.errors import FemtmsError
 from femtms.fem.p1 import P1
 from femtms.field.field import Field
 from femtms.mesh.tetmesh import TetMesh
+from femtms.solver.amg import Multigrid
+from femtms.solver.direct import Direct, Factorised
 from femtms.solver.potential import PotentialSolver
 from femtms.stage import Stage, silent
 
-_BLOCK_BYTES = 2**30  # of ∂A/∂t, the largest array that grows with the number of right-hand sides
+_BLOCK_BYTES = 2**31  # of ∂A/∂t, the largest array that grows with the number of right-hand sides
 _LARGEST_BLOCK = 16
 
 
@@ -43,6 +45,7 @@ class Simulator:
     order         of the elements; 1 (linear)
     device        "auto", "cpu" or "cuda"
     rtol          relative residual of the linear system at which a solve has converged
+    solver        None for multigrid, or a Direct() method: see docs/performance.md for when that pays
     ground        node of the mesh whose potential is tied to zero; the field does not depend on it
     stage         called with the name of each long stage, returns a context manager: for progress displays
 
@@ -56,12 +59,15 @@ class Simulator:
         order: int = 1,
         device: str = "auto",
         rtol: float = 1e-6,
+        solver: Direct | None = None,
         ground: int | None = None,
         stage: Stage = silent,
     ) -> None:
         if order != 1:
             raise FemtmsError(f"order must be 1 (linear elements); got {order}")
         check_rtol(rtol)
+        if not isinstance(solver, Direct | None):
+            raise FemtmsError(f"solver must be None (multigrid) or a femtms.Direct; got {solver!r}")
         self.mesh = mesh
         self.rtol = rtol
         self.backend = backend(device)
@@ -79,9 +85,14 @@ class Simulator:
                 if not isinstance(ground, int | np.integer) or not 0 <= ground < len(mesh.nodes):
                     raise FemtmsError(f"ground must be a node, 0 to {len(mesh.nodes) - 1}; got {ground}")
                 ground = int(np.flatnonzero(self._p1.permutation == ground)[0])
-            self._solver = PotentialSolver.build(stiffness, ground, self.backend)
+            self._solver = PotentialSolver.build(stiffness, ground, self.backend, solver)
             self.backend.synchronise()
             self.seconds["setup"] = time.perf_counter() - start
+
+    @property
+    def hierarchy(self) -> Multigrid | Factorised:
+        """What the solver made of K: printed, a table of its levels."""
+        return self._solver.hierarchy
 
     @overload
     def solve(self, coil: Coil, poses: Pose, didt: float = 1e6) -> Field: ...
@@ -132,14 +143,15 @@ class Simulator:
             tick()
         with self._stage("solving"):
             b = xp.stack([p1.load(a) for a in dadt], axis=1)
-            phi, iterations, residuals = self._solver.solve(b, self.rtol)
+            solution = self._solver.solve(b, self.rtol)
             tick()
         seconds = {name: (t1 - t0) / len(poses) for name, t0, t1 in zip(("dadt", "solve"), clock, clock[1:])}
         for i, pose in enumerate(poses):
             start = time.perf_counter()
             # off the device at once: thousands of fields would not fit there
-            E = to_host(p1.field(dadt[i], xp.ascontiguousarray(phi[:, i])))
-            potential = p1.in_mesh_order(phi[:, i])
+            phi = xp.ascontiguousarray(solution.phi[:, i])
+            E = to_host(p1.field(dadt[i], phi))
+            potential = p1.in_mesh_order(phi)
             yield Field(
                 mesh=self.mesh,
                 E=sealed(E),
@@ -147,8 +159,8 @@ class Simulator:
                 coil=coil,
                 pose=pose,
                 didt=didt,
-                iterations=int(iterations[i]),
-                residual=float(residuals[i]),
+                iterations=int(solution.iterations[i]),
+                residual=float(solution.residuals[i]),
                 seconds=seconds | {"gradient": time.perf_counter() - start},
                 device=self.backend.description,
                 sigma=self.sigma,

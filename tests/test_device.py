@@ -217,9 +217,11 @@ def test_columns_that_finish_early_stand_still(simulate, device):
     rng = np.random.default_rng(0)
     rough, smooth = rng.standard_normal(n), np.linspace(-1, 1, n)
     columns = [rough - rough.mean(), np.zeros(n), smooth - smooth.mean(), 1e-30 * rough]
-    block, iterations, _ = solver.solve(xp.asarray(np.stack(columns, axis=1)), 1e-8)
+    block = solver.solve(xp.asarray(np.stack(columns, axis=1)), 1e-8)
+    iterations = block.iterations
     assert len(set(iterations)) > 2 and iterations[1] == 0
     for i, column in enumerate(columns):
-        alone, own, _ = solver.solve(xp.asarray(column[:, None]), 1e-8)
-        assert own[0] == iterations[i]
-        np.testing.assert_array_equal(to_host(alone)[:, 0], to_host(block)[:, i])
+        alone = solver.solve(xp.asarray(column[:, None]), 1e-8)
+        assert alone.iterations[0] == iterations[i]
+        assert alone.residuals[0] == block.residuals[i]
+        np.testing.assert_array_equal(to_host(alone.phi)[:, 0], to_host(block.phi)[:, i])

@@ -17,7 +17,7 @@ from femtms.io.heads import head_provenance
 from femtms.io.label_maps import Labels, label_map_provenance
 from femtms.tissue import name_of
 
-_LIBRARIES = ("femtms", "numpy", "scipy", "numba", "pyamg", "meshio", "nibabel", "matplotlib")
+_LIBRARIES = ("femtms", "numpy", "scipy", "numba", "meshio", "nibabel", "matplotlib")
 
 
 def field_summary(field: Field, rtol: float, seconds: Mapping[str, float]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from femtms.kernels.jit import njit
 _parallel = njit(parallel=True)
 _ROWS = 1024  # rows per task
 
+
 @_parallel
 def _strong(indptr, indices, values, theta, starts, kept, kept_values, fill):
     n = indptr.shape[0] - 1
@@ -222,7 +223,9 @@ def prolongator(matrix, strong, aggregate, near_null, steps):
 
 
 @_parallel
-def _galerkin(r_starts, r_columns, r_values, indptr, indices, values, starts, columns, p, out_starts, out, numbers, fill):
+def _galerkin(
+    r_starts, r_columns, r_values, indptr, indices, values, starts, columns, p, out_starts, out, numbers, fill
+):
     n = r_starts.shape[0] - 1
     tasks = (n + 63) // 64
     for task in numba.prange(tasks):

@@ -61,6 +61,7 @@ class Multigrid:
     backend: Backend
     levels: tuple[Level, ...]
     coarse_inverse: Csr
+    name = "multigrid"
 
     @classmethod
     def build(cls, matrix: sparse.csr_array, near_null: np.ndarray, backend: Backend) -> "Multigrid":

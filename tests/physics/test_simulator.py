@@ -90,7 +90,7 @@ def test_pose_inside_the_head_and_infinite_didt_are_refused(sphere_mesh, dipole_
 
 def test_too_few_iterations_raise(sphere_mesh, dipole_coil, vertex_pose, monkeypatch):
     monkeypatch.setattr(potential, "MAX_ITERATIONS", 2)
-    with pytest.raises(NotConverged, match=r"PCG: 2 iterations, residual .* > 1.0e-06"):
+    with pytest.raises(NotConverged, match=r"multigrid: 2 iterations, residual .* > 1.0e-06"):
         Simulator(sphere_mesh, device="cpu").solve(dipole_coil, vertex_pose)
 
 

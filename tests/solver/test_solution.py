@@ -1,0 +1,171 @@
+"""How a solution came about, direct methods, and systems that are hard to solve."""
+
+import importlib.util
+
+import numpy as np
+import pytest
+
+from femtms import Direct, FemtmsError, LayeredSphere, NotConverged, Simulator, TetMesh, mesh_head, place
+from femtms.backend import cpu_backend
+from femtms.coil.catalogue import catalogue_coil
+from femtms.fem.p1 import P1
+from femtms.kernels import cpu
+from femtms.solver.potential import PotentialSolver, grounded
+
+COIL = catalogue_coil("figure8-70mm")
+LIBRARIES = [
+    pytest.param(
+        name, marks=pytest.mark.skipif(importlib.util.find_spec(module) is None, reason=f"{module} is not installed")
+    )
+    for name, module in (("pardiso", "pypardiso"), ("cholmod", "sksparse"), ("superlu", "scipy"))
+]
+
+
+@pytest.fixture(scope="module")
+def mesh():
+    return mesh_head(LayeredSphere((60.0, 75.0, 92.0), (2, 4, 5)), 9.0)
+
+
+@pytest.fixture(scope="module")
+def poses(mesh):
+    return [place(mesh, at, "Cz") for at in ("C3", "Oz", "F4")]
+
+
+def right_hand_sides(n, k=3):
+    b = np.random.default_rng(0).standard_normal((n, k))
+    return b - b.mean(axis=0)
+
+
+def relative(a, b):
+    return np.linalg.norm(a - b) / np.linalg.norm(b)
+
+
+# --- what a solution tells -------------------------------------------------------------------------------
+
+
+def test_a_solution_tells_how_it_came_about(mesh):
+    _, stiffness = P1.build(mesh, np.ones((len(mesh.tets), 1)), cpu_backend())
+    solver = PotentialSolver.build(stiffness, None, cpu_backend())
+    b = right_hand_sides(len(mesh.nodes))
+    solution = solver.solve(b, 1e-8)
+    matrix = grounded(stiffness, None)
+    scale = 1 / np.sqrt(matrix.diagonal())[:, None]
+    true = np.linalg.norm(scale * (b - matrix @ solution.phi), axis=0) / np.linalg.norm(scale * b, axis=0)
+    np.testing.assert_allclose(solution.residuals, true, rtol=1e-4)
+    assert (true < 1e-8).all() and (true > 1e-11).all()
+    assert solution.iterations.shape == (3,) and (solution.iterations > 3).all()
+    assert set(solution.seconds) == {"solve", "residual"} and min(solution.seconds.values()) > 0
+    assert 1 < solution.operator_complexity < 2
+    assert solution.bytes > solver.hierarchy.bytes > 8 * stiffness.nnz
+    assert solution.method == "multigrid" and "CPU" in solution.device
+    text = repr(solution)
+    assert f"at most {solution.iterations.max()} iterations" in text and "operator complexity" in text
+
+
+# --- direct methods ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_a_direct_method_gives_the_same_field(mesh, poses, library):
+    by_factors = Simulator(mesh, solver=Direct(library), device="cpu")
+    by_iterations = Simulator(mesh, device="cpu", rtol=1e-10)
+    for one, other in zip(by_factors.solve(COIL, poses), by_iterations.solve(COIL, poses)):
+        assert relative(one.E, other.E) < 1e-9
+        assert one.iterations == 0 and one.residual < 1e-12
+    assert library in str(by_factors.hierarchy)
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_a_direct_method_does_not_know_the_block(mesh, library):
+    _, stiffness = P1.build(mesh, np.ones((len(mesh.tets), 1)), cpu_backend())
+    solver = PotentialSolver.build(stiffness, None, cpu_backend(), Direct(library))
+    b = right_hand_sides(len(mesh.nodes))
+    block = solver.solve(b, 1e-6).phi
+    for q in range(3):
+        alone = solver.solve(b[:, [q]].copy(), 1e-6).phi[:, 0]
+        if library == "pardiso":  # its bits differ from call to call where there are several threads
+            assert relative(alone, block[:, q]) < 1e-12
+        else:
+            np.testing.assert_array_equal(alone, block[:, q])
+
+
+def test_a_direct_method_that_is_not_there_is_refused(mesh, monkeypatch):
+    with pytest.raises(FemtmsError, match="library must be one of pardiso, cholmod, superlu; got 'mumps'"):
+        Direct("mumps")
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name != "scipy" else name)
+    with pytest.raises(FemtmsError, match="library 'pardiso' was asked for, but pypardiso is not installed"):
+        Direct("pardiso")
+    assert Direct().chosen == "superlu"
+    with pytest.raises(FemtmsError, match=r"solver must be None \(multigrid\) or a femtms.Direct; got 'direct'"):
+        Simulator(mesh, solver="direct", device="cpu")
+
+
+# --- hard systems ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("bone", [1e-6, 1e6])
+def test_conductivities_a_million_apart(mesh, poses, bone):
+    sigma = {"gm": 1.0, "bone": bone, "scalp": 1.0}
+    field = Simulator(mesh, sigma, device="cpu").solve(COIL, poses[0])
+    exact = Simulator(mesh, sigma, solver=Direct(), device="cpu").solve(COIL, poses[0])
+    assert field.residual < 2e-6
+    gm = mesh.tags == 2
+    assert relative(field.E[gm], exact.E[gm]) < 1e-3
+
+
+def test_anisotropy_of_ratio_ten(mesh, poses):
+    rng = np.random.default_rng(0)
+    axes = np.linalg.qr(rng.standard_normal((len(mesh.tets), 3, 3)))[0]
+    tensors = np.einsum("mij,j,mkj->mik", axes, [1.0, 0.3, 0.1], axes)
+    field = Simulator(mesh, tensors, device="cpu").solve(COIL, poses[0])
+    exact = Simulator(mesh, tensors, solver=Direct(), device="cpu").solve(COIL, poses[0])
+    assert field.iterations < 60
+    assert relative(field.E, exact.E) < 1e-5
+
+
+def test_an_island_apart_from_the_head(mesh, poses):
+    """A second, smaller sphere that touches nothing: its field is that of the small sphere alone."""
+    nodes = 0.2 * mesh.nodes + [0.15, 0, 0]
+    both = TetMesh(
+        np.concatenate([mesh.nodes, nodes]),
+        np.concatenate([mesh.tets, mesh.tets + len(mesh.nodes)]),
+        np.concatenate([mesh.tags, mesh.tags]),
+    )
+    island = TetMesh(nodes, mesh.tets, mesh.tags)
+    together = Simulator(both, device="cpu", rtol=1e-8).solve(COIL, poses[0])
+    apart = Simulator(island, device="cpu", rtol=1e-8).solve(COIL, poses[0])
+    alone = Simulator(mesh, device="cpu", rtol=1e-8).solve(COIL, poses[0])
+    assert relative(together.E[: len(mesh.tets)], alone.E) < 1e-6
+    assert relative(together.E[len(mesh.tets) :], apart.E) < 1e-5
+
+
+def flattened(mesh, flatness):
+    """The mesh with one node of some inner tetrahedra moved almost into the opposite face."""
+    nodes = mesh.nodes.copy()
+    inner = np.linalg.norm(nodes, axis=1) < 0.08
+    touched = np.zeros(len(nodes), bool)
+    count = 0
+    for tet in mesh.tets[::200]:
+        around = mesh.tets[(mesh.tets == tet[0]).any(axis=1)]
+        if not inner[tet].all() or touched[around].any():
+            continue
+        before = nodes[tet[0]].copy()
+        nodes[tet[0]] += (1 - flatness) * (nodes[tet[1:]].mean(axis=0) - before)
+        if cpu.signed_volumes(nodes, around).min() > 0:
+            touched[around], count = True, count + 1
+        else:
+            nodes[tet[0]] = before
+    return TetMesh(nodes, mesh.tets, mesh.tags), count
+
+
+def test_slivers_converge_or_fail_loudly(mesh, poses):
+    for flatness in (1e-2, 1e-5):
+        flat, count = flattened(mesh, flatness)
+        assert count > 10
+        try:
+            field = Simulator(flat, device="cpu").solve(COIL, poses[0])
+        except NotConverged as error:
+            assert "flat tetrahedra" in str(error)
+            continue
+        exact = Simulator(flat, solver=Direct(), device="cpu").solve(COIL, poses[0])
+        assert relative(field.E, exact.E) < 1e-4
