@@ -3,9 +3,9 @@
     python benchmarks/peers.py [--head colin27] [--size 4] [--repeats 3] [--direct] [--petsc-python /usr/bin/python3]
 
 True residual: ‖b - K φ‖/‖b‖ in double precision, with one node of K grounded; every solver's own tolerance is tightened
-until it gets there.  Peers: PETSc CG + hypre BoomerAMG, which the field's standard tool runs (Debian's python3-petsc4py,
-for the system's Python; set PETSC_DIR where it is not found; one core, as it comes), PyAMG by itself, and with --direct
-PARDISO (package pypardiso; minutes and gigabytes on a whole head).  Those that are not installed are named.
+until it gets there.  Peers: PETSc CG + hypre BoomerAMG, which the field's standard tool runs (python3-petsc4py of
+Debian, for the system's Python; set PETSC_DIR where it is not found; one core, as it comes), PyAMG by itself, and with
+--direct PARDISO (package pypardiso; minutes and gigabytes on a whole head).  Those that are not installed are named.
 
 STREAM's triad runs in between, for the bandwidth; "of bandwidth" is what a solve must at least move, over what the
 memory could have moved in that time (above 1 where caches help).

@@ -46,6 +46,8 @@ class Simulator:
     device        "auto", "cpu" or "cuda"
     rtol          relative residual of the linear system at which a solve has converged
     solver        None for multigrid, or a Direct() method: see docs/performance.md for when that pays
+    reuse         how many earlier solutions give first guesses for the next block: saves iterations where poses are
+                  close to each other, and lets results depend, within rtol, on the poses solved before
     ground        node of the mesh whose potential is tied to zero; the field does not depend on it
     stage         called with the name of each long stage, returns a context manager: for progress displays
 
@@ -60,6 +62,7 @@ class Simulator:
         device: str = "auto",
         rtol: float = 1e-6,
         solver: Direct | None = None,
+        reuse: int = 0,
         ground: int | None = None,
         stage: Stage = silent,
     ) -> None:
@@ -68,6 +71,8 @@ class Simulator:
         check_rtol(rtol)
         if not isinstance(solver, Direct | None):
             raise FemtmsError(f"solver must be None (multigrid) or a femtms.Direct; got {solver!r}")
+        if reuse < 0 or (reuse and solver is not None):
+            raise FemtmsError(f"reuse must be 0 or more earlier solutions, and is for multigrid; got {reuse}, {solver}")
         self.mesh = mesh
         self.rtol = rtol
         self.backend = backend(device)
@@ -85,7 +90,7 @@ class Simulator:
                 if not isinstance(ground, int | np.integer) or not 0 <= ground < len(mesh.nodes):
                     raise FemtmsError(f"ground must be a node, 0 to {len(mesh.nodes) - 1}; got {ground}")
                 ground = int(np.flatnonzero(self._p1.permutation == ground)[0])
-            self._solver = PotentialSolver.build(stiffness, ground, self.backend, solver)
+            self._solver = PotentialSolver.build(stiffness, ground, self.backend, solver, reuse)
             self.backend.synchronise()
             self.seconds["setup"] = time.perf_counter() - start
 

@@ -15,11 +15,18 @@ from femtms.solver.csr import Csr
 
 
 def pcg(
-    matrix: Csr, b: Any, multigrid: Multigrid, rtol: float, max_iterations: int, backend: Backend
+    matrix: Csr,
+    b: Any,
+    multigrid: Multigrid,
+    rtol: float,
+    max_iterations: int,
+    backend: Backend,
+    guess: Any = None,
 ) -> tuple[Any, np.ndarray]:
     """Solution x (n,k) and iterations (k,), at most max_iterations; each column ends at ‖b - A x‖ ≤ rtol ‖b‖.
 
-    matrix (n,n) and b (n,k) float64; the preconditioner is one V-cycle of multigrid, in float32.
+    matrix (n,n), b (n,k) and a first guess (n,k), or None for zero, all float64; the preconditioner is one V-cycle of
+    multigrid, in float32.
     Whether it got there is for the caller to see.  Raises NotConverged for a right-hand side that is not finite.
     """
     xp, kernels = backend.xp, backend.kernels
@@ -36,7 +43,12 @@ def pcg(
     x, r, p = xp.zeros_like(b), b.copy(), xp.zeros_like(b)  # step 1
     ap, buffers = xp.empty_like(b), multigrid.buffers(b.shape[1])
     norm_r, target, rz = norm_b, rtol * norm_b, xp.ones_like(norm_b)
-    active, iterations = norm_b > 0, xp.zeros(b.shape[1], np.int64)  # a zero column is solved by zero
+    if guess is not None:
+        x = guess.copy()
+        kernels.spmm(matrix, x, ap)
+        r -= ap
+        norm_r = xp.sqrt(kernels.column_dots(r, r))
+    active, iterations = ~(norm_r <= target), xp.zeros(b.shape[1], np.int64)  # a zero column is solved by zero
 
     for iteration in range(max_iterations):
         # a look at the device's numbers makes the host wait for it: not in every iteration on a GPU

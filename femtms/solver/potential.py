@@ -13,6 +13,7 @@ from femtms.kernels import coarsen
 from femtms.solver.amg import Multigrid
 from femtms.solver.csr import Csr
 from femtms.solver.direct import Direct, Factorised
+from femtms.solver.guess import EarlierSolutions
 from femtms.solver.pcg import pcg
 from femtms.solver.solution import Solution
 
@@ -30,14 +31,20 @@ class PotentialSolver:
     matrix: Csr
     scale: Any
     hierarchy: Multigrid | Factorised
+    earlier: EarlierSolutions | None = None
 
     @classmethod
     def build(
-        cls, stiffness: sparse.csr_array, ground: int | None, backend: Backend, direct: Direct | None = None
+        cls,
+        stiffness: sparse.csr_array,
+        ground: int | None,
+        backend: Backend,
+        direct: Direct | None = None,
+        reuse: int = 0,
     ) -> "PotentialSolver":
         """Ground K, scale it and make the multigrid hierarchy, or the factors of a direct method if that is asked for.
 
-        ground is a node, or None for any.
+        ground is a node, or None for any; reuse is the number of earlier solutions that give first guesses.
         """
         tied = grounded(stiffness, ground)
         diagonal = tied.diagonal()
@@ -49,14 +56,19 @@ class PotentialSolver:
         else:
             # K has the constants for its null space, so S K S has S^-1 1
             hierarchy = Multigrid.build(scaled, np.sqrt(diagonal), backend)
-        return cls(backend, Csr.on(backend, scaled, np.float64), backend.xp.asarray(scale[:, None]), hierarchy)
+        matrix = Csr.on(backend, scaled, np.float64)
+        earlier = EarlierSolutions(matrix, reuse, backend) if reuse else None
+        return cls(backend, matrix, backend.xp.asarray(scale[:, None]), hierarchy, earlier)
 
     def solve(self, b: Any, rtol: float) -> Solution:
         """φ for b (n,k) in A, each column to a relative residual of rtol.  Raises NotConverged."""
         start = time.perf_counter()
         scaled = self.scale * b
         if isinstance(self.hierarchy, Multigrid):
-            y, iterations = pcg(self.matrix, scaled, self.hierarchy, rtol, MAX_ITERATIONS, self.backend)
+            guess = self.earlier.guess(scaled) if self.earlier else None
+            y, iterations = pcg(self.matrix, scaled, self.hierarchy, rtol, MAX_ITERATIONS, self.backend, guess)
+            if self.earlier:
+                self.earlier.remember(y)
         else:
             y, iterations = self.hierarchy.apply(scaled), np.zeros(b.shape[1], np.int64)
         self.backend.synchronise()

@@ -5,7 +5,7 @@ import importlib.util
 import numpy as np
 import pytest
 
-from femtms import Direct, FemtmsError, LayeredSphere, NotConverged, Simulator, TetMesh, mesh_head, place
+from femtms import Direct, FemtmsError, LayeredSphere, NotConverged, Pose, Simulator, TetMesh, mesh_head, place
 from femtms.backend import cpu_backend
 from femtms.coil.catalogue import catalogue_coil
 from femtms.fem.p1 import P1
@@ -98,6 +98,38 @@ def test_a_direct_method_that_is_not_there_is_refused(mesh, monkeypatch):
     assert Direct().chosen == "superlu"
     with pytest.raises(FemtmsError, match=r"solver must be None \(multigrid\) or a femtms.Direct; got 'direct'"):
         Simulator(mesh, solver="direct", device="cpu")
+
+
+# --- earlier solutions as first guesses ------------------------------------------------------------------
+
+
+def turned(pose, degrees):
+    """The coil turned about its own axis."""
+    a = np.radians(degrees)
+    turn = np.eye(4)
+    turn[:2, :2] = [[np.cos(a), -np.sin(a)], [np.sin(a), np.cos(a)]]
+    return Pose(pose.matrix @ turn)
+
+
+def test_earlier_solutions_save_iterations_and_change_little(mesh, poses):
+    simulator, fresh = (Simulator(mesh, device="cpu", reuse=reuse, rtol=1e-8) for reuse in (6, 0))
+    first = simulator.solve(COIL, [turned(poses[0], angle) for angle in (0, 40, 80, 120)])
+    assert [f.iterations for f in first] == [f.iterations for f in fresh.solve(COIL, [f.pose for f in first])]
+    between = turned(poses[0], 60)
+    guessed, anew = simulator.solve(COIL, between), fresh.solve(COIL, between)
+    assert guessed.iterations < 0.8 * anew.iterations
+    assert guessed.residual < 2e-8
+    assert relative(guessed.E, anew.E) < 1e-6
+    again = simulator.solve(COIL, first[0].pose)
+    assert again.iterations == 0
+    simulator.solve(COIL, poses)  # more than it can remember
+    assert simulator.solve(COIL, between).residual < 2e-8
+
+
+def test_bad_reuse_is_refused(mesh):
+    for options in ({"reuse": -1}, {"reuse": 4, "solver": Direct("superlu")}):
+        with pytest.raises(FemtmsError, match="reuse must be 0 or more"):
+            Simulator(mesh, device="cpu", **options)
 
 
 # --- hard systems ----------------------------------------------------------------------------------------
