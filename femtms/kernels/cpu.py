@@ -19,7 +19,7 @@ _parallel_reordered = njit(parallel=True, fastmath=_REORDER)
 _parallel_contracted = njit(parallel=True, fastmath={"contract"})  # multiply and add in one instruction
 
 MU0_OVER_4PI = 1e-7  # T·m/A
-_LANES = 256  # points that harmonic_series treats together
+_LANES = 64  # points that harmonic_series treats together
 _ROWS = 1024  # rows per task: enough work to hide the scheduling, and the unit of the sums in column_dots
 
 
@@ -69,88 +69,75 @@ def current_potential(points, positions, vectors):
     return _current_potential(points, np.ascontiguousarray(positions.T), np.ascontiguousarray(vectors.T))
 
 
-# --- the coil: series of solid harmonics ------------------------------------------------------------------
+# --- the coil: A in boxes away from it ----------------------------------------------------------------
 
 
 @_parallel_contracted
-def harmonic_series(points, order, starts, owner, centres, radii, coefficients):
-    """A (n,3) in T·m from the series of each box: theory.md (19, 20).  Rows that no series covers are zero.
+def harmonic_series(points, order, starts, owner, centres, radii, degree, coefficients):
+    """A (n,3) in T·m from a series of solid harmonics in each box: theory.md (19, 20); zero where there is no series.
 
-    points (n,3) m; order (n,) int32, the rows of points box by box; starts (s+1,) int64, the ranges of order that
-    belong together, and owner (s,) int32, whose series each of them has, -1 for none; centres (b,3) and radii (b,)
-    in m; coefficients (b,(p+1)²,3) in T·m, in the order of coil.expansion.solid_harmonics.
+    points (n,3) m; order (n,) int32: the rows of points, box by box; starts (s+1,) int64: where in it the ranges
+    begin; owner (s,) int32: the series of each range, or -1 for none; centres (b,3) m and radii (b,) m of the series;
+    coefficients (b,(p+1)(p+2)/2,2,3) T·m for degree p, in the order of coil.expansion.solid_harmonics.
     """
     n = order.shape[0]
-    degree = int(np.sqrt(coefficients.shape[1])) - 1
     a = np.empty((n, 3))
     for task in numba.prange((n + _ROWS - 1) // _ROWS):
-        # loops over _LANES points at a time, which the compiler turns into vector instructions
+        # one loop over _LANES points after the other: the compiler makes vector instructions of them
         x, y, z, r2 = np.empty(_LANES), np.empty(_LANES), np.empty(_LANES), np.empty(_LANES)
-        c, s, q, below = np.empty(_LANES), np.empty(_LANES), np.empty(_LANES), np.empty(_LANES)
-        cx, cy, cz = np.empty(_LANES), np.empty(_LANES), np.empty(_LANES)
-        sx, sy, sz = np.empty(_LANES), np.empty(_LANES), np.empty(_LANES)
+        re, im, q, q_below = np.empty(_LANES), np.empty(_LANES), np.empty(_LANES), np.empty(_LANES)
+        ux, uy, uz = np.empty(_LANES), np.empty(_LANES), np.empty(_LANES)
+        vx, vy, vz = np.empty(_LANES), np.empty(_LANES), np.empty(_LANES)
         ax, ay, az = np.empty(_LANES), np.empty(_LANES), np.empty(_LANES)
-        end = min(n, (task + 1) * _ROWS)
-        first = task * _ROWS
-        segment = np.searchsorted(starts, first, side="right") - 1
-        while first < end:
-            while starts[segment + 1] <= first:
-                segment += 1
-            last = min(end, starts[segment + 1], first + _LANES)
-            box = owner[segment]
-            if box < 0:
-                for i in range(first, last):
-                    for d in range(3):
-                        a[order[i], d] = 0
-                first = last
+        begin, end = task * _ROWS, min(n, (task + 1) * _ROWS)
+        at = np.searchsorted(starts, begin, side="right") - 1
+        while begin < end:
+            while starts[at + 1] <= begin:
+                at += 1
+            count = min(end, starts[at + 1], begin + _LANES) - begin
+            b = owner[at]
+            if b < 0:
+                for k in range(count):
+                    i = order[begin + k]
+                    a[i, 0], a[i, 1], a[i, 2] = 0.0, 0.0, 0.0
+                begin += count
                 continue
-            scale = 1 / radii[box]
             for k in range(_LANES):
-                i = order[min(first + k, last - 1)]
-                x[k] = (points[i, 0] - centres[box, 0]) * scale
-                y[k] = (points[i, 1] - centres[box, 1]) * scale
-                z[k] = (points[i, 2] - centres[box, 2]) * scale
+                i = order[begin + min(k, count - 1)]
+                x[k] = (points[i, 0] - centres[b, 0]) / radii[b]
+                y[k] = (points[i, 1] - centres[b, 1]) / radii[b]
+                z[k] = (points[i, 2] - centres[b, 2]) / radii[b]
             for k in range(_LANES):
                 r2[k] = x[k] * x[k] + y[k] * y[k] + z[k] * z[k]
-                c[k], s[k] = 1, 0
-                ax[k] = ay[k] = az[k] = 0
+                re[k], im[k] = 1.0, 0.0
+                ax[k], ay[k], az[k] = 0.0, 0.0, 0.0
             j = 0
             for m in range(degree + 1):
                 for k in range(_LANES):
-                    q[k], below[k] = 1, 0
-                    cx[k] = cy[k] = cz[k] = 0
-                    sx[k] = sy[k] = sz[k] = 0
+                    q[k], q_below[k] = 1.0, 0.0
+                    ux[k], uy[k], uz[k] = 0.0, 0.0, 0.0
+                    vx[k], vy[k], vz[k] = 0.0, 0.0, 0.0
                 for l in range(m, degree + 1):
-                    f, g = (2 * l + 1) / (l - m + 1), (l + m) / (l - m + 1)
-                    if m == 0:
-                        ux, uy, uz = coefficients[box, j, 0], coefficients[box, j, 1], coefficients[box, j, 2]
-                        j += 1
-                        for k in range(_LANES):
-                            cx[k] += ux * q[k]
-                            cy[k] += uy * q[k]
-                            cz[k] += uz * q[k]
-                            q[k], below[k] = f * z[k] * q[k] - g * r2[k] * below[k], q[k]
-                    else:
-                        ux, uy, uz = coefficients[box, j, 0], coefficients[box, j, 1], coefficients[box, j, 2]
-                        vx, vy, vz = coefficients[box, j + 1, 0], coefficients[box, j + 1, 1], coefficients[box, j + 1, 2]
-                        j += 2
-                        for k in range(_LANES):
-                            cx[k] += ux * q[k]
-                            cy[k] += uy * q[k]
-                            cz[k] += uz * q[k]
-                            sx[k] += vx * q[k]
-                            sy[k] += vy * q[k]
-                            sz[k] += vz * q[k]
-                            q[k], below[k] = f * z[k] * q[k] - g * r2[k] * below[k], q[k]
+                    c = coefficients[b, j]
+                    j += 1
+                    zq, r2q = float(2 * l + 1), float(l * l - m * m)
+                    for k in range(_LANES):
+                        ux[k] += c[0, 0] * q[k]
+                        uy[k] += c[0, 1] * q[k]
+                        uz[k] += c[0, 2] * q[k]
+                        vx[k] += c[1, 0] * q[k]
+                        vy[k] += c[1, 1] * q[k]
+                        vz[k] += c[1, 2] * q[k]
+                        q[k], q_below[k] = zq * z[k] * q[k] - r2q * r2[k] * q_below[k], q[k]
                 for k in range(_LANES):
-                    ax[k] += c[k] * cx[k] + s[k] * sx[k]
-                    ay[k] += c[k] * cy[k] + s[k] * sy[k]
-                    az[k] += c[k] * cz[k] + s[k] * sz[k]
-                    c[k], s[k] = x[k] * c[k] - y[k] * s[k], x[k] * s[k] + y[k] * c[k]
-            for k in range(last - first):
-                i = order[first + k]
+                    ax[k] += re[k] * ux[k] + im[k] * vx[k]
+                    ay[k] += re[k] * uy[k] + im[k] * vy[k]
+                    az[k] += re[k] * uz[k] + im[k] * vz[k]
+                    re[k], im[k] = x[k] * re[k] - y[k] * im[k], x[k] * im[k] + y[k] * re[k]
+            for k in range(count):
+                i = order[begin + k]
                 a[i, 0], a[i, 1], a[i, 2] = ax[k], ay[k], az[k]
-            first = last
+            begin += count
     return a
 
 
