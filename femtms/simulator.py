@@ -37,7 +37,7 @@ def check_didt(didt: float) -> None:
 
 
 class Simulator:
-    """Everything that depends on the head alone, done once: K, its multigrid hierarchy, boxes, the arrays on the device.
+    """Everything that depends on the head alone, done once: K, its multigrid hierarchy, the arrays on the device.
 
     mesh          the head
     conductivity  None for the values of femtms.tissue, {tissue: S/m} to override some, (m,) or (m,3,3) in S/m

@@ -14,7 +14,8 @@ from femtms.coil.coil import Coil
 # more boxes to sample, with more terms each point costs more.
 DEGREE = 8
 _SAMPLES = 2 * (DEGREE + 1) ** 2  # on the sphere of a box: twice as many as unknowns, for the residual to tell
-# Largest R/D that is tried: terms fall like (R/D)^l, for the nearest element at D from the centre of a ball of radius R.
+# Largest R/D that is tried, of the radius of a ball and the distance of the nearest element from its centre: the terms
+# of a series fall like (R/D)^l.
 _NEAR = 0.4
 _SERIES_COST = 40  # what a point costs to evaluate, in coil elements summed directly; measured on a CPU
 _TOLERANCE = 3e-4  # relative to the median of |A|; E, A and b stay far below: tests/physics/test_expansion.py
@@ -82,7 +83,7 @@ class HarmonicBoxes:
         if np.isinf(largest_error):
             return coil.vector_potential(self.points, kernels)
         boxes, coefficients, near = self._series(coil, pays, largest_error)
-        if not len(boxes):
+        if coefficients is None:
             return coil.vector_potential(self.points, kernels)
 
         ranges = np.concatenate([boxes, near])
@@ -110,24 +111,28 @@ class HarmonicBoxes:
         return float(np.median(np.where(np.isnan(size), np.inf, size)))
 
     def _series(self, coil: Coil, pays: np.ndarray, largest_error: float) -> tuple[np.ndarray, Any, np.ndarray]:
-        """Boxes (b,) with a series that is good enough, their coefficients, and boxes (c,) for direct sums.
+        """Boxes (b,) with a series that is good enough, its coefficients (b,c,2,3), and boxes (e,) for direct sums.
 
-        Together they hold every point once.
+        Together they hold every point once.  Where b = 0, the coefficients are None.
         """
         xp = self.backend.xp
         elements = cKDTree(coil.positions)
-        expanded, coefficients, near = [], [], []
+        expanded, near = [np.zeros(0, np.int64)], []
+        coefficients = []
         todo = np.zeros(1, np.int64)  # the box of all points
         while len(todo):
             boxes, close = self._away_from(elements, todo, pays)
             near.append(close)
+            if not len(boxes):
+                break
             found, error = self._fit(coil, boxes)
-            good = error <= largest_error  # not for NaN
-            expanded.append(boxes[good])
-            coefficients.append(found[xp.asarray(np.flatnonzero(good))])
+            good = error <= largest_error  # not where it is NaN
+            if good.any():
+                expanded.append(boxes[good])
+                coefficients.append(found[xp.asarray(np.flatnonzero(good))])
             todo, leaves = self._halved(boxes[~good])
             near.append(leaves)
-        return np.concatenate(expanded), xp.concatenate(coefficients), np.concatenate(near)
+        return np.concatenate(expanded), xp.concatenate(coefficients) if coefficients else None, np.concatenate(near)
 
     def _away_from(self, elements: cKDTree, todo: np.ndarray, pays: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The largest boxes in those of `todo` that are away from all elements, and what is left between them."""
@@ -149,14 +154,15 @@ class HarmonicBoxes:
         return np.concatenate([first, first + 1]), boxes[is_leaf]
 
     def _fit(self, coil: Coil, boxes: np.ndarray) -> tuple[Any, np.ndarray]:
-        """Coefficients (b,·,2,3) in T·m for boxes (b,) on the device, and the errors (b,) in T·m: theory.md (20, 21)."""
+        """Coefficients (b,c,2,3) in T·m for boxes (b,) on the device, and errors (b,) in T·m: theory.md (20, 21)."""
         xp = self.backend.xp
         directions, harmonics, inverse = (xp.asarray(x) for x in _sphere_rule())
         centres, radii = xp.asarray(self.centres[boxes]), xp.asarray(self.radii[boxes])
         samples = centres[:, None] + radii[:, None, None] * directions
         a = coil.vector_potential(samples.reshape(-1, 3), self.backend.kernels).reshape(samples.shape)
         coefficients = inverse @ a
-        error = xp.linalg.norm(a - harmonics @ coefficients, axis=2).max(axis=1)
+        residual = a - harmonics @ coefficients
+        error = xp.sqrt((residual**2).sum(axis=2).max(axis=1))
         return coefficients.reshape(len(boxes), -1, 2, 3), to_host(error)
 
 
