@@ -132,7 +132,9 @@ class Simulator:
             clock.append(time.perf_counter())
 
         with self._stage("∂A/∂t of the coil"):
-            dadt = [didt * self._boxes.vector_potential(coil.moved(pose)) for pose in poses]
+            dadt = [self._boxes.vector_potential(coil.moved(pose)) for pose in poses]
+            for a in dadt:
+                a *= didt
             tick()
         with self._stage("solving"):
             b = xp.stack([p1.load(a) for a in dadt], axis=1)
