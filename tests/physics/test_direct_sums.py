@@ -81,5 +81,4 @@ def test_error_against_the_closed_form_is_that_of_the_elements(ball, monkeypatch
 
 def test_boxes_are_made_once_for_a_head(ball):
     sim = Simulator(ball, device="cpu")
-    assert set(sim.seconds) == {"assemble", "boxes", "setup"}
-    assert "boxes" in repr(sim)
+    assert sim.seconds["boxes"] > 0 and "boxes" in repr(sim)
