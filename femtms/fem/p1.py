@@ -26,7 +26,6 @@ class P1:
     sigma: Any
     starts: Any
     meeting: Any
-    centroids: Any
     permutation: np.ndarray
 
     @classmethod
@@ -48,7 +47,6 @@ class P1:
             sigma=on_device(sigma),
             starts=on_device(starts),
             meeting=on_device(meeting),
-            centroids=on_device(mesh.centroids),
             permutation=permutation,
         )
         return p1, stiffness

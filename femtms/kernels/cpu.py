@@ -16,8 +16,10 @@ _REORDER = {"reassoc", "contract", "arcp", "nsz"}
 _serial = njit()
 _parallel = njit(parallel=True)
 _parallel_reordered = njit(parallel=True, fastmath=_REORDER)
+_parallel_contracted = njit(parallel=True, fastmath={"contract"})  # multiply and add in one instruction
 
 MU0_OVER_4PI = 1e-7  # T·m/A
+_LANES = 64  # points that harmonic_series treats together
 _ROWS = 1024  # rows per task: enough work to hide the scheduling
 
 
@@ -65,6 +67,78 @@ def dipole_potential(points, positions, moments):
 def current_potential(points, positions, vectors):
     """A (n,3) in T·m of current elements I·dl: theory.md (3).  points, positions in m, vectors (d,3) A·m."""
     return _current_potential(points, np.ascontiguousarray(positions.T), np.ascontiguousarray(vectors.T))
+
+
+# --- the coil: A in boxes away from it ----------------------------------------------------------------
+
+
+@_parallel_contracted
+def harmonic_series(points, order, starts, owner, centres, radii, degree, coefficients):
+    """A (n,3) in T·m from a series of solid harmonics in each box: theory.md (19, 20); zero where there is no series.
+
+    points (n,3) m; order (n,) int32: the rows of points, box by box; starts (s+1,) int64: where in it the ranges
+    begin; owner (s,) int32: the series of each range, or -1 for none; centres (b,3) m and radii (b,) m of the series;
+    coefficients (b,(p+1)(p+2)/2,2,3) T·m for degree p, in the order of coil.expansion.solid_harmonics.
+    """
+    n = order.shape[0]
+    a = np.empty((n, 3))
+    for task in numba.prange((n + _ROWS - 1) // _ROWS):
+        # one loop over _LANES points after the other: the compiler makes vector instructions of them
+        x, y, z, r2 = np.empty(_LANES), np.empty(_LANES), np.empty(_LANES), np.empty(_LANES)
+        re, im, q, q_below = np.empty(_LANES), np.empty(_LANES), np.empty(_LANES), np.empty(_LANES)
+        ux, uy, uz = np.empty(_LANES), np.empty(_LANES), np.empty(_LANES)
+        vx, vy, vz = np.empty(_LANES), np.empty(_LANES), np.empty(_LANES)
+        ax, ay, az = np.empty(_LANES), np.empty(_LANES), np.empty(_LANES)
+        begin, end = task * _ROWS, min(n, (task + 1) * _ROWS)
+        at = np.searchsorted(starts, begin, side="right") - 1
+        while begin < end:
+            while starts[at + 1] <= begin:
+                at += 1
+            count = min(end, starts[at + 1], begin + _LANES) - begin
+            b = owner[at]
+            if b < 0:
+                for k in range(count):
+                    i = order[begin + k]
+                    a[i, 0], a[i, 1], a[i, 2] = 0.0, 0.0, 0.0
+                begin += count
+                continue
+            for k in range(_LANES):
+                i = order[begin + min(k, count - 1)]
+                x[k] = (points[i, 0] - centres[b, 0]) / radii[b]
+                y[k] = (points[i, 1] - centres[b, 1]) / radii[b]
+                z[k] = (points[i, 2] - centres[b, 2]) / radii[b]
+            for k in range(_LANES):
+                r2[k] = x[k] * x[k] + y[k] * y[k] + z[k] * z[k]
+                re[k], im[k] = 1.0, 0.0
+                ax[k], ay[k], az[k] = 0.0, 0.0, 0.0
+            j = 0
+            for m in range(degree + 1):
+                for k in range(_LANES):
+                    q[k], q_below[k] = 1.0, 0.0
+                    ux[k], uy[k], uz[k] = 0.0, 0.0, 0.0
+                    vx[k], vy[k], vz[k] = 0.0, 0.0, 0.0
+                for l in range(m, degree + 1):
+                    c = coefficients[b, j]
+                    j += 1
+                    zq, r2q = float(2 * l + 1), float(l * l - m * m)
+                    for k in range(_LANES):
+                        ux[k] += c[0, 0] * q[k]
+                        uy[k] += c[0, 1] * q[k]
+                        uz[k] += c[0, 2] * q[k]
+                        vx[k] += c[1, 0] * q[k]
+                        vy[k] += c[1, 1] * q[k]
+                        vz[k] += c[1, 2] * q[k]
+                        q[k], q_below[k] = zq * z[k] * q[k] - r2q * r2[k] * q_below[k], q[k]
+                for k in range(_LANES):
+                    ax[k] += re[k] * ux[k] + im[k] * vx[k]
+                    ay[k] += re[k] * uy[k] + im[k] * vy[k]
+                    az[k] += re[k] * uz[k] + im[k] * vz[k]
+                    re[k], im[k] = x[k] * re[k] - y[k] * im[k], x[k] * im[k] + y[k] * re[k]
+            for k in range(count):
+                i = order[begin + k]
+                a[i, 0], a[i, 1], a[i, 2] = ax[k], ay[k], az[k]
+            begin += count
+    return a
 
 
 # --- finite elements -----------------------------------------------------------------------------------

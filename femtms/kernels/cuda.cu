@@ -52,6 +52,56 @@ extern "C" __global__ void current_potential(
     }
 }
 
+// A from the series of solid harmonics of the box that each point is in; see cpu.py
+extern "C" __global__ void harmonic_series(
+    const int64 n, const double* points, const int* order, const int64 ranges, const int64* starts, const int* owner,
+    const double* centres, const double* radii, const int degree, const double* coefficients, double* a)
+{
+    const int64 terms = (degree + 1) * (degree + 2) / 2;
+    FOR_EACH(row, n) {
+        int64 at = 0, above = ranges;  // starts[at] <= row < starts[above]
+        while (above - at > 1) {
+            const int64 middle = (at + above) / 2;
+            if (starts[middle] <= row) at = middle;
+            else above = middle;
+        }
+        const int64 i = order[row], b = owner[at];
+        double ax = 0, ay = 0, az = 0;
+        if (b >= 0) {
+            const double x = (points[3 * i] - centres[3 * b]) / radii[b];
+            const double y = (points[3 * i + 1] - centres[3 * b + 1]) / radii[b];
+            const double z = (points[3 * i + 2] - centres[3 * b + 2]) / radii[b];
+            const double r2 = x * x + y * y + z * z;
+            const double* c = coefficients + 6 * terms * b;
+            double re = 1, im = 0;  // (x + iy)^m
+            for (int m = 0; m <= degree; ++m) {
+                double q = 1, q_below = 0;
+                double ux = 0, uy = 0, uz = 0, vx = 0, vy = 0, vz = 0;
+                for (int l = m; l <= degree; ++l, c += 6) {
+                    ux += c[0] * q;
+                    uy += c[1] * q;
+                    uz += c[2] * q;
+                    vx += c[3] * q;
+                    vy += c[4] * q;
+                    vz += c[5] * q;
+                    const double next = (2 * l + 1) * z * q - (l * l - m * m) * r2 * q_below;
+                    q_below = q;
+                    q = next;
+                }
+                ax += re * ux + im * vx;
+                ay += re * uy + im * vy;
+                az += re * uz + im * vz;
+                const double turned = x * re - y * im;
+                im = x * im + y * re;
+                re = turned;
+            }
+        }
+        a[3 * i] = ax;
+        a[3 * i + 1] = ay;
+        a[3 * i + 2] = az;
+    }
+}
+
 // --- finite elements ---------------------------------------------------------------------------------------
 
 // g[a] = V grad(lambda_a); returns V

@@ -52,6 +52,14 @@ class CudaKernels:
         """A (n,3) in T·m of current elements; see cpu.current_potential."""
         return self._potential("current_potential", points, positions, vectors)
 
+    def harmonic_series(self, points, order, starts, owner, centres, radii, degree, coefficients):
+        """A (n,3) in T·m from series of solid harmonics; see cpu.harmonic_series."""
+        n, ranges = len(order), len(owner)
+        a = self._xp.empty((n, 3), np.float64)
+        boxes = (np.int64(ranges), starts, owner, centres, radii)
+        self._launch("harmonic_series", n, np.int64(n), points, order, *boxes, np.int32(degree), coefficients, a)
+        return a
+
     def load(self, nodes, tets, sigma, dadt, starts, meeting):
         """b (n,) in A; see cpu.load."""
         n = len(starts) - 1

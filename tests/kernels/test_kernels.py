@@ -11,6 +11,7 @@ from scipy import sparse
 from femtms.backend import Backend, cpu_backend, to_host
 from femtms.coil.coil import Coil
 from femtms.coil.elements import Dipoles
+from femtms.coil.expansion import solid_harmonics
 from femtms.head.sphere import LayeredSphere
 from femtms.kernels import cpu
 from femtms.kernels.cuda import CudaKernels, source
@@ -79,6 +80,25 @@ def points(n=101):
     return random(n, 3, seed=3) * 0.01
 
 
+def series(n=3000, degree=5):
+    """All arguments of harmonic_series: ranges of unlike length in a random order, some without a series."""
+    rng = np.random.default_rng(12)
+    starts = np.array([0, 1, 40, 41, 1000, 1100, 2900, n])
+    owner = np.array([2, 0, -1, 1, 0, -1, 3], np.int32)
+    order = rng.permutation(n).astype(np.int32)
+    coefficients = rng.standard_normal((4, (degree + 1) * (degree + 2) // 2, 2, 3))
+    return (
+        points(n),
+        order,
+        starts,
+        owner,
+        random(4, 3, seed=13) * 0.01,
+        rng.uniform(0.01, 0.02, 4),
+        degree,
+        coefficients,
+    )
+
+
 def random_sigma(m, components):
     """(m,1), or (m,6) of symmetric positive-definite tensors, and the same as (m,3,3); S/m."""
     if components == 1:
@@ -140,6 +160,17 @@ def test_float32_points_are_points(backend):
     coil = Coil("dipoles", (Dipoles(s, m),))
     got = coil.vector_potential(backend.xp.asarray(x), backend.kernels)
     close(to_host(got), cpu.dipole_potential(x.astype(np.float64), s, m))
+
+
+@pytest.mark.parametrize("degree", [0, 1, 5, 8])
+def test_series_is_the_sum_of_its_solid_harmonics(kernels, degree):
+    x, order, starts, owner, centres, radii, _, coefficients = series(degree=degree)
+    expected = np.zeros_like(x)
+    for begin, end, b in zip(starts, starts[1:], owner):
+        rows = order[begin:end]
+        harmonics = solid_harmonics((x[rows] - centres[b]) / radii[b], degree)
+        expected[rows] = 0 if b < 0 else np.einsum("njc,jcd->nd", harmonics, coefficients[b])
+    close(kernels.harmonic_series(x, order, starts, owner, centres, radii, degree, coefficients), expected)
 
 
 @pytest.mark.parametrize("components", [1, 6])
@@ -289,6 +320,7 @@ def all_results(on, mesh, stars):
     results = {
         "dipole_potential": k.dipole_potential(move(points(3000)), s, vectors),
         "current_potential": k.current_potential(move(points(3000)), s, vectors),
+        "harmonic_series": k.harmonic_series(*(move(a) if isinstance(a, np.ndarray) else a for a in series())),
         "gradient": k.gradient(nodes, tets, move(random(len(mesh.nodes)))),
     }
     for components in (1, 6):
