@@ -18,7 +18,7 @@ _SAMPLES = 2 * (DEGREE + 1) ** 2  # on the sphere of a box: twice as many as unk
 # of a series fall like (R/D)^l.
 _NEAR = 0.4
 _SERIES_COST = 40  # what a point costs to evaluate, in coil elements summed directly; measured on a CPU
-# Of the median of |A|, on the surfaces of boxes; what E loses is far less: tests/physics/test_direct_sums.py
+# Of the median of |A|, on the surfaces of boxes.  E loses far less: tests/physics/test_direct_sums.py.
 _TOLERANCE = 3e-4
 _PROBES = 1000  # points that the median is taken of
 
