@@ -1,4 +1,4 @@
-"""What builds a multigrid hierarchy, row by row: aggregates, energy-minimising prolongators, Galerkin products.
+"""What builds a multigrid hierarchy, row by row: aggregates, energy-minimising prolongators, sparse products.
 
 Each row of a result is filled by one thread in a fixed order, so results do not depend on the number of threads.
 Matrices are anything with indptr, indices (int32) and data; those that are made come as such triples.
@@ -163,25 +163,29 @@ def _energy_gradient(indptr, indices, values, starts, columns, p_values, coarse_
     tasks = (n + _ROWS - 1) // _ROWS
     energy = np.zeros(tasks)
     for task in numba.prange(tasks):
+        longest = 0
         for i in range(task * _ROWS, min(n, (task + 1) * _ROWS)):
-            begin, end = starts[i], starts[i + 1]
-            for q in range(begin, end):
-                out[q] = 0
+            longest = max(longest, starts[i + 1] - starts[i])
+        row = np.empty(longest + 1)  # the last takes what falls outside of the pattern
+        place = np.full(coarse_null.shape[0], longest, np.int32)
+        for i in range(task * _ROWS, min(n, (task + 1) * _ROWS)):
+            begin, count = starts[i], starts[i + 1] - starts[i]
+            for q in range(count):
+                row[q] = 0
+                place[columns[begin + q]] = q
             for p in range(indptr[i], indptr[i + 1]):
                 j, a = indices[p], values[p]
-                q = begin
-                for s in range(starts[j], starts[j + 1]):  # both rows ascend
-                    while q < end and columns[q] < columns[s]:
-                        q += 1
-                    if q < end and columns[q] == columns[s]:
-                        out[q] += a * p_values[s]
+                for s in range(starts[j], starts[j + 1]):
+                    row[place[columns[s]]] += a * p_values[s]
             along = size = 0.0
-            for q in range(begin, end):
-                along += out[q] * coarse_null[columns[q]]
-                size += coarse_null[columns[q]] ** 2
-            for q in range(begin, end):
-                out[q] -= along / size * coarse_null[columns[q]]
-                energy[task] += p_values[q] * out[q]
+            for q in range(count):
+                c = coarse_null[columns[begin + q]]
+                along += row[q] * c
+                size += c * c
+            for q in range(count):
+                out[begin + q] = row[q] - along / size * coarse_null[columns[begin + q]]
+                energy[task] += p_values[begin + q] * out[begin + q]
+                place[columns[begin + q]] = longest
     return energy
 
 
@@ -223,48 +227,58 @@ def prolongator(matrix, strong, aggregate, near_null, steps):
 
 
 @_parallel
-def _galerkin(
-    r_starts, r_columns, r_values, indptr, indices, values, starts, columns, p, out_starts, out, numbers, fill
-):
-    n = r_starts.shape[0] - 1
-    tasks = (n + 63) // 64
-    for task in numba.prange(tasks):
-        place = np.full(n, -1, np.int32)  # where the entry of each column is in the row that is made
-        row = np.empty(n, np.int32)
-        for i in range(task * 64, min(n, (task + 1) * 64)):
-            count = 0
-            begin = out_starts[i]
-            for a in range(r_starts[i], r_starts[i + 1]):
-                k = r_columns[a]
-                for b in range(indptr[k], indptr[k + 1]):
-                    j = indices[b]
-                    weight = r_values[a] * values[b]
-                    for c in range(starts[j], starts[j + 1]):
-                        column = columns[c]
-                        if place[column] < 0:
-                            place[column] = count
-                            row[count] = column
-                            if fill:
-                                out[begin + count] = column
-                                numbers[begin + count] = 0
-                            count += 1
+def _product(a_starts, a_columns, a_values, b_starts, b_columns, b_values, width, starts, columns, values, fill):
+    n = a_starts.shape[0] - 1
+    for task in numba.prange((n + _ROWS - 1) // _ROWS):
+        place = np.full(width, -1, np.int32)  # where the entry of each column is in the row that is made
+        row = np.empty(width, np.int32)
+        for i in range(task * _ROWS, min(n, (task + 1) * _ROWS)):
+            count, begin = 0, starts[i]
+            for p in range(a_starts[i], a_starts[i + 1]):
+                j = a_columns[p]
+                for q in range(b_starts[j], b_starts[j + 1]):
+                    c = b_columns[q]
+                    if place[c] < 0:
+                        place[c] = count
+                        row[count] = c
                         if fill:
-                            numbers[begin + place[column]] += weight * p[c]
+                            columns[begin + count] = c
+                            values[begin + count] = 0
+                        count += 1
+                    if fill:
+                        values[begin + place[c]] += a_values[p] * b_values[q]
             for q in range(count):
                 place[row[q]] = -1
             if not fill:
-                out_starts[i + 1] = count
+                starts[i + 1] = count
 
 
-def galerkin(restriction, matrix, prolongation):
-    """R A P in CSR form (indptr, indices, data); the columns of a row are in no order."""
-    factors = [part for m in (restriction, matrix, prolongation) for part in (m.indptr, m.indices, m.data)]
-    starts = np.zeros(len(restriction.indptr), np.int64)
-    _galerkin(*factors, starts, np.empty(0, np.int32), np.empty(0), False)
+def product(a, b):
+    """A B in CSR form (indptr, indices, data); the columns of a row are in no order."""
+    factors = a.indptr, a.indices, a.data, b.indptr, b.indices, b.data, b.shape[1]
+    starts = np.zeros(len(a.indptr), np.int64)
+    _product(*factors, starts, np.empty(0, np.int32), np.empty(0), False)
     starts = np.cumsum(starts)
     columns, values = np.empty(starts[-1], np.int32), np.empty(starts[-1])
-    _galerkin(*factors, starts, columns, values, True)
+    _product(*factors, starts, columns, values, True)
     return starts.astype(np.int32), columns, values
+
+
+@_parallel
+def _row_sums(indptr, values):
+    n = indptr.shape[0] - 1
+    sums = np.empty(n)
+    for i in numba.prange(n):
+        total = 0.0
+        for p in range(indptr[i], indptr[i + 1]):
+            total += abs(values[p])
+        sums[i] = total
+    return sums
+
+
+def gershgorin(matrix):
+    """Largest sum of absolute values of a row, which bounds the eigenvalues; Saad 2003, Theorem 4.6."""
+    return float(_row_sums(matrix.indptr, matrix.data).max())
 
 
 @_parallel

@@ -81,7 +81,8 @@ class Multigrid:
             triple, coarse_null = coarsen.prolongator(matrix, strong, aggregate, near_null, _ENERGY_STEPS)
             p = _csr(triple, (matrix.shape[0], count))
             r = p.T.tocsr()
-            coarse = _csr(coarsen.galerkin(r, matrix, p), (count, count))
+            ap = _csr(coarsen.product(matrix, p), p.shape)
+            coarse = _csr(coarsen.product(r, ap), (count, count))
             coarse.sort_indices()
             scale = 1 / np.sqrt(coarse.diagonal())
             p.data *= scale[p.indices]
@@ -158,11 +159,11 @@ def _csr(triple: tuple[np.ndarray, np.ndarray, np.ndarray], shape: tuple[int, in
 
 def _largest_eigenvalue(matrix: sparse.csr_array) -> float:
     """Largest eigenvalue of a symmetric matrix: estimated by Lanczos with a margin, or Gershgorin's bound if less."""
-    gershgorin = float(np.add.reduceat(np.abs(matrix.data), matrix.indptr[:-1]).max())
+    bound = coarsen.gershgorin(matrix)
     start = np.random.default_rng(0).standard_normal((matrix.shape[0], 1))  # seeded: results must repeat
     if matrix.shape[0] < 20:
-        return gershgorin
-    return min(gershgorin, _SAFETY * _lanczos(matrix, start, steps=12))
+        return bound
+    return min(bound, _SAFETY * _lanczos(matrix, start, steps=12))
 
 
 def _lanczos(matrix: sparse.csr_array, v: np.ndarray, steps: int) -> float:
