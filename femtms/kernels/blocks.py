@@ -127,15 +127,18 @@ def _sum_of_tasks(partial):
 def _spmm_dots(indptr, indices, values, x, out):
     rows, k = out.shape
     tasks = (rows + _ROWS - 1) // _ROWS
-    partial = np.zeros((tasks, k))
+    partial = np.empty((tasks, k))
     for task in numba.prange(tasks):
+        total, dots = np.empty(k), np.zeros(k)
         for i in range(task * _ROWS, min(rows, (task + 1) * _ROWS)):
             if k == 1:
-                out[i, 0] = _row_times_column(indptr, indices, values, x, i)
+                total[0] = _row_times_column(indptr, indices, values, x, i)
             else:
-                _row_times_block(indptr, indices, values, x, i, out[i])
+                _row_times_block(indptr, indices, values, x, i, total)
             for q in range(k):
-                partial[task, q] += x[i, q] * out[i, q]
+                out[i, q] = total[q]
+                dots[q] += x[i, q] * total[q]
+        partial[task] = dots
     return partial
 
 
