@@ -4,7 +4,7 @@
 
 True residual: ‖b - K φ‖/‖b‖ in double precision, with one node of K grounded; every solver's own tolerance is tightened
 until it gets there.  Peers: PETSc CG + hypre BoomerAMG, which the field's standard tool runs (python3-petsc4py of
-Debian, for the system's Python; set PETSC_DIR where it is not found; one core, as it comes), PyAMG by itself, and with
+Debian, for the system's Python; one core, as it comes), PyAMG by itself, and with
 --direct PARDISO (package pypardiso; minutes and gigabytes on a whole head).  Those that are not installed are named.
 
 STREAM's triad runs in between, for the bandwidth; "of bandwidth" is what a solve must at least move, over what the
@@ -13,6 +13,7 @@ memory could have moved in that time (above 1 where caches help).
 
 import argparse
 import importlib.util
+import os
 import statistics
 import subprocess
 import sys
@@ -58,6 +59,12 @@ def solve_with_petsc(folder):
         result[f"seconds_{rtol:g}"], result[f"iterations_{rtol:g}"] = seconds, ksp.getIterationNumber()
         result[f"phi_{rtol:g}"] = x[:]
     np.savez(folder / "result.npz", **result)
+
+
+def with_debians_petsc(environment):
+    """Debian's Python sees its petsc4py when it starts with PETSC_DIR set to PETSc's own folder."""
+    found = sorted(Path("/usr/lib/petscdir").glob("*/*-real"))
+    return {"PETSC_DIR": str(found[-1]), **environment} if found else dict(environment)
 
 
 def triad_bandwidth():
@@ -132,7 +139,7 @@ def main():
     tied = grounded(stiffness, None)
     coil, places = femtms.load_coil("figure8-70mm"), ("CP3", "FC3", "C5", "C1")
     columns = [
-        p1.load(1e6 * coil.moved(femtms.place(mesh, "C3", towards, gap_mm=6)).vector_potential(p1.centroids))
+        p1.load(1e6 * coil.moved(femtms.place(mesh, "C3", towards, gap_mm=6)).vector_potential(mesh.centroids))
         for towards in places
     ]
 
@@ -151,7 +158,12 @@ def main():
             b=columns[0],
             repeats=options.repeats,
         )
-        run = subprocess.run([options.petsc_python, __file__, "--solve", folder], capture_output=True, text=True)
+        run = subprocess.run(
+            [options.petsc_python, __file__, "--solve", folder],
+            capture_output=True,
+            text=True,
+            env=with_debians_petsc(os.environ),
+        )
         if run.returncode:
             absent.append(f"PETSc ({(run.stderr.strip().splitlines() or ['no message'])[-1]})")
         else:
