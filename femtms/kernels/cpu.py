@@ -8,7 +8,17 @@ Rules that the callers rely on:
 import numba
 import numpy as np
 
-from femtms.kernels.blocks import advance, column_dots, narrow, relax, spmm, spmm_add, spmm_dots, turn  # noqa: F401
+from femtms.kernels.blocks import (  # noqa: F401
+    advance,
+    column_dots,
+    narrow,
+    padded,
+    relax,
+    spmm,
+    spmm_add,
+    spmm_dots,
+    turn,
+)
 from femtms.kernels.jit import njit
 
 # Sums over coil elements may be reordered into vector lanes; NaN and infinity keep their meaning.

@@ -134,7 +134,7 @@ class Multigrid:
     @property
     def operator_complexity(self) -> float:
         """Entries of the matrices of all levels, relative to the finest: the cost of a V-cycle."""
-        entries = [len(level.matrix.data) for level in self.levels]
+        entries = [level.matrix.entries for level in self.levels]
         return sum(entries) / entries[0]
 
     @property
@@ -146,7 +146,7 @@ class Multigrid:
     def __repr__(self) -> str:
         lines = [f"{'level':>5}{'unknowns':>12}{'entries':>13}{'per row':>9}{'λ max':>7}"]
         for i, level in enumerate(self.levels):
-            n, entries = level.matrix.shape[0], len(level.matrix.data)
+            n, entries = level.matrix.shape[0], level.matrix.entries
             lines.append(f"{i:>5}{n:>12,}{entries:>13,}{entries / n:>9.1f}{level.largest:>7.2f}")
         lines.append(f"operator complexity {self.operator_complexity:.2f}, {1e-6 * self.bytes:,.0f} MB")
         return "\n".join(lines)

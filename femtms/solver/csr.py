@@ -12,12 +12,16 @@ from femtms.errors import FemtmsError
 
 @dataclass(frozen=True, eq=False)
 class Csr:
-    """Compressed sparse rows: what `kernels.spmm` multiplies with.  Arrays live on one device."""
+    """Compressed sparse rows: what `kernels.spmm` multiplies with.  Arrays live on one device.
+
+    padding is the number of entries that are zero because the device multiplies faster with them: see `kernels.padded`.
+    """
 
     shape: tuple[int, int]
     indptr: Any
     indices: Any
     data: Any
+    padding: int = 0
 
     @classmethod
     def on(cls, backend: Backend, matrix: sparse.csr_array, dtype: type) -> "Csr":
@@ -27,12 +31,17 @@ class Csr:
                 f"a matrix must have fewer than 2^31 entries; this one has {matrix.nnz:,}: use a coarser mesh"
             )
         asarray = backend.xp.asarray
-        return cls(
-            matrix.shape,
+        indptr, indices, data = backend.kernels.padded(
             asarray(matrix.indptr.astype(np.int32)),
             asarray(matrix.indices.astype(np.int32)),
             asarray(matrix.data.astype(dtype)),
         )
+        return cls(matrix.shape, indptr, indices, data, len(data) - len(matrix.data))
+
+    @property
+    def entries(self) -> int:
+        """Number of entries of the matrix, without the padding."""
+        return len(self.data) - self.padding
 
     @property
     def bytes(self) -> int:

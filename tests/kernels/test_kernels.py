@@ -219,6 +219,32 @@ def test_spmm_dots_is_the_product_and_its_energy(backend, kernels, k):
     close(dots, (x * (on_host @ x)).sum(axis=0), 1e-13)
 
 
+@pytest.mark.parametrize("dtype", PRECISION)
+def test_rows_padded_to_a_multiple_of_four_are_the_same_matrix(dtype):
+    rng = np.random.default_rng(0)
+    matrix = sparse.random_array((2500, 40), density=0.15, format="csr", dtype=dtype, rng=rng)
+    matrix[7] = 0
+    matrix.eliminate_zeros()
+    indptr, indices, values = cpu.padded(matrix.indptr, matrix.indices, matrix.data)
+    assert indptr.dtype == indices.dtype == np.int32 and values.dtype == dtype
+    lengths, before = np.diff(indptr), np.diff(matrix.indptr)
+    assert (lengths % 4 == 0).all() and (0 <= lengths - before).all() and (lengths - before < 4).all()
+    assert before[7] == lengths[7] == 0 and (before % 4 != 0).any()
+    again = sparse.csr_array((values, indices, indptr), shape=matrix.shape)
+    np.testing.assert_array_equal(again.toarray(), matrix.toarray())  # duplicates are added up
+
+
+def test_padding_spreads_no_nan(backend):
+    matrix, on_host = random_matrix(backend, 2500, 1300, np.float64)
+    x = random(1300, 2)
+    x[5, 0] = np.nan
+    out = backend.xp.asarray(fresh(2500, 2))
+    backend.kernels.spmm(matrix, backend.xp.asarray(x), out)
+    touched = (on_host != 0)[:, [5]].toarray()[:, 0]
+    np.testing.assert_array_equal(np.isnan(to_host(out)), np.column_stack([touched, np.zeros(2500, bool)]))
+    assert 0 < matrix.entries <= len(matrix.data)
+
+
 @pytest.mark.parametrize("into", ["a fresh array", "b", "z"])
 @pytest.mark.parametrize("k", [1, 3, 16])
 def test_relax_combines_four_terms(backend, kernels, k, into):
