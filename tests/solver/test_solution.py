@@ -1,15 +1,21 @@
 """How a solution came about, direct methods, and systems that are hard to solve."""
 
 import importlib.util
+import sys
+from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
+from kernels.host_cuda import DeviceArray, host_cuda
+from scipy import sparse
+from scipy.sparse.linalg import splu
 
 from femtms import Direct, FemtmsError, LayeredSphere, NotConverged, Pose, Simulator, TetMesh, mesh_head, place
 from femtms.backend import cpu_backend
 from femtms.coil.catalogue import catalogue_coil
 from femtms.fem.p1 import P1
 from femtms.kernels import cpu
+from femtms.solver import direct
 from femtms.solver.potential import PotentialSolver, grounded
 
 COIL = catalogue_coil("figure8-70mm")
@@ -89,13 +95,76 @@ def test_a_direct_method_does_not_know_the_block(mesh, library):
             np.testing.assert_array_equal(alone, block[:, q])
 
 
+class PlayedDirectSolver:
+    """Stands in for nvmath's: b must be a device array of one shape, and is solved for as it was last set."""
+
+    def __init__(self, a, b, options):
+        assert options == {"sparse_system_type": "SPD", "sparse_system_view": "UPPER"}
+        upper = sparse.triu(a)
+        self._lu, self._shape = splu(sparse.csc_array(upper + sparse.triu(a, 1).T)), b.shape
+        self.steps = []
+
+    def plan(self):
+        self.steps.append("plan")
+
+    def factorize(self):
+        assert self.steps == ["plan"]
+        self.steps.append("factorize")
+        return SimpleNamespace(lu_nnz=np.int64(self._lu.nnz))
+
+    def reset_operands(self, b):
+        assert isinstance(b, DeviceArray) and b.shape == self._shape and b.flags.c_contiguous
+        self._b = b
+
+    def solve(self):
+        assert self.steps == ["plan", "factorize"]
+        return self._lu.solve(self._b.get()).view(DeviceArray)
+
+
+def test_cudss_is_called_as_its_manual_says(mesh, tmp_path, monkeypatch):
+    device = host_cuda(tmp_path)
+    kinds = SimpleNamespace(SPD="SPD"), SimpleNamespace(UPPER="UPPER")
+    advanced = SimpleNamespace(
+        DirectSolver=PlayedDirectSolver, DirectSolverMatrixType=kinds[0], DirectSolverMatrixViewType=kinds[1]
+    )
+    played = {
+        "cupy": device.xp,
+        "cupyx": ModuleType("cupyx"),
+        "cupyx.scipy": SimpleNamespace(sparse=sparse),
+        "nvmath": ModuleType("nvmath"),
+        "nvmath.sparse": SimpleNamespace(advanced=advanced),
+    }
+    for name, module in played.items():
+        monkeypatch.setitem(sys.modules, name, module)
+    monkeypatch.setattr(direct, "_installed", lambda library: library == "cudss")
+    _, stiffness = P1.build(mesh, np.ones((len(mesh.tets), 1)), cpu_backend())
+    b = right_hand_sides(len(mesh.nodes))
+    solution = PotentialSolver.build(stiffness, None, device, Direct()).solve(device.xp.asarray(b), 1e-6)
+    assert solution.method == "cudss" and solution.operator_complexity > 1
+    by_multigrid = PotentialSolver.build(stiffness, None, cpu_backend()).solve(b, 1e-10)
+    assert relative(solution.phi.get(), by_multigrid.phi) < 1e-8
+
+
+def test_a_factorisation_that_fails_says_what_else_there_is(mesh, monkeypatch):
+    def too_large(matrix):
+        raise MemoryError("not enough for the factors")
+
+    monkeypatch.setitem(direct._FACTORISE, "superlu", too_large)
+    with pytest.raises(FemtmsError, match=r"superlu could not factorise .* \(MemoryError: not enough.*for multigrid"):
+        Simulator(mesh, solver=Direct("superlu"), device="cpu")
+
+
 def test_a_direct_method_that_is_not_there_is_refused(mesh, monkeypatch):
-    with pytest.raises(FemtmsError, match="library must be one of pardiso, cholmod, superlu; got 'mumps'"):
+    with pytest.raises(FemtmsError, match="library must be one of pardiso, cholmod, superlu, cudss; got 'mumps'"):
         Direct("mumps")
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name != "scipy" else name)
     with pytest.raises(FemtmsError, match="library 'pardiso' was asked for, but pypardiso is not installed"):
         Direct("pardiso")
-    assert Direct().chosen == "superlu"
+    assert Direct().chosen("cpu") == "superlu"
+    with pytest.raises(FemtmsError, match=r"Direct\(\) was asked for on the device 'cuda', which takes nvmath-python"):
+        Direct().chosen("cuda")
+    with pytest.raises(FemtmsError, match="library 'superlu' was asked for on the device 'cuda'"):
+        Direct("superlu").chosen("cuda")
     with pytest.raises(FemtmsError, match=r"solver must be None \(multigrid\) or a femtms.Direct; got 'direct'"):
         Simulator(mesh, solver="direct", device="cpu")
 
