@@ -9,6 +9,21 @@ import numba
 import numpy as np
 
 from femtms.kernels.blocks import advance, column_dots, narrow, relax, spmm, spmm_add, spmm_dots, turn  # noqa: F401
+from femtms.kernels.coarsen import (  # noqa: F401
+    aggregates,
+    csr,
+    diagonal,
+    galerkin,
+    gershgorin,
+    pieces,
+    product,
+    prolongator,
+    scaled_rows,
+    scaled_symmetrically,
+    strong_connections,
+    tied,
+    transposed,
+)
 from femtms.kernels.jit import njit
 
 # Sums over coil elements may be reordered into vector lanes; NaN and infinity keep their meaning.
