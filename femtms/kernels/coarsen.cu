@@ -43,8 +43,8 @@ extern "C" __global__ void scaled_rows(
 
 // --- ground ------------------------------------------------------------------------------------------------
 
-// One round of FastSV (Zhang, Azad & Hu 2020, SIAM PP20, 46): a node and its parent take the lowest grandparent of the
-// node's neighbours.  The lowest of integers is the same in whatever order the threads arrive.
+// One round of FastSV (Zhang, Azad & Hu 2020, doi 10.1137/1.9781611976137.5): a node and its parent take the lowest
+// grandparent of the node's neighbours.  The lowest of integers is the same in whatever order the threads arrive.
 extern "C" __global__ void hooked(
     const int64 n, const int* indptr, const int* indices, const int* parent, int* next)
 {

@@ -54,13 +54,11 @@ def sorted_columns(triple, shape):
 
 @pytest.fixture(scope="module")
 def head():
-    """Nodes and tetrahedra of a head and of a small ball beside it, numbered at random; no tetrahedron uses the last."""
-    parts = [
-        mesh_head(LayeredSphere((66.0, 78.0, 92.0), (2, 4, 5)), 12.0),
-        mesh_head(LayeredSphere((20.0,), (2,)), 12.0),
-    ]
-    nodes = np.concatenate([parts[0].nodes, parts[1].nodes + 0.2, [[0.3, 0.0, 0.0]]])
-    tets = np.concatenate([parts[0].tets, parts[1].tets + len(parts[0].nodes)])
+    """Nodes and tetrahedra of a head and a small ball beside it, numbered at random; no tetrahedron uses the last."""
+    large = mesh_head(LayeredSphere((66.0, 78.0, 92.0), (2, 4, 5)), 12.0)
+    small = mesh_head(LayeredSphere((20.0,), (2,)), 12.0)
+    nodes = np.concatenate([large.nodes, small.nodes + 0.2, [[0.3, 0.0, 0.0]]])
+    tets = np.concatenate([large.tets, small.tets + len(large.nodes)])
     number = np.random.default_rng(0).permutation(len(nodes) - 1).astype(np.int32)
     shuffled = nodes.copy()
     shuffled[number] = nodes[:-1]
