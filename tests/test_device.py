@@ -6,11 +6,13 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from kernels.host_cuda import HostCupy, gpu, host_module
+from kernels.host_cuda import DeviceArray, HostCupy, gpu, host_module
 
 from femtms import FemtmsError, LayeredSphere, Simulator, mesh_head, place
 from femtms.backend import backend, to_host
 from femtms.coil.catalogue import catalogue_coil
+from femtms.fem.p1 import P1
+from femtms.solver.potential import PotentialSolver
 
 COIL = catalogue_coil("figure8-70mm")
 
@@ -184,6 +186,23 @@ def test_cuda_kernels_give_the_field_of_the_cpu(mesh, simulate, poses):
     assert on_cpu.magnE.max() > 1
     assert relative(on_host.E, on_cpu.E) < 1e-6
     assert relative(on_host.potential, on_cpu.potential) < 1e-6
+    assert on_host.iterations == on_cpu.iterations
+
+
+def test_set_up_stays_on_the_device(mesh, host_cuda, monkeypatch):
+    """Of all arrays, the three of the coarsest matrix alone come to the host."""
+    brought, get = [], DeviceArray.get
+    monkeypatch.setattr(DeviceArray, "get", lambda array: brought.append(array.nbytes) or get(array))
+    p1, stiffness = P1.build(mesh, np.ones((len(mesh.tets), 1)), host_cuda)
+    solver = PotentialSolver.build(stiffness, None, host_cuda)
+    coarsest = solver.hierarchy.levels[-1].matrix
+    assert len(solver.hierarchy.levels) > 1
+    entries, unknowns = len(coarsest.data), coarsest.shape[0]
+    assert sorted(brought) == sorted([8 * entries, 4 * entries, 4 * (unknowns + 1)])
+    arrays = [p1.nodes, p1.tets, p1.starts, p1.meeting, p1.permutation, solver.scale]
+    for matrix in (stiffness, solver.matrix, *(level.matrix for level in solver.hierarchy.levels)):
+        arrays += [matrix.indptr, matrix.indices, matrix.data]
+    assert all(isinstance(a, DeviceArray) for a in arrays)
 
 
 @pytest.mark.gpu

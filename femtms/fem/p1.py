@@ -4,10 +4,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy import sparse
 
 from femtms.backend import Backend, to_host
-from femtms.kernels import cpu
 from femtms.mesh.order import morton_order
 from femtms.mesh.tetmesh import TetMesh
 
@@ -26,30 +24,21 @@ class P1:
     sigma: Any
     starts: Any
     meeting: Any
-    permutation: np.ndarray
+    permutation: Any
 
     @classmethod
-    def build(cls, mesh: TetMesh, sigma: np.ndarray, backend: Backend) -> tuple["P1", sparse.csr_array]:
-        """The discrete problem, and K (n,n) in S on the host, where the multigrid hierarchy is made."""
-        permutation = morton_order(mesh.nodes)
-        new_id = np.empty(len(permutation), np.int32)
-        new_id[permutation] = np.arange(len(permutation), dtype=np.int32)
-        nodes, tets = mesh.nodes[permutation], new_id[mesh.tets]
-        starts, meeting = cpu.incidence(tets, len(nodes))
-
-        indptr, indices, values = cpu.stiffness(nodes, tets, sigma, starts, meeting)
-        stiffness = sparse.csr_array((values, indices, indptr), shape=(len(nodes), len(nodes)))
-        on_device = backend.xp.ascontiguousarray
-        p1 = cls(
-            backend=backend,
-            nodes=on_device(nodes),
-            tets=on_device(tets),
-            sigma=on_device(sigma),
-            starts=on_device(starts),
-            meeting=on_device(meeting),
-            permutation=permutation,
-        )
-        return p1, stiffness
+    def build(cls, mesh: TetMesh, sigma: np.ndarray, backend: Backend) -> tuple["P1", Any]:
+        """The discrete problem, and K (n,n) in S as a CSR matrix on the device."""
+        xp, kernels = backend.xp, backend.kernels
+        nodes = xp.asarray(mesh.nodes)
+        permutation = morton_order(nodes, xp)
+        new_id = xp.empty(len(permutation), np.int32)
+        new_id[permutation] = xp.arange(len(permutation), dtype=np.int32)
+        nodes, tets = xp.ascontiguousarray(nodes[permutation]), xp.ascontiguousarray(new_id[xp.asarray(mesh.tets)])
+        sigma = xp.ascontiguousarray(xp.asarray(sigma))
+        starts, meeting = kernels.incidence(tets, len(nodes))
+        p1 = cls(backend, nodes, tets, sigma, starts, meeting, permutation)
+        return p1, kernels.csr(kernels.stiffness(nodes, tets, sigma, starts, meeting), (len(nodes), len(nodes)))
 
     def load(self, dadt: Any) -> Any:
         """b (n,) in A from ∂A/∂t (m,3) in V/m at the centroids, for the mean in tetrahedra: theory.md (10, 11)."""
@@ -62,6 +51,6 @@ class P1:
 
     def in_mesh_order(self, phi: Any) -> np.ndarray:
         """φ (n,) of our nodes as a NumPy array in the order of the mesh's nodes."""
-        result = np.empty(len(self.permutation))
-        result[self.permutation] = to_host(phi)
-        return result
+        result = self.backend.xp.empty_like(phi)
+        result[self.permutation] = phi
+        return to_host(result)

@@ -1,16 +1,117 @@
-"""What builds a multigrid hierarchy, row by row: aggregates, energy-minimising prolongators, sparse products.
+"""What grounds K and builds a multigrid hierarchy, row by row: aggregates, prolongators, sparse products.
 
 Each row of a result is filled by one thread in a fixed order, so results do not depend on the number of threads.
 Matrices are anything with indptr, indices (int32) and data; those that are made come as such triples.
+`cpu.py` passes these functions on; `cuda_coarsen.py` has the same for the GPU.
 """
 
 import numba
 import numpy as np
+from scipy import sparse
 
 from femtms.kernels.jit import njit
 
 _parallel = njit(parallel=True)
 _ROWS = 1024  # rows per task
+
+
+# --- any sparse matrix -------------------------------------------------------------------------------------
+
+
+def csr(triple, shape):
+    """The sparse matrix of (indptr, indices, data) on this device."""
+    indptr, indices, data = triple
+    return sparse.csr_array((data, indices, indptr), shape=shape)
+
+
+def transposed(matrix):
+    """Aᵀ in CSR form (indptr, indices, data), with ascending columns."""
+    rows = csr((matrix.indptr, matrix.indices, matrix.data), matrix.shape).T.tocsr()
+    return rows.indptr, rows.indices, rows.data
+
+
+@_parallel
+def _diagonal(indptr, indices, values):
+    n = indptr.shape[0] - 1
+    diagonal = np.zeros(n)
+    for i in numba.prange(n):
+        for p in range(indptr[i], indptr[i + 1]):
+            if indices[p] == i:
+                diagonal[i] = values[p]
+    return diagonal
+
+
+def diagonal(matrix):
+    """The diagonal (n,), zero where there is no entry."""
+    return _diagonal(matrix.indptr, matrix.indices, matrix.data)
+
+
+@_parallel
+def _row_sums(indptr, values):
+    n = indptr.shape[0] - 1
+    sums = np.empty(n)
+    for i in numba.prange(n):
+        total = 0.0
+        for p in range(indptr[i], indptr[i + 1]):
+            total += abs(values[p])
+        sums[i] = total
+    return sums
+
+
+def gershgorin(matrix):
+    """Largest sum of absolute values of a row, which bounds the eigenvalues; Saad 2003, Theorem 4.6."""
+    return float(_row_sums(matrix.indptr, matrix.data).max())
+
+
+@_parallel
+def _scaled(indptr, indices, values, s):
+    result = np.empty_like(values)
+    n = indptr.shape[0] - 1
+    for task in numba.prange((n + _ROWS - 1) // _ROWS):
+        for i in range(task * _ROWS, min(n, (task + 1) * _ROWS)):
+            for p in range(indptr[i], indptr[i + 1]):
+                result[p] = values[p] * s[i] * s[indices[p]]
+    return result
+
+
+def scaled_symmetrically(matrix, s):
+    """The data of S A S with the diagonal matrix S = diag(s)."""
+    return _scaled(matrix.indptr, matrix.indices, matrix.data, s)
+
+
+def scaled_rows(matrix, s):
+    """The data of S A with the diagonal matrix S = diag(s)."""
+    return matrix.data * np.repeat(s, np.diff(matrix.indptr))
+
+
+# --- ground ------------------------------------------------------------------------------------------------
+
+
+def pieces(matrix):
+    """The lowest node (n,) int32 of the piece that each node is in; entries of a symmetric pattern connect nodes."""
+    count, piece = sparse.csgraph.connected_components(matrix, directed=False)
+    lowest = np.full(count, len(piece), np.int32)
+    np.minimum.at(lowest, piece, np.arange(len(piece), dtype=np.int32))
+    return lowest[piece]
+
+
+@_parallel
+def _tied(indptr, indices, values, piece):
+    result = values.copy()
+    for i in numba.prange(indptr.shape[0] - 1):
+        if piece[i] == i:
+            for p in range(indptr[i], indptr[i + 1]):
+                if indices[p] == i:
+                    result[p] *= 2
+    return result
+
+
+def tied(matrix, piece):
+    """The data of A with the diagonal doubled where a node is the one that its piece (n,) int32 is called after."""
+    return _tied(matrix.indptr, matrix.indices, matrix.data, piece)
+
+
+# --- aggregates --------------------------------------------------------------------------------------------
 
 
 @_parallel
@@ -117,6 +218,9 @@ def aggregates(strong):
     _joined(indptr, indices, values, roots, near)
     _joined(indptr, indices, values, near, every)
     return every, int(is_root.sum())
+
+
+# --- prolongators ------------------------------------------------------------------------------------------
 
 
 @_parallel
@@ -226,6 +330,9 @@ def prolongator(matrix, strong, aggregate, near_null, steps):
     return (starts, columns, p), coarse_null
 
 
+# --- products ----------------------------------------------------------------------------------------------
+
+
 @_parallel
 def _product(a_starts, a_columns, a_values, b_starts, b_columns, b_values, width, starts, columns, values, fill):
     n = a_starts.shape[0] - 1
@@ -264,34 +371,9 @@ def product(a, b):
     return starts.astype(np.int32), columns, values
 
 
-@_parallel
-def _row_sums(indptr, values):
-    n = indptr.shape[0] - 1
-    sums = np.empty(n)
-    for i in numba.prange(n):
-        total = 0.0
-        for p in range(indptr[i], indptr[i + 1]):
-            total += abs(values[p])
-        sums[i] = total
-    return sums
-
-
-def gershgorin(matrix):
-    """Largest sum of absolute values of a row, which bounds the eigenvalues; Saad 2003, Theorem 4.6."""
-    return float(_row_sums(matrix.indptr, matrix.data).max())
-
-
-@_parallel
-def _scaled(indptr, indices, values, s):
-    result = np.empty_like(values)
-    n = indptr.shape[0] - 1
-    for task in numba.prange((n + _ROWS - 1) // _ROWS):
-        for i in range(task * _ROWS, min(n, (task + 1) * _ROWS)):
-            for p in range(indptr[i], indptr[i + 1]):
-                result[p] = values[p] * s[i] * s[indices[p]]
-    return result
-
-
-def scaled_symmetrically(matrix, s):
-    """The data of S A S with the diagonal matrix S = diag(s)."""
-    return _scaled(matrix.indptr, matrix.indices, matrix.data, s)
+def galerkin(r, matrix, p):
+    """R A P in CSR form (indptr, indices, data), with ascending columns."""
+    ap = csr(product(matrix, p), p.shape)
+    coarse = csr(product(r, ap), (r.shape[0], p.shape[1]))
+    coarse.sort_indices()
+    return coarse.indptr, coarse.indices, coarse.data

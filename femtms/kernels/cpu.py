@@ -19,6 +19,21 @@ from femtms.kernels.blocks import (  # noqa: F401
     spmm_dots,
     turn,
 )
+from femtms.kernels.coarsen import (  # noqa: F401
+    aggregates,
+    csr,
+    diagonal,
+    galerkin,
+    gershgorin,
+    pieces,
+    product,
+    prolongator,
+    scaled_rows,
+    scaled_symmetrically,
+    strong_connections,
+    tied,
+    transposed,
+)
 from femtms.kernels.jit import njit
 
 # Sums over coil elements may be reordered into vector lanes; NaN and infinity keep their meaning.

@@ -1,4 +1,4 @@
-// The hot loops for NVIDIA GPUs; cuda.py launches them, cpu.py has the same functions for the CPU.
+// The hot loops for NVIDIA GPUs; cuda.py launches them, cpu.py has the same functions for the CPU.  coarsen.cu goes on.
 //
 // Every kernel is a grid-stride loop without shared memory or block synchronisation: one thread computes an output
 // entry alone and in a fixed order, so results do not depend on the launch geometry, nor a column on its neighbours.
@@ -131,6 +131,74 @@ __device__ static void apply_sigma(const int components, const double* s, const 
         out[0] = s[0] * v[0] + s[1] * v[1] + s[2] * v[2];
         out[1] = s[1] * v[0] + s[3] * v[1] + s[4] * v[2];
         out[2] = s[2] * v[0] + s[4] * v[1] + s[5] * v[2];
+    }
+}
+
+// where column c is, or would be, among ascending columns
+__device__ static int place_of(const int c, const int* columns, const int count)
+{
+    int low = 0, high = count;
+    while (low < high) {
+        const int middle = low + (high - low) / 2;
+        if (columns[middle] < c) low = middle + 1;
+        else high = middle;
+    }
+    return low;
+}
+
+// adds to the entry of column c of a row with ascending columns, or inserts it; returns how many there are then
+__device__ static int add_to_row(const int c, const double value, int* columns, double* values, const int count)
+{
+    const int at = place_of(c, columns, count);
+    if (at < count && columns[at] == c) {
+        values[at] += value;
+        return count;
+    }
+    for (int q = count; q > at; --q) {
+        columns[q] = columns[q - 1];
+        values[q] = values[q - 1];
+    }
+    columns[at] = c;
+    values[at] = value;
+    return count + 1;
+}
+
+// Distinct nodes in the star of each node, counted where they are named first.  Most are named again soon: looking
+// back over the star is quicker than keeping a list.
+extern "C" __global__ void stiffness_lengths(
+    const int64 n, const int* tets, const int64* starts, const int* meeting, int64* lengths)
+{
+    FOR_EACH(i, n) {
+        int64 count = 0;
+        for (int64 s = starts[i]; s < starts[i + 1]; ++s)
+            for (int a = 0; a < 4; ++a) {
+                const int j = tets[4 * (int64)meeting[s] + a];
+                int64 first = 4 * starts[i];
+                while (tets[4 * (int64)meeting[first / 4] + first % 4] != j) ++first;
+                if (first == 4 * s + a) ++count;
+            }
+        lengths[i + 1] = count;
+    }
+}
+
+extern "C" __global__ void stiffness_rows(
+    const int64 n, const double* nodes, const int* tets, const int components, const double* sigma,
+    const int64* starts, const int* meeting, const int* indptr, int* indices, double* values)
+{
+    FOR_EACH(i, n) {
+        int count = 0;
+        for (int64 s = starts[i]; s < starts[i + 1]; ++s) {
+            const int64 t = meeting[s];
+            double g[4][3], flux[3];
+            const double volume = volume_gradients(nodes, tets + 4 * t, g);
+            int own = 0;
+            while (tets[4 * t + own] != i) ++own;
+            for (int a = 0; a < 4; ++a) {
+                apply_sigma(components, sigma + components * t, g[a], flux);
+                const double k = (g[own][0] * flux[0] + g[own][1] * flux[1] + g[own][2] * flux[2]) / volume;
+                count = add_to_row(tets[4 * t + a], k, indices + indptr[i], values + indptr[i], count);
+            }
+        }
     }
 }
 

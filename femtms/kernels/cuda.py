@@ -4,37 +4,20 @@ from importlib.resources import files
 
 import numpy as np
 
-_THREADS = 128
-_MAX_BLOCKS = 65_536
+from femtms.kernels.cuda_coarsen import CudaCoarsening
+
 _CHUNK = 128  # rows that one thread adds up
 _NULL = np.uint64(0)  # an absent array
 
 
 def source() -> str:
-    """The text of cuda.cu."""
-    return files("femtms.kernels").joinpath("cuda.cu").read_text(encoding="utf-8")
+    """The text of cuda.cu and coarsen.cu: one source, so that they share what is not a kernel."""
+    folder = files("femtms.kernels")
+    return "".join(folder.joinpath(name).read_text(encoding="utf-8") for name in ("cuda.cu", "coarsen.cu"))
 
 
-class CudaKernels:
-    """The kernels of one compiled module.
-
-    xp      the array module of the data: cupy
-    module  anything with get_function(name) -> callable(grid, block, arguments), such as cupy.RawModule
-    """
-
-    def __init__(self, xp, module):
-        self._xp = xp
-        self._module = module
-        self._functions = {}  # by name: RawModule.get_function costs more than a launch
-
-    def _launch(self, name, work, *arguments):
-        blocks = min(_MAX_BLOCKS, max(1, -(-work // _THREADS)))
-        for a in arguments:
-            if getattr(a, "shape", ()) and not a.flags.c_contiguous:  # the kernels know nothing of strides
-                raise ValueError(f"{name} takes C-contiguous arrays; got one of {a.shape} with strides {a.strides}")
-        if name not in self._functions:
-            self._functions[name] = self._module.get_function(name)
-        self._functions[name]((blocks,), (_THREADS,), arguments)
+class CudaKernels(CudaCoarsening):
+    """All that kernels/cpu.py has for solving, on a GPU; made from the array module cupy and a compiled module."""
 
     def _potential(self, name, points, positions, vectors):
         # points may come from a caller outside; the kernel would read float32 as garbage
@@ -59,6 +42,25 @@ class CudaKernels:
         boxes = (np.int64(ranges), starts, owner, centres, radii)
         self._launch("harmonic_series", n, np.int64(n), points, order, *boxes, np.int32(degree), coefficients, a)
         return a
+
+    def incidence(self, groups, n):
+        """Which rows of groups name each node; see cpu.incidence."""
+        xp = self._xp
+        named = xp.ascontiguousarray(groups).ravel()
+        starts = xp.zeros(n + 1, np.int64)
+        starts[1:] = xp.cumsum(xp.bincount(named, minlength=n))
+        return starts, (xp.argsort(named, kind="stable") // groups.shape[1]).astype(np.int32)
+
+    def stiffness(self, nodes, tets, sigma, starts, meeting):
+        """K in CSR form (indptr, indices, values); see cpu.stiffness."""
+        xp, n = self._xp, len(starts) - 1
+        lengths = xp.zeros(n + 1, np.int64)
+        self._launch("stiffness_lengths", n, np.int64(n), tets, starts, meeting, lengths)
+        indptr, entries = self._starts(lengths)
+        indices, values = xp.empty(entries, np.int32), xp.empty(entries, np.float64)
+        head = np.int64(n), nodes, tets, np.int32(sigma.shape[1]), sigma
+        self._launch("stiffness_rows", n, *head, starts, meeting, indptr, indices, values)
+        return indptr, indices, values
 
     def load(self, nodes, tets, sigma, dadt, starts, meeting):
         """b (n,) in A; see cpu.load."""

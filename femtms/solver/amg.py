@@ -1,6 +1,7 @@
 """One V-cycle of smoothed-aggregation multigrid in single precision, for blocks of columns.
 
-The hierarchy of the symmetrically scaled matrix is made on the host; the cycle runs on either device.
+The hierarchy of the symmetrically scaled matrix is made where it is used, on either device, by the same kernels; only
+the coarsest matrix visits the host, for its inverse.
 Vanek, Mandel & Brezina 1996, Computing 56:179; aggregates: Bell, Dalton & Olson 2012, SIAM J Sci Comput 34:C123;
 energy-minimising prolongators: Olson, Schroder & Tuminaro 2011, SIAM J Sci Comput 33:966; Chebyshev smoothing: Adams
 et al. 2003, J Comput Phys 188:593.
@@ -13,9 +14,8 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from femtms.backend import Backend
+from femtms.backend import Backend, to_host
 from femtms.errors import FemtmsError
-from femtms.kernels import blocks, coarsen
 from femtms.solver.csr import Csr
 
 _COARSEST = 500
@@ -64,46 +64,45 @@ class Multigrid:
     name = "multigrid"
 
     @classmethod
-    def build(cls, matrix: sparse.csr_array, near_null: np.ndarray, backend: Backend) -> "Multigrid":
-        """Hierarchy of a matrix with unit diagonal; near_null (n,) is what the smoother cannot see.
+    def build(cls, matrix: Any, near_null: Any, backend: Backend) -> "Multigrid":
+        """Hierarchy of a CSR matrix with unit diagonal; near_null (n,) is what the smoother cannot see.
 
         Raises FemtmsError for a matrix of thousands of disconnected pieces, which has no small coarse level.
         """
+        xp, kernels = backend.xp, backend.kernels
         levels = []
         while matrix.shape[0] > _COARSEST:
             for theta in (_STRONG, 0.0):
-                strong = _csr(coarsen.strong_connections(matrix, theta), matrix.shape)
-                aggregate, count = coarsen.aggregates(strong)
+                strong = kernels.csr(kernels.strong_connections(matrix, theta), matrix.shape)
+                aggregate, count = kernels.aggregates(strong)
                 if 2 * count <= matrix.shape[0]:
                     break
             else:
                 break
-            triple, coarse_null = coarsen.prolongator(matrix, strong, aggregate, near_null, _ENERGY_STEPS)
-            p = _csr(triple, (matrix.shape[0], count))
-            r = p.T.tocsr()
-            ap = _csr(coarsen.product(matrix, p), p.shape)
-            coarse = _csr(coarsen.product(r, ap), (count, count))
-            coarse.sort_indices()
-            scale = 1 / np.sqrt(coarse.diagonal())
-            p.data *= scale[p.indices]
-            r.data *= np.repeat(scale, np.diff(r.indptr))
+            triple, coarse_null = kernels.prolongator(matrix, strong, aggregate, near_null, _ENERGY_STEPS)
+            p = kernels.csr(triple, (matrix.shape[0], count))
+            r = kernels.csr(kernels.transposed(p), (count, matrix.shape[0]))
+            coarse = kernels.csr(kernels.galerkin(r, matrix, p), (count, count))
+            scale = 1 / xp.sqrt(kernels.diagonal(coarse))
             levels.append(
                 Level(
                     Csr.on(backend, matrix, np.float32),
-                    _largest_eigenvalue(matrix),
-                    Csr.on(backend, p, np.float32),
-                    Csr.on(backend, r, np.float32),
+                    _largest_eigenvalue(matrix, backend),
+                    Csr.on(backend, _with_data(p, p.data * scale[p.indices], backend), np.float32),
+                    Csr.on(backend, _with_data(r, kernels.scaled_rows(r, scale), backend), np.float32),
                 )
             )
-            coarse.data = coarsen.scaled_symmetrically(coarse, scale)
-            matrix, near_null = coarse, coarse_null / scale
+            matrix = _with_data(coarse, kernels.scaled_symmetrically(coarse, scale), backend)
+            near_null = coarse_null / scale
         if matrix.shape[0] > _LARGEST_INVERSE:
             raise FemtmsError(
                 f"the tetrahedra must hang together; they fall into so many pieces that the coarsest level of the "
                 f"solver has {matrix.shape[0]:,} unknowns: is the mesh damaged?"
             )
-        levels.append(Level(Csr.on(backend, matrix, np.float32), _largest_eigenvalue(matrix), None, None))
-        inverse = sparse.csr_array(np.linalg.pinv(matrix.toarray(), hermitian=True))
+        levels.append(Level(Csr.on(backend, matrix, np.float32), _largest_eigenvalue(matrix, backend), None, None))
+        rows = tuple(to_host(a) for a in (matrix.data, matrix.indices, matrix.indptr))
+        on_host = sparse.csr_array(rows, shape=matrix.shape)
+        inverse = sparse.csr_array(np.linalg.pinv(on_host.toarray(), hermitian=True))
         return cls(backend, tuple(levels), Csr.on(backend, inverse, np.float32))
 
     def buffers(self, k: int) -> tuple[Buffers, ...]:
@@ -152,31 +151,32 @@ class Multigrid:
         return "\n".join(lines)
 
 
-def _csr(triple: tuple[np.ndarray, np.ndarray, np.ndarray], shape: tuple[int, int]) -> sparse.csr_array:
-    indptr, indices, data = triple
-    return sparse.csr_array((data, indices, indptr), shape=shape)
+def _with_data(matrix: Any, data: Any, backend: Backend) -> Any:
+    """The matrix with other numbers in the same places."""
+    return backend.kernels.csr((matrix.indptr, matrix.indices, data), matrix.shape)
 
 
-def _largest_eigenvalue(matrix: sparse.csr_array) -> float:
+def _largest_eigenvalue(matrix: Any, backend: Backend) -> float:
     """Largest eigenvalue of a symmetric matrix: estimated by Lanczos with a margin, or Gershgorin's bound if less."""
-    bound = coarsen.gershgorin(matrix)
-    start = np.random.default_rng(0).standard_normal((matrix.shape[0], 1))  # seeded: results must repeat
+    bound = backend.kernels.gershgorin(matrix)
     if matrix.shape[0] < 20:
         return bound
-    return min(bound, _SAFETY * _lanczos(matrix, start, steps=12))
+    start = np.random.default_rng(0).standard_normal((matrix.shape[0], 1))  # seeded: results must repeat
+    return min(bound, _SAFETY * _lanczos(matrix, backend.xp.asarray(start), 12, backend))
 
 
-def _lanczos(matrix: sparse.csr_array, v: np.ndarray, steps: int) -> float:
+def _lanczos(matrix: Any, v: Any, steps: int, backend: Backend) -> float:
     """Largest Ritz value of a symmetric matrix after a few steps from v (n,1); Saad 2003, Alg. 6.15."""
+    xp = backend.xp
     alphas, betas = [], []
-    v = v / np.linalg.norm(v)
-    previous, beta = np.zeros_like(v), 0.0
+    v = v / xp.linalg.norm(v)
+    previous, beta = xp.zeros_like(v), 0.0
     for _ in range(steps):
-        w = np.empty_like(v)
-        alphas.append(float(blocks.spmm_dots(matrix, v, w)[0]))
+        w = xp.empty_like(v)
+        alphas.append(float(backend.kernels.spmm_dots(matrix, v, w)[0]))
         w -= beta * previous
         w -= alphas[-1] * v
-        beta = float(np.linalg.norm(w))
+        beta = float(xp.linalg.norm(w))
         if beta < 1e-12:
             break
         betas.append(beta)

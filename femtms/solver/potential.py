@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy import sparse
 
 from femtms.backend import Backend, to_host
 from femtms.errors import NotConverged
-from femtms.kernels import coarsen
+from femtms.kernels import cpu
 from femtms.solver.amg import Multigrid
 from femtms.solver.csr import Csr
 from femtms.solver.direct import Direct, Factorised
@@ -36,7 +35,7 @@ class PotentialSolver:
     @classmethod
     def build(
         cls,
-        stiffness: sparse.csr_array,
+        stiffness: Any,
         ground: int | None,
         backend: Backend,
         direct: Direct | None = None,
@@ -44,21 +43,23 @@ class PotentialSolver:
     ) -> "PotentialSolver":
         """Ground K, scale it and make the multigrid hierarchy, or the factors of a direct method if that is asked for.
 
-        ground is a node, or None for any; reuse is the number of earlier solutions that give first guesses.
+        stiffness is a CSR matrix on the device; ground is a node, or None for any; reuse is the number of earlier
+        solutions that give first guesses.
         """
-        tied = grounded(stiffness, ground)
-        diagonal = tied.diagonal()
-        scale = 1 / np.sqrt(diagonal)
-        scaled = sparse.csr_array((coarsen.scaled_symmetrically(tied, scale), tied.indices, tied.indptr), tied.shape)
+        xp, kernels = backend.xp, backend.kernels
+        tied = grounded(stiffness, ground, kernels)
+        diagonal = kernels.diagonal(tied)
+        scale = 1 / xp.sqrt(diagonal)
+        scaled = kernels.csr((tied.indptr, tied.indices, kernels.scaled_symmetrically(tied, scale)), tied.shape)
         hierarchy: Multigrid | Factorised
         if direct is not None:
             hierarchy = Factorised.build(scaled, direct, backend)
         else:
             # K has the constants for its null space, so S K S has S^-1 1
-            hierarchy = Multigrid.build(scaled, np.sqrt(diagonal), backend)
+            hierarchy = Multigrid.build(scaled, xp.sqrt(diagonal), backend)
         matrix = Csr.on(backend, scaled, np.float64)
         earlier = EarlierSolutions(matrix, reuse, backend) if reuse else None
-        return cls(backend, matrix, backend.xp.asarray(scale[:, None]), hierarchy, earlier)
+        return cls(backend, matrix, scale[:, None], hierarchy, earlier)
 
     def solve(self, b: Any, rtol: float) -> Solution:
         """φ for b (n,k) in A, each column to a relative residual of rtol.  Raises NotConverged."""
@@ -104,20 +105,14 @@ def _relative_residuals(matrix: Csr, x: Any, b: Any, backend: Backend) -> Any:
     return xp.sqrt(dots(r, r)) / xp.where(norm_b > 0, norm_b, 1.0)
 
 
-def grounded(stiffness: sparse.csr_array, ground: int | None) -> sparse.csr_array:
+def grounded(stiffness: Any, ground: int | None, kernels: Any = cpu) -> Any:
     """K with one node of each connected piece tied to ground, which makes it definite: theory.md (14).
 
     The tie is a conductance as large as K_gg.  No current flows through it, because the currents b of a closed body
     add up to zero: φ_g = 0, and E is that of the floating body.  K keeps its size and its sparsity.
+    kernels are those of the device that K is on.
     """
-    n = stiffness.shape[0]
-    pieces, piece = sparse.csgraph.connected_components(stiffness, directed=False)
-    first = np.full(pieces, n)
-    np.minimum.at(first, piece, np.arange(n))
+    tied_node = kernels.pieces(stiffness)
     if ground is not None:
-        first[piece[ground]] = ground
-    data = stiffness.data.copy()
-    for node in first:
-        row = slice(stiffness.indptr[node], stiffness.indptr[node + 1])
-        data[row] *= np.where(stiffness.indices[row] == node, 2, 1)
-    return sparse.csr_array((data, stiffness.indices, stiffness.indptr), shape=stiffness.shape)
+        tied_node[tied_node == tied_node[ground]] = ground
+    return kernels.csr((stiffness.indptr, stiffness.indices, kernels.tied(stiffness, tied_node)), stiffness.shape)

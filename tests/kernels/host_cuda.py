@@ -1,4 +1,4 @@
-"""The CUDA kernels without a GPU: cuda.cu compiled for the host, and a stand-in for the cupy module.
+"""The CUDA kernels without a GPU: their source compiled for the host, and a stand-in for the cupy module.
 
 A GPU reads whatever bytes it is given, so everything that would be garbage there is an error here: a wrong
 type, number or order of arguments, strides, a NumPy array that was never copied to the device.  One thing
@@ -21,6 +21,11 @@ import pytest
 from femtms.backend import Backend, backend
 from femtms.kernels.cuda import CudaKernels, source
 
+try:
+    import cupy  # works without a GPU, and knows which functions there are
+except Exception:  # missing or broken: many types
+    cupy = None
+
 _PREFIX = """
 #include <math.h>
 struct Index { unsigned int x; };
@@ -29,14 +34,21 @@ extern "C" void become_thread(unsigned block, unsigned thread, unsigned blocks, 
 {
     blockIdx.x = block, threadIdx.x = thread, gridDim.x = blocks, blockDim.x = threads;
 }
+static inline int atomicMin(int* at, int value)
+{
+    const int before = *at;
+    if (value < before) *at = value;
+    return before;
+}
 #define __global__
 #define __device__
 #line 1 "cuda.cu"
 """
-_TYPES = {"int": np.int32, "int64": np.int64, "float": np.float32, "double": np.float64}
+_TYPES = {"int": np.int32, "int64": np.int64, "uint64": np.uint64, "float": np.float32, "double": np.float64}
 _C_TYPES = {
     np.int32: ctypes.c_int,
     np.int64: ctypes.c_longlong,
+    np.uint64: ctypes.c_ulonglong,
     np.float32: ctypes.c_float,
     np.float64: ctypes.c_double,
 }
@@ -101,7 +113,19 @@ class HostCupy:
     def empty(self, shape, dtype=np.float64):
         return np.full(shape, np.nan if np.dtype(dtype).kind == "f" else 85, dtype).view(DeviceArray)
 
+    def empty_like(self, a):
+        return self.empty(a.shape, a.dtype)
+
+    @property
+    def linalg(self):
+        return SimpleNamespace(norm=lambda a: _on_device(np.asarray(np.linalg.norm(_plain(a)))))
+
+    def bincount(self, x, minlength):
+        return _on_device(np.bincount(_plain(x), minlength=minlength))  # with weights it would not be deterministic
+
     def __getattr__(self, name):
+        if name == "repeat" or (cupy is not None and not hasattr(cupy, name)):
+            raise AttributeError(f"cupy.{name} is not there, or takes no array where NumPy's does")
         function = getattr(np, name)
 
         def call(*arguments, **options):
@@ -149,7 +173,7 @@ def signatures(text: str) -> dict[str, tuple[Parameter, ...]]:
     for name, arguments in re.findall(r'extern "C" __global__ void (\w+)\(([^)]*)\)', text):
         parameters = []
         for argument in arguments.split(","):
-            found = re.fullmatch(r"(const )?(int|int64|float|double)(\*)? (\w+)", argument.strip())
+            found = re.fullmatch(r"(const )?(int|int64|uint64|float|double)(\*)? (\w+)", argument.strip())
             if found is None:
                 raise ValueError(f"kernel '{name}': cannot read the parameter '{argument.strip()}'")
             parameters.append(Parameter(found[4], _TYPES[found[2]], bool(found[3]), bool(found[1])))
@@ -160,7 +184,7 @@ def signatures(text: str) -> dict[str, tuple[Parameter, ...]]:
 
 
 class HostModule:
-    """cuda.cu compiled with g++; get_function(name) -> callable(grid, block, arguments), as cupy.RawModule.
+    """The CUDA source compiled with g++; get_function(name) -> callable(grid, block, arguments), as cupy.RawModule.
 
     Kernels are grid-stride loops, so a few threads do the work of any launch; here one after the other.
     """

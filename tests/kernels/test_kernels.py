@@ -389,7 +389,7 @@ def test_results_do_not_depend_on_the_launch_geometry(mesh, stars, tmp_path):
 
 
 def test_both_devices_have_the_same_functions():
-    names = [name for name in vars(CudaKernels) if not name.startswith("_")]
+    names = [name for name in dir(CudaKernels) if not name.startswith("_")]
     assert names
     for name in names:
         on_cpu = getattr(cpu, name)

@@ -1,0 +1,41 @@
+"""Launches CUDA kernels on CuPy arrays."""
+
+import numpy as np
+
+from femtms.errors import FemtmsError
+
+_THREADS = 128
+_MAX_BLOCKS = 65_536
+
+
+class Launcher:
+    """The kernels of one compiled module; abstract: `CudaKernels` is what callers use.
+
+    xp      the array module of the data: cupy
+    module  anything with get_function(name) -> callable(grid, block, arguments), such as cupy.RawModule
+    """
+
+    def __init__(self, xp, module):
+        self._xp = xp
+        self._module = module
+        self._functions = {}  # by name: RawModule.get_function costs more than a launch
+
+    def _launch(self, name, work, *arguments):
+        """Run a kernel whose first parameter is int64 `work`, how many things there are to do."""
+        blocks = min(_MAX_BLOCKS, max(1, -(-work // _THREADS)))
+        for a in arguments:
+            if getattr(a, "shape", ()) and not a.flags.c_contiguous:  # the kernels know nothing of strides
+                raise ValueError(f"{name} takes C-contiguous arrays; got one of {a.shape} with strides {a.strides}")
+        if name not in self._functions:
+            self._functions[name] = self._module.get_function(name)
+        self._functions[name]((blocks,), (_THREADS,), arguments)
+
+    def _starts(self, lengths):
+        """Where rows begin, int32, and how many entries there are, from lengths (n+1,) int64 after a zero."""
+        starts = self._xp.cumsum(lengths)
+        entries = int(starts[-1])
+        if entries >= 2**31:
+            raise FemtmsError(
+                f"a matrix must have fewer than 2^31 entries; this one has {entries:,}: use a coarser mesh"
+            )
+        return starts.astype(np.int32), entries
