@@ -41,6 +41,7 @@ class Cells:
 
     def hold(self, points: np.ndarray) -> np.ndarray:
         """Whether each point (p,3) in m is in a tetrahedron, (p,) bool; those on the surface are."""
+        points = np.ascontiguousarray(points, dtype=np.float64)
         return _hold(points, self.nodes, self.tets, self.low, self.size, self.shape, self.starts, self.members)
 
 
@@ -118,6 +119,4 @@ def _in_tet(x, nodes, tet):
 @njit
 def _triple(a, b, c):
     """a·(b×c)."""
-    return (
-        a[0] * (b[1] * c[2] - b[2] * c[1]) + a[1] * (b[2] * c[0] - b[0] * c[2]) + a[2] * (b[0] * c[1] - b[1] * c[0])
-    )
+    return a[0] * (b[1] * c[2] - b[2] * c[1]) + a[1] * (b[2] * c[0] - b[0] * c[2]) + a[2] * (b[0] * c[1] - b[1] * c[0])

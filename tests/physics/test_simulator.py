@@ -168,7 +168,7 @@ def test_memory_that_runs_out_among_the_fields_of_a_block_loses_none(sim, dipole
 
 def test_memory_too_small_for_one_pose_is_said(sim, dipole_coil, around, monkeypatch):
     monkeypatch.setattr(potential.PotentialSolver, "solve", running_out(potential.PotentialSolver.solve, 0))
-    with pytest.raises(FemtmsError, match="memory for at least one pose on CPU.* tetrahedra; .* use a coarser mesh"):
+    with pytest.raises(FemtmsError, match=r"memory for at least one pose on CPU.* tetrahedra; .* use a coarser mesh"):
         sim.solve(dipole_coil, around)
 
 
