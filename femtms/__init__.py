@@ -9,6 +9,7 @@ from femtms.coil.place import place
 from femtms.coil.pose import Pose
 from femtms.errors import FemtmsError, NotConverged
 from femtms.field.field import Field
+from femtms.field.pose_result import PoseResult
 from femtms.head.label_map import LabelMap
 from femtms.head.labels import LabelVolume
 from femtms.head.sphere import LayeredSphere
@@ -17,7 +18,7 @@ from femtms.io.heads import load_head
 from femtms.io.label_maps import read_label_map
 from femtms.io.meshes import read_mesh, write_mesh
 from femtms.io.nifti import read_labels
-from femtms.io.poses import read_pose
+from femtms.io.poses import read_pose, read_poses
 from femtms.io.surfaces import write_surface
 from femtms.mesh.generate import mesh_head
 from femtms.mesh.surface import Surface
@@ -40,6 +41,7 @@ __all__ = [
     "LayeredSphere",
     "NotConverged",
     "Pose",
+    "PoseResult",
     "Simulator",
     "Surface",
     "TetMesh",
@@ -52,6 +54,7 @@ __all__ = [
     "read_labels",
     "read_mesh",
     "read_pose",
+    "read_poses",
     "write_mesh",
     "write_surface",
 ]

@@ -129,7 +129,7 @@ def simulate(
             "inputs": inputs_summary(head, coil, the_coil, matrix, sigma, labels),
             "placement": {"at": _listed(at), "towards": _listed(towards), "gap_mm": gap_mm if at is not None else None},
             "size_mm": None if isinstance(source, TetMesh) else size_mm,
-        } | field_summary(field, rtol, seconds)
+        } | field_summary(field, rtol, sim.hierarchy, seconds)
         write_json(folder / "summary.json", summary)
     return summary
 

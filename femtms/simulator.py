@@ -1,8 +1,11 @@
 """One head, many coil positions: settings and state; the results are Fields."""
 
+import logging
 import time
-from collections.abc import Iterable, Iterator
-from typing import overload
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, TypeVar, overload
 
 import numpy as np
 
@@ -16,14 +19,24 @@ from femtms.conductivity.isotropic import Conductivity, conductivity_of
 from femtms.errors import FemtmsError
 from femtms.fem.p1 import P1
 from femtms.field.field import Field
+from femtms.field.pose_result import PoseResult
+from femtms.field.statistics import NUMBERS, TissueTets, magnitude, present_tag, statistics
+from femtms.memory import available_memory
 from femtms.mesh.tetmesh import TetMesh
 from femtms.solver.amg import Multigrid
 from femtms.solver.direct import Direct, Factorised
 from femtms.solver.potential import PotentialSolver
+from femtms.solver.solution import Solution
 from femtms.stage import Stage, silent
+from femtms.tissue import name_of
 
-_BLOCK_BYTES = 2**31  # of ∂A/∂t, the largest array that grows with the number of right-hand sides
-_LARGEST_BLOCK = 16
+log = logging.getLogger("femtms")
+
+_LARGEST_BLOCK = 32  # more gain nothing: the matrices are then read seldom enough
+_BLOCK_BYTES = 5 * 2**30  # of what grows with the number of poses in a block, below
+_VECTORS = 10  # (n,) of each pose while it is solved, in float64; beside them ∂A/∂t (m,3)
+
+Result = TypeVar("Result")
 
 
 def check_rtol(rtol: float) -> None:
@@ -36,6 +49,18 @@ def check_didt(didt: float) -> None:
     """Raise FemtmsError for a rate of change that is not a number."""
     if not np.isfinite(didt):
         raise FemtmsError(f"didt must be finite, in A/s; got {didt}")
+
+
+@dataclass(frozen=True, eq=False)
+class _Block:
+    """Poses that were solved together: ∂A/∂t (m,3) in V/m of each and φ of all, on the device."""
+
+    coil: Coil
+    poses: list[Pose]
+    didt: float
+    dadt: list[Any]
+    solution: Solution
+    seconds: dict[str, float]
 
 
 class Simulator:
@@ -125,21 +150,88 @@ class Simulator:
 
         Arguments and errors are those of `solve`.
         """
+
+        def fields(poses: list[Pose]) -> Iterator[Field]:
+            block = self._solve_block(coil, poses, didt, self._stage)
+            return (self._field(block, i) for i in range(len(poses)))
+
         check_didt(didt)
-        block: list[Pose] = []
-        largest = int(np.clip(_BLOCK_BYTES // (24 * len(self.mesh.tets)), 1, _LARGEST_BLOCK))
+        return self._in_blocks(coil, poses, fields)
+
+    def sweep(
+        self,
+        coil: Coil,
+        poses: Iterable[Pose],
+        didt: float = 1e6,
+        tissues: Sequence[int | str] | None = None,
+        fields: bool = False,
+    ) -> Iterator[PoseResult]:
+        """Statistics of |E| for thousands of poses, one PoseResult after the other, in constant memory.
+
+        tissues  numbers or names of those to look at; None for all
+        fields   also bring the whole Field of each pose back from the device
+
+        The statistics are those of `Field.summary`, made where the field is: from a GPU only these numbers come back.
+        Other arguments and errors are those of `solve`, and FemtmsError when the mesh has no such tissue.
+        """
+
+        def results(poses: list[Pose]) -> Iterator[PoseResult]:
+            block = self._solve_block(coil, poses, didt, silent)  # what is announced is results, not stages
+            return self._results(block, looked_at, fields)
+
+        check_didt(didt)
+        tags = self.mesh.tissues if tissues is None else sorted({present_tag(self.mesh, t) for t in tissues})
+        looked_at = [TissueTets.of(self.mesh, tag, self.backend.xp) for tag in tags]
+        return self._in_blocks(coil, poses, results)
+
+    def _in_blocks(
+        self, coil: Coil, poses: Iterable[Pose], solved: Callable[[list[Pose]], Iterator[Result]]
+    ) -> Iterator[Result]:
+        """What `solved` gives for each pose, called with as many poses at a time as the memory has room for."""
+        to_come = self._checked(coil, poses)
+        size = self._largest_block()
+        waiting: list[Pose] = []
+        while True:
+            waiting += islice(to_come, max(size - len(waiting), 0))
+            if not waiting:
+                return
+            done, lacking = 0, ""
+            block = waiting[:size]
+            try:
+                for result in solved(block):
+                    done += 1
+                    yield result
+            except MemoryError as error:
+                if len(block) == 1:
+                    raise FemtmsError(
+                        f"there must be memory for at least one pose on {self.backend.description}, for "
+                        f"{len(self.mesh.tets):,} tetrahedra; it ran out ({error or 'no details'}): use a coarser mesh"
+                    ) from error
+                lacking = str(error) or "no details"
+            # out of the handler: the error no longer holds on to the arrays of the block
+            waiting = waiting[done:] if lacking else waiting[len(block) :]
+            if lacking:
+                size = len(block) // 2
+                log.warning("out of memory with %d poses in a block (%s): going on with %d", len(block), lacking, size)
+
+    def _largest_block(self) -> int:
+        """How many poses one block may have."""
+        column = 24 * len(self.mesh.tets) + _VECTORS * 8 * len(self.mesh.nodes)
+        bound = _BLOCK_BYTES
+        if self.backend.name == "cpu":
+            # beyond the memory there is, a computer swaps or ends the process, rather than to say so
+            bound = min(bound, (available_memory() or bound) // 2)
+        return int(np.clip(bound // column, 1, _LARGEST_BLOCK))
+
+    def _checked(self, coil: Coil, poses: Iterable[Pose]) -> Iterator[Pose]:
+        """The poses, each looked at before it is solved.  Raises FemtmsError."""
         for pose in poses:
             if not isinstance(pose, Pose):
                 raise FemtmsError(f"a pose must be a femtms.Pose, such as Pose(matrix); got {type(pose).__name__}")
             check_clear(self.mesh, coil, pose)
-            block.append(pose)
-            if len(block) == largest:
-                yield from self._solve_block(coil, block, didt)
-                block = []
-        if block:
-            yield from self._solve_block(coil, block, didt)
+            yield pose
 
-    def _solve_block(self, coil: Coil, poses: list[Pose], didt: float) -> Iterator[Field]:
+    def _solve_block(self, coil: Coil, poses: list[Pose], didt: float, stage: Stage) -> _Block:
         p1, xp = self._p1, self.backend.xp
         clock = [time.perf_counter()]
 
@@ -147,34 +239,61 @@ class Simulator:
             self.backend.synchronise()
             clock.append(time.perf_counter())
 
-        with self._stage("∂A/∂t of the coil"):
+        with stage("∂A/∂t of the coil"):
             dadt = [self._boxes.vector_potential(coil.moved(pose)) for pose in poses]
             for a in dadt:
                 a *= didt
             tick()
-        with self._stage("solving"):
+        with stage("solving"):
             b = xp.stack([p1.load(a) for a in dadt], axis=1)
             solution = self._solver.solve(b, self.rtol)
             tick()
         seconds = {name: (t1 - t0) / len(poses) for name, t0, t1 in zip(("dadt", "solve"), clock, clock[1:])}
-        for i, pose in enumerate(poses):
-            start = time.perf_counter()
-            # off the device at once: thousands of fields would not fit there
-            phi = xp.ascontiguousarray(solution.phi[:, i])
-            E = to_host(p1.field(dadt[i], phi))
-            potential = p1.in_mesh_order(phi)
-            yield Field(
-                mesh=self.mesh,
-                E=sealed(E),
-                potential=sealed(potential - potential.mean()),
-                coil=coil,
+        return _Block(coil, poses, didt, dadt, solution, seconds)
+
+    def _electric_field(self, block: _Block, i: int) -> tuple[Any, Any]:
+        """E (m,3) and φ (n,) of one column, on the device."""
+        phi = self.backend.xp.ascontiguousarray(block.solution.phi[:, i])
+        return self._p1.field(block.dadt[i], phi), phi
+
+    def _field(self, block: _Block, i: int) -> Field:
+        """The Field of one column; off the device at once: thousands of fields would not fit there."""
+        start = time.perf_counter()
+        E, phi = self._electric_field(block, i)
+        E = to_host(E)
+        potential = self._p1.in_mesh_order(phi)
+        return Field(
+            mesh=self.mesh,
+            E=sealed(E),
+            potential=sealed(potential - potential.mean()),
+            coil=block.coil,
+            pose=block.poses[i],
+            didt=block.didt,
+            iterations=int(block.solution.iterations[i]),
+            residual=float(block.solution.residuals[i]),
+            seconds=block.seconds | {"gradient": time.perf_counter() - start},
+            device=self.backend.description,
+            sigma=self.sigma,
+        )
+
+    def _results(self, block: _Block, tissues: list[TissueTets], fields: bool) -> Iterator[PoseResult]:
+        """The numbers of a block come to the host at once, the Fields one by one."""
+        xp, start = self.backend.xp, time.perf_counter()
+        numbers = xp.empty((len(block.poses), len(tissues), NUMBERS))
+        for i in range(len(block.poses)):
+            magnE = magnitude(self._electric_field(block, i)[0], xp)
+            for j, tets in enumerate(tissues):
+                numbers[i, j] = statistics(magnE, tets, xp)
+        on_host = to_host(numbers)
+        seconds = block.seconds | {"statistics": (time.perf_counter() - start) / len(block.poses)}
+        for i, pose in enumerate(block.poses):
+            yield PoseResult(
                 pose=pose,
-                didt=didt,
-                iterations=int(solution.iterations[i]),
-                residual=float(solution.residuals[i]),
-                seconds=seconds | {"gradient": time.perf_counter() - start},
-                device=self.backend.description,
-                sigma=self.sigma,
+                tissues={name_of(t.tag): t.summary(row) for t, row in zip(tissues, on_host[i])},
+                iterations=int(block.solution.iterations[i]),
+                residual=float(block.solution.residuals[i]),
+                seconds=seconds,
+                field=self._field(block, i) if fields else None,
             )
 
     def __repr__(self) -> str:

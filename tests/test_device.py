@@ -205,6 +205,21 @@ def test_set_up_stays_on_the_device(mesh, host_cuda, monkeypatch):
     assert all(isinstance(a, DeviceArray) for a in arrays)
 
 
+@pytest.mark.parametrize("device", ["cuda-host", pytest.param("gpu", marks=pytest.mark.gpu)])
+def test_statistics_made_on_the_device_are_those_of_the_cpu(simulate, poses, device, monkeypatch):
+    fetched = []
+    monkeypatch.setattr("femtms.simulator.to_host", lambda a: fetched.append(a.shape) or to_host(a))
+    results = list(simulate(device).sweep(COIL, poses))
+    assert fetched == [(len(poses), 2, 9)]  # these numbers and nothing else, once for the block
+    for here, there in zip(simulate("cpu").sweep(COIL, poses), results, strict=True):
+        for name, expected in here.tissues.items():
+            numbers = there.tissues[name]
+            assert (numbers.tissue, numbers.tets, numbers.volume_ml) == (name, expected.tets, expected.volume_ml)
+            assert numbers.peak_mm == expected.peak_mm
+            for quantity in ("mean", "median", "p95", "p99", "p99_9", "peak", "focality_50_ml", "focality_75_ml"):
+                assert getattr(numbers, quantity) == pytest.approx(getattr(expected, quantity), rel=1e-5)
+
+
 @pytest.mark.gpu
 def test_cpu_and_gpu_agree(simulate, poses):
     on_gpu = simulate("gpu").solve(COIL, poses)

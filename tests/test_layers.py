@@ -11,7 +11,7 @@ PACKAGE = Path(femtms.__file__).parent
 
 # In the order in which data flows.  Names in one row do not know each other.
 ROWS = [
-    {"errors", "arrays", "stage"},
+    {"errors", "arrays", "stage", "memory"},
     {"tissue", "kernels"},
     {"backend"},
     {"head"},
@@ -23,7 +23,7 @@ ROWS = [
     {"simulator"},
     {"report", "reference"},
     {"io"},
-    {"simulate"},
+    {"simulate", "sweep"},
     {"cli"},
 ]
 LEVEL = {name: level for level, row in enumerate(ROWS) for name in row}

@@ -18,6 +18,11 @@ from femtms.errors import FemtmsError
 
 _INTERRUPTED = 130  # the shell's code for a program that SIGINT ended
 
+
+class _Interrupted(Exception):
+    """A command was interrupted that has something to say about it."""
+
+
 app = typer.Typer(
     help="The electric field that a TMS coil induces in a head.",
     no_args_is_help=True,
@@ -49,6 +54,10 @@ Labels = Annotated[
         "--labels", metavar="MAP", help="Map of label numbers to tissues: a CSV file, freesurfer, samseg or spm."
     ),
 ]
+Sigma = Annotated[list[str] | None, typer.Option("--sigma", help="TISSUE=S/m, such as bone=0.008; repeat for more.")]
+Didt = Annotated[float, typer.Option("--didt", help="Rate of change of the coil's current in A/s.")]
+Device = Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")]
+Rtol = Annotated[float, typer.Option("--rtol", help="Relative residual at which the solver stops.")]
 
 
 def _print_version(wanted: bool) -> None:
@@ -84,12 +93,10 @@ def simulate(
     size: Size = "2.6",
     radii: Radii = None,
     labels: Labels = None,
-    sigma: Annotated[
-        list[str] | None, typer.Option("--sigma", help="TISSUE=S/m, such as bone=0.008; repeat for more.")
-    ] = None,
-    didt: Annotated[float, typer.Option("--didt", help="Rate of change of the coil's current in A/s.")] = 1e6,
-    device: Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")] = "auto",
-    rtol: Annotated[float, typer.Option("--rtol", help="Relative residual at which the solver stops.")] = 1e-6,
+    sigma: Sigma = None,
+    didt: Didt = 1e6,
+    device: Device = "auto",
+    rtol: Rtol = 1e-6,
     overwrite: Overwrite = False,
     json_: Json = False,
     quiet: Quiet = False,
@@ -122,6 +129,64 @@ def simulate(
     elif not quiet:
         _print_field(summary)
         print(f"{out}: {', '.join(RESULTS)}")
+
+
+@app.command()
+def sweep(
+    head: Head,
+    coil: Annotated[str, typer.Option("--coil", help="Built-in coil or .ccd file.")],
+    poses: Annotated[
+        Path,
+        typer.Option("--poses", help="The coil's 4×4 matrices in mm: .npy (k,4,4), or text, 16 numbers a row."),
+    ],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the results.")],
+    tissue: Annotated[
+        list[str] | None, typer.Option("--tissue", help="Tissue to look at; repeat for more. All if none is given.")
+    ] = None,
+    fields: Annotated[bool, typer.Option("--fields", help="Write E of each pose, too.")] = False,
+    size: Size = "2.6",
+    radii: Radii = None,
+    labels: Labels = None,
+    sigma: Sigma = None,
+    didt: Didt = 1e6,
+    device: Device = "auto",
+    rtol: Rtol = 1e-6,
+    overwrite: Overwrite = False,
+    json_: Json = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Compute statistics of the field for many positions of a coil; a sweep that was stopped goes on where it was."""
+    from femtms.io.sweeps import PARTIAL, RESULTS
+    from femtms.sweep import sweep as run
+
+    try:
+        with stages(quiet or json_) as stage:
+            summary = run(
+                _layered(head, radii, labels),
+                coil,
+                poses,
+                out,
+                size_mm=parse_size(size),
+                labels=labels,
+                sigma=parse_sigma(sigma or []),
+                didt=didt,
+                tissues=tissue or None,
+                fields=fields,
+                device=device,
+                rtol=rtol,
+                overwrite=overwrite,
+                stage=stage,
+            )
+    except KeyboardInterrupt:
+        if (out / PARTIAL).exists():
+            raise _Interrupted(f"{out} keeps what was computed: the same command goes on from there") from None
+        raise
+    if json_:
+        print(json.dumps(summary, indent=2))
+    elif not quiet:
+        _print_sweep(summary)
+        print(f"{out}: {', '.join(name for name in RESULTS if (out / name).exists())}")
 
 
 @app.command()
@@ -396,6 +461,20 @@ def _print_field(summary: dict[str, Any]) -> None:
     )
 
 
+def _print_sweep(summary: dict[str, Any]) -> None:
+    """What was done; the numbers are in sweep.csv."""
+    mesh, solved = summary["mesh"], summary["poses_in_these_seconds"]
+    print(
+        f"{summary['poses']:,} poses of {summary['coil']}, dI/dt = {1e-6 * summary['didt']:g} A/µs; "
+        f"|E| in {', '.join(summary['tissues'])}"
+    )
+    each = f", {summary['seconds']['sweep'] / solved:.3g} s for each of {solved:,} poses" if solved else ""
+    print(
+        f"{mesh['tets']:,} tetrahedra, {mesh['nodes']:,} unknowns; {sum(summary['seconds'].values()):.1f} s{each} "
+        f"on {summary['device']}"
+    )
+
+
 def _short(value: float) -> str:
     """Three digits, and never an exponent where people do not expect one."""
     return f"{value:.0f}" if 100 <= value < 1e6 else f"{value:.3g}"
@@ -417,6 +496,9 @@ def main() -> None:
         sys.stdout.flush()
     except (KeyboardInterrupt, typer.Abort):
         code = _INTERRUPTED
+    except _Interrupted as interrupted:
+        print(f"femtms: interrupted; {interrupted}", file=sys.stderr)
+        sys.exit(_INTERRUPTED)
     except BrokenPipeError:
         # the reader of our output went away (`| head`): nothing is wrong with the input
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

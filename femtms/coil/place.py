@@ -9,7 +9,6 @@ from scipy.spatial import cKDTree
 from femtms.coil.coil import Coil
 from femtms.coil.pose import Pose
 from femtms.errors import FemtmsError
-from femtms.kernels import cpu
 from femtms.mesh.surface import triangle_normals
 from femtms.mesh.tetmesh import TetMesh
 
@@ -162,7 +161,7 @@ def _shown(place: str | Sequence[float]) -> str:
 def check_clear(mesh: TetMesh, coil: Coil, pose: Pose) -> None:
     """Raise FemtmsError, with how deep and where, when any element of the coil is inside the head."""
     points = coil.moved(pose).positions
-    inside = cpu.locate_points(points, mesh.nodes, mesh.tets) >= 0
+    inside = mesh.cells.hold(points)
     if not inside.any():
         return
     surface = mesh.nodes[np.unique(mesh.outer_faces)]

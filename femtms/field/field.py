@@ -10,10 +10,9 @@ import numpy as np
 
 from femtms.coil.coil import Coil
 from femtms.coil.pose import Pose
-from femtms.errors import FemtmsError
-from femtms.field.statistics import TissueSummary, tissue_summary
+from femtms.field.statistics import TissueSummary, TissueTets, magnitude, present_tag, statistics
 from femtms.mesh.tetmesh import TetMesh
-from femtms.tissue import name_of, tag_of
+from femtms.tissue import name_of
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -46,8 +45,8 @@ class Field:
     @cached_property
     def magnE(self) -> np.ndarray:
         """|E| (m,) in V/m."""
-        magnitude: np.ndarray = np.sqrt(np.einsum("md,md->m", self.E, self.E))
-        return magnitude
+        magnE: np.ndarray = magnitude(self.E)
+        return magnE
 
     @property
     def J(self) -> np.ndarray:
@@ -71,15 +70,11 @@ class Field:
         """
         if tissue is None:
             return {name_of(tag): self._summary(int(tag)) for tag in self.mesh.tissues}
-        tag = tag_of(tissue)
-        if tag not in self.mesh.tissues:
-            present = ", ".join(name_of(t) for t in self.mesh.tissues)
-            raise FemtmsError(f"the mesh must have the tissue that is asked for; it has {present}, not '{tissue}'")
-        return self._summary(tag)
+        return self._summary(present_tag(self.mesh, tissue))
 
     def _summary(self, tag: int) -> TissueSummary:
-        own = self.mesh.tags == tag
-        return tissue_summary(name_of(tag), tag, self.magnE[own], self.mesh.volumes[own], self.mesh.centroids[own])
+        tets = TissueTets.of(self.mesh, tag)
+        return tets.summary(statistics(self.magnE, tets))
 
     def save(self, path: str | Path, overwrite: bool = False) -> None:
         """Write the field with its mesh: .vtu (ParaView) or .msh (Gmsh 2.2, with `E` and `magnE` per element).

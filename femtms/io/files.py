@@ -94,7 +94,7 @@ def whole_folder(out: Path, names: tuple[str, ...], overwrite: bool) -> Iterator
     check_out(out, names, overwrite)
     with (
         _errors_name(out),
-        _made_folders(out.parent),
+        made_folders(out.parent),
         _temporary_folder(out if out.exists() else out.parent) as folder,
     ):
         yield folder
@@ -106,7 +106,7 @@ def whole_folder(out: Path, names: tuple[str, ...], overwrite: bool) -> Iterator
             return
         with _locked(out):
             check_out(out, names, overwrite)  # somebody may have written there while we computed
-            _exchange(folder, out, names)
+            exchange(folder, out, names)
 
 
 @contextmanager
@@ -126,20 +126,64 @@ def _locked(folder: Path) -> Iterator[None]:
         os.close(handle)
 
 
-def _exchange(folder: Path, out: Path, names: tuple[str, ...]) -> None:
-    """Move the named files from `folder` to `out`; when a move fails, the files that were in `out` come back."""
+@contextmanager
+def only_one(lock: Path, busy: str) -> Iterator[None]:
+    """This process alone, where there are locks; FemtmsError with the sentence `busy` while another is in such a block.
+
+    The system gives the lock back when a process is killed; the file that is then left means nothing.
+    """
+    try:
+        import fcntl
+    except ImportError:
+        yield
+        return
+    while True:
+        handle = os.open(lock, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(handle)
+            raise FemtmsError(busy) from None
+        except OSError:  # some network file systems have none
+            break
+        if lock.exists() and os.path.samestat(os.fstat(handle), os.stat(lock)):
+            break
+        os.close(handle)  # somebody took the file away between our two calls
+    try:
+        yield
+    finally:
+        lock.unlink(missing_ok=True)
+        os.close(handle)
+
+
+def on_disk(path: Path) -> None:
+    """Wait until a file or a folder is on the disk, as far as the system can tell."""
+    with suppress(OSError):  # some file systems cannot do that for folders
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def exchange(folder: Path, out: Path, names: tuple[str, ...]) -> None:
+    """Move what `folder` has of the names to `out`, in place of all that `out` had of them.
+
+    When a move fails, everything goes back to where it was.
+    """
     with _temporary_folder(out) as aside:
         placed: list[Path] = []
         try:
             for name in reversed(names):
                 if os.path.lexists(out / name):
                     os.replace(out / name, aside / name)
-            for name in names:
+            for name in filter(lambda name: os.path.lexists(folder / name), names):
                 placed.append(out / name)
                 os.replace(folder / name, out / name)
         except BaseException:
             for path in placed:
-                path.unlink(missing_ok=True)
+                if os.path.lexists(path):
+                    os.replace(path, folder / path.name)
             for path in aside.iterdir():
                 os.replace(path, out / path.name)
             raise
@@ -195,7 +239,7 @@ def _errors_name(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _made_folders(folder: Path) -> Iterator[None]:
+def made_folders(folder: Path) -> Iterator[None]:
     """Make a folder and those above it where they are missing; take away again what was made when the block fails."""
     missing = [path for path in (folder, *folder.parents) if not path.exists()]
     try:

@@ -12,7 +12,7 @@ from femtms.errors import FemtmsError
 from femtms.head.labels import LabelVolume, check_shape, check_tissues
 from femtms.io.files import check_size, existing_file, whole_file
 from femtms.io.label_maps import Labels, label_map_of
-from femtms.io.memory import available_memory
+from femtms.memory import available_memory
 from femtms.mesh.locate import rasterised
 from femtms.mesh.tetmesh import TetMesh
 

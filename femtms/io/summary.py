@@ -8,6 +8,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from femtms.coil.coil import Coil
 from femtms.errors import FemtmsError
 from femtms.field.field import Field
@@ -15,24 +17,35 @@ from femtms.head.sphere import LayeredSphere
 from femtms.io.files import file_provenance
 from femtms.io.heads import head_provenance
 from femtms.io.label_maps import Labels, label_map_provenance
+from femtms.mesh.tetmesh import TetMesh
+from femtms.solver.amg import Multigrid
+from femtms.solver.direct import Factorised
 from femtms.tissue import name_of
 
 _LIBRARIES = ("femtms", "numpy", "scipy", "numba", "meshio", "nibabel", "matplotlib")
 
 
-def field_summary(field: Field, rtol: float, seconds: Mapping[str, float]) -> dict[str, Any]:
-    """What was computed, how, and what came out, for JSON."""
-    mesh = field.mesh
+def head_summary(mesh: TetMesh, sigma: np.ndarray, device: str) -> dict[str, Any]:
+    """With what and of which head something was computed, for JSON; sigma (m,1) or (m,6) in S/m."""
     return {
         "versions": {name: version(name) for name in _LIBRARIES} | {"python": platform.python_version()},
-        "device": field.device,
+        "device": device,
         "mesh": {
             "nodes": len(mesh.nodes),
             "tets": len(mesh.tets),
             "volume_ml": 1e6 * float(mesh.volumes.sum()),
             "notes": list(mesh.notes),
         },
-        "conductivity_S_per_m": {name_of(tag): float(field.sigma[mesh.tags == tag][0, 0]) for tag in mesh.tissues},
+        "conductivity_S_per_m": {name_of(tag): float(sigma[mesh.tags == tag][0, 0]) for tag in mesh.tissues},
+    }
+
+
+def field_summary(
+    field: Field, rtol: float, hierarchy: Multigrid | Factorised, seconds: Mapping[str, float]
+) -> dict[str, Any]:
+    """What was computed, how, and what came out, for JSON."""
+    mesh = field.mesh
+    return head_summary(mesh, field.sigma, field.device) | {
         "coil": field.coil.name,
         "pose_mm": field.pose.matrix.tolist(),
         "didt": field.didt,
@@ -42,10 +55,25 @@ def field_summary(field: Field, rtol: float, seconds: Mapping[str, float]) -> di
             "rtol": rtol,
             "iterations": field.iterations,
             "residual": field.residual,
-        },
-        "seconds": {name: round(value, 4) for name, value in seconds.items()},
+        }
+        | solver_summary(hierarchy),
+        "seconds": rounded(seconds),
         "tissues": {name: summary.as_dict() for name, summary in field.summary().items()},
     }
+
+
+def solver_summary(hierarchy: Multigrid | Factorised) -> dict[str, Any]:
+    """The method, what a step of it costs in products with K, and its memory."""
+    return {
+        "method": hierarchy.name,
+        "operator_complexity": round(hierarchy.operator_complexity, 4),
+        "bytes": int(hierarchy.bytes),
+    }
+
+
+def rounded(seconds: Mapping[str, float]) -> dict[str, float]:
+    """Stage -> seconds with the digits that mean something."""
+    return {name: round(value, 4) for name, value in seconds.items()}
 
 
 def inputs_summary(

@@ -10,6 +10,7 @@ from femtms.arrays import frozen, sealed
 from femtms.errors import FemtmsError
 from femtms.head.labels import LabelVolume
 from femtms.kernels.cpu import signed_volumes
+from femtms.mesh.cells import Cells
 from femtms.mesh.enclose import outer_surface
 from femtms.mesh.quality import Quality, quality_of
 from femtms.mesh.surface import Surface, boundary_faces
@@ -92,6 +93,11 @@ class TetMesh:
     def outer_faces(self) -> np.ndarray:
         """Triangles (f,3) between the head and what is around it or in its cavities, oriented outward."""
         return sealed(boundary_faces(self.tets))
+
+    @cached_property
+    def cells(self) -> Cells:
+        """The tetrahedra by the cells of a grid, for finding out which points are in the mesh."""
+        return Cells.build(self.nodes, self.tets)
 
     def surface(self, tissue: int | str, largest: bool = False) -> Surface:
         """The closed outer surface of a tissue and all that is inside it, as a Surface (m).

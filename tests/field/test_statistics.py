@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from femtms import FemtmsError, Simulator
-from femtms.field.statistics import tissue_summary, weighted_percentiles
+from femtms import FemtmsError, Simulator, TetMesh
+from femtms.field.statistics import TissueTets, statistics, weighted_percentiles
 
 
 def test_percentiles_with_equal_weights_are_order_statistics():
@@ -22,13 +22,16 @@ def test_percentiles_count_volume_not_tetrahedra():
 
 
 def test_summary_of_a_known_field():
-    magnitude = np.array([1.0, 2.0, 4.0])
-    volumes = 1e-6 * np.array([2.0, 1.0, 1.0])
-    summary = tissue_summary("gm", 2, magnitude, volumes, 1e-3 * np.arange(9.0).reshape(3, 3))
+    edges = 1e-2 * np.array([12.0, 6.0, 6.0]) ** (1 / 3)  # tetrahedra of 2, 1 and 1 mL, 1 m apart
+    corners = np.concatenate([np.zeros((1, 3)), np.eye(3)])
+    nodes = np.concatenate([edge * corners + [i, 0, 0] for i, edge in enumerate(edges)])
+    mesh = TetMesh(nodes, np.arange(12).reshape(3, 4), np.full(3, 2))
+    tets = TissueTets.of(mesh, 2)
+    summary = tets.summary(statistics(np.array([1.0, 2.0, 4.0]), tets))
     assert summary.volume_ml == pytest.approx(4)
     assert summary.mean == pytest.approx(2.0)
     assert (summary.median, summary.p99_9, summary.peak) == (1.0, 4.0, 4.0)
-    assert summary.peak_mm == pytest.approx((6, 7, 8))
+    assert summary.peak_mm == pytest.approx(1e3 * mesh.centroids[2])
     assert summary.focality_50_ml == pytest.approx(2)  # 2 V/m and 4 V/m
     assert summary.focality_75_ml == pytest.approx(1)
     assert "gm" in str(summary) and summary.as_dict()["peak"] == 4.0
@@ -47,3 +50,22 @@ def test_field_knows_its_tissues_and_how_it_came_about(sphere_mesh, dipole_coil,
     assert "A/µs" in repr(field) and str(field.iterations) in repr(field)
     with pytest.raises(FemtmsError, match="it has gm, csf, bone, scalp, not 'wm'"):
         field.summary("wm")
+
+
+def test_statistics_are_those_of_each_tissue_by_itself(sphere_mesh):
+    """By the definitions, with numpy alone: the same bits."""
+    magnE = np.random.default_rng(1).lognormal(size=len(sphere_mesh.tets))
+    for tag in sphere_mesh.tissues:
+        own = sphere_mesh.tags == tag
+        values, volumes = magnE[own], sphere_mesh.volumes[own]
+        order = np.argsort(values, kind="stable")
+        share = np.cumsum(volumes[order])
+        position = np.searchsorted(share, np.array([50.0, 95.0, 99.0, 99.9]) / 100 * share[-1] * (1 - 1e-12))
+        tets = TissueTets.of(sphere_mesh, tag)
+        summary = tets.summary(statistics(magnE, tets))
+        assert [summary.median, summary.p95, summary.p99, summary.p99_9] == values[order][position].tolist()
+        assert summary.mean == np.average(values, weights=volumes)
+        assert summary.volume_ml == 1e6 * volumes.sum()
+        assert summary.peak_mm == tuple(1e3 * sphere_mesh.centroids[own][values.argmax()])
+        assert summary.focality_50_ml == 1e6 * volumes[values >= 0.5 * summary.p99_9].sum()
+        assert summary.focality_75_ml == 1e6 * volumes[values >= 0.75 * summary.p99_9].sum()

@@ -138,7 +138,7 @@ def test_few_numbers_without_a_map_stay_what_they_are(tmp_path):
 
 
 def test_available_memory_is_a_sensible_number():
-    from femtms.io.memory import available_memory
+    from femtms.memory import available_memory
 
     there = available_memory()
     assert there is None or 2**20 < there < 2**50

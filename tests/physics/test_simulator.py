@@ -1,5 +1,7 @@
 """Settings are checked, many poses are as good as one, and failure is loud."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -76,6 +78,106 @@ def test_many_poses_are_solved_in_several_blocks(sphere_mesh, dipole_coil, monke
     monkeypatch.setattr("femtms.simulator._LARGEST_BLOCK", 2)
     for a, b in zip(sim.solve_each(dipole_coil, iter(poses)), expected, strict=True):
         np.testing.assert_array_equal(a.E, b.E)
+
+
+PLACES = ("C3", "Fz", "T8", "Cz", "P4", "Oz", "C4")
+
+
+@pytest.fixture(scope="module")
+def around(sphere_mesh):
+    """Poses all over the head."""
+    return [place(sphere_mesh, at, "O2", gap_mm=8) for at in PLACES]
+
+
+@pytest.fixture(scope="module")
+def sim(sphere_mesh):
+    return Simulator(sphere_mesh, device="cpu")
+
+
+@pytest.mark.parametrize("block", [1, 3, 32])
+def test_a_sweep_has_the_numbers_of_the_fields_whatever_the_block(sim, dipole_coil, around, monkeypatch, block):
+    monkeypatch.setattr("femtms.simulator._LARGEST_BLOCK", block)
+    results = list(sim.sweep(dipole_coil, iter(around)))
+    assert [r.pose for r in results] == around
+    for result, field in zip(results, sim.solve(dipole_coil, around), strict=True):
+        assert result.tissues == field.summary()
+        assert (result.iterations, result.residual) == (field.iterations, field.residual)
+        assert set(result.seconds) == {"dadt", "solve", "statistics"} and result.field is None
+
+
+def test_a_sweep_gives_chosen_tissues_and_whole_fields_when_asked(sim, dipole_coil, around):
+    for result in sim.sweep(dipole_coil, around[:2], 2e6, tissues=["bone", 2, "gm"], fields=True):
+        assert list(result.tissues) == ["gm", "bone"]
+        assert result.tissues["bone"] == result.field.summary("bone")
+        np.testing.assert_array_equal(result.field.E, sim.solve(dipole_coil, result.pose, 2e6).E)
+    with pytest.raises(FemtmsError, match="it has gm, csf, bone, scalp, not 'wm'"):
+        sim.sweep(dipole_coil, around, tissues=["wm"])
+    assert list(sim.sweep(dipole_coil, [])) == []
+
+
+def test_a_sweep_takes_poses_without_end(sim, dipole_coil, around, monkeypatch):
+    monkeypatch.setattr("femtms.simulator._LARGEST_BLOCK", 2)
+    results = sim.sweep(dipole_coil, itertools.cycle(around), tissues=["gm"])
+    assert [r.pose for r in itertools.islice(results, 9)] == [*around, *around[:2]]
+
+
+def running_out(function, room, counter=1):
+    """`function`, with a MemoryError where its argument number `counter` has more than `room` poses or columns."""
+
+    def limited(*arguments, **options):
+        many = arguments[counter]
+        if (many.shape[1] if hasattr(many, "shape") else len(many)) > room:
+            raise MemoryError(f"no room for more than {room}")
+        return function(*arguments, **options)
+
+    return limited
+
+
+@pytest.mark.parametrize("room", [1, 2, 3])
+def test_a_block_that_memory_cannot_hold_is_halved_and_nothing_changes(
+    sim, dipole_coil, around, monkeypatch, caplog, room
+):
+    expected = sim.solve(dipole_coil, around)
+    numbers = [r.tissues for r in sim.sweep(dipole_coil, around)]
+    monkeypatch.setattr(potential.PotentialSolver, "solve", running_out(potential.PotentialSolver.solve, room))
+    for field, other in zip(sim.solve(dipole_coil, iter(around)), expected, strict=True):
+        np.testing.assert_array_equal(field.E, other.E)
+        assert field.pose is other.pose
+    said = [r.getMessage() for r in caplog.records]
+    assert said[0] == f"out of memory with 7 poses in a block (no room for more than {room}): going on with 3"
+    assert len(said) == (2 if room < 3 else 1)
+    assert [r.tissues for r in sim.sweep(dipole_coil, around)] == numbers
+
+
+def test_memory_that_runs_out_among_the_fields_of_a_block_loses_none(sim, dipole_coil, around, monkeypatch, caplog):
+    expected = sim.solve(dipole_coil, around)
+    make, calls = Simulator._field, []
+
+    def sometimes(self, block, i):
+        calls.append(i)
+        if len(calls) in (3, 6):
+            raise MemoryError
+        return make(self, block, i)
+
+    monkeypatch.setattr(Simulator, "_field", sometimes)
+    for field, other in zip(sim.solve_each(dipole_coil, around), expected, strict=True):
+        np.testing.assert_array_equal(field.E, other.E)
+        assert field.pose is other.pose
+    assert len(caplog.records) == 2
+
+
+def test_memory_too_small_for_one_pose_is_said(sim, dipole_coil, around, monkeypatch):
+    monkeypatch.setattr(potential.PotentialSolver, "solve", running_out(potential.PotentialSolver.solve, 0))
+    with pytest.raises(FemtmsError, match=r"memory for at least one pose on CPU.* tetrahedra; .* use a coarser mesh"):
+        sim.solve(dipole_coil, around)
+
+
+def test_blocks_are_bounded_by_the_memory_there_is(sim, monkeypatch):
+    assert sim._largest_block() == 32
+    monkeypatch.setattr("femtms.simulator.available_memory", lambda: 2 * 5 * 24 * len(sim.mesh.tets))
+    assert 1 <= sim._largest_block() < 5
+    monkeypatch.setattr("femtms.simulator.available_memory", lambda: None)
+    assert sim._largest_block() == 32
 
 
 def test_pose_inside_the_head_and_infinite_didt_are_refused(sphere_mesh, dipole_coil, vertex_pose):

@@ -1,0 +1,197 @@
+"""Many positions of one coil over one head: numbers of each, kept as they come."""
+
+import hashlib
+import logging
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from femtms.backend import backend
+from femtms.coil.coil import Coil
+from femtms.coil.place import check_clear
+from femtms.coil.pose import Pose
+from femtms.conductivity.isotropic import check_known, sigma_by_tag
+from femtms.errors import FemtmsError
+from femtms.head.labels import LabelVolume
+from femtms.head.sphere import LayeredSphere
+from femtms.io.coils import load_coil
+from femtms.io.files import made_folders, on_disk, only_one
+from femtms.io.heads import load_head, no_label_volume
+from femtms.io.label_maps import Labels
+from femtms.io.poses import read_poses
+from femtms.io.summary import head_summary, inputs_summary, rounded, solver_summary
+from femtms.io.sweeps import PARTIAL, begin_or_go_on, columns_of, field_path, finish, finished, row_of, write_field
+from femtms.mesh.generate import mesh_head
+from femtms.mesh.sizes import DEFAULT_SIZE_MM, SizeMM
+from femtms.mesh.tetmesh import TetMesh
+from femtms.simulator import Simulator, check_didt, check_rtol
+from femtms.stage import Stage, silent
+from femtms.tissue import name_of, tag_of
+
+log = logging.getLogger("femtms")
+
+_SYNC_SECONDS = 1.0  # what a power cut can cost; a killed process loses nothing that it had written
+
+
+def sweep(
+    head: str | Path | LayeredSphere,
+    coil: str | Path,
+    poses: str | Path | Sequence[Pose],
+    out: str | Path,
+    *,
+    size_mm: SizeMM = DEFAULT_SIZE_MM,
+    labels: Labels | None = None,
+    sigma: Mapping[int | str, float] | None = None,
+    didt: float = 1e6,
+    tissues: Sequence[int | str] | None = None,
+    fields: bool = False,
+    device: str = "auto",
+    rtol: float = 1e-6,
+    overwrite: bool = False,
+    stage: Stage = silent,
+) -> dict[str, Any]:
+    """Compute statistics of |E| for many poses, write sweep.csv and sweep.json into `out`, and return the summary.
+
+    head, coil, size_mm, labels, sigma, didt, device, rtol, stage   are those of `simulate`
+    poses      file of poses, see `read_poses`, or the poses themselves
+    tissues    numbers or names of those to look at; None for all
+    fields     also write E of each pose, as fields/pose_00000.npy (m,3) float32 in V/m, and the mesh as mesh.vtu
+    overwrite  replace a result that is there, or a sweep with other inputs that was begun there
+
+    What has been computed stays in `out` when the sweep is stopped: called again with the same inputs it goes on there,
+    and ends in the same bytes as if it had not been stopped.  With the result of the same inputs complete in `out`
+    there is nothing to do.  Raises FemtmsError, for poses that put the coil inside the head before the first is solved.
+    """
+    out = Path(out)
+    seconds: dict[str, float] = {}
+
+    @contextmanager
+    def timed(key: str, title: str) -> Iterator[Any]:
+        start = time.perf_counter()
+        with stage(title) as count:
+            yield count
+        seconds[key] = time.perf_counter() - start
+
+    # bad input is found before the long stages start
+    if labels is not None and isinstance(head, LayeredSphere):
+        raise no_label_volume(head.name)
+    known_sigma = sigma_by_tag(sigma or {})
+    wanted = None if tissues is None else sorted({tag_of(t) for t in tissues})
+    check_didt(didt)
+    check_rtol(rtol)
+    the_coil = load_coil(coil)
+    the_poses = _checked(poses)
+    chosen = backend(device)
+    inputs = inputs_summary(head, coil, the_coil, None, {name_of(tag): s for tag, s in known_sigma.items()}, labels)
+    del inputs["matrix"]
+    inputs |= {
+        "poses": {
+            "number": len(the_poses),
+            "sha256": hashlib.sha256(b"".join(pose.matrix.tobytes() for pose in the_poses)).hexdigest(),
+            "path": str(Path(poses).resolve()) if isinstance(poses, str | Path) else None,
+        },
+        "size_mm": size_mm,
+        "didt": float(didt),
+        "rtol": rtol,
+        "tissues": None if wanted is None else [name_of(tag) for tag in wanted],
+        "fields": fields,
+        "device": chosen.name,  # a GPU rounds differently
+        "femtms": version("femtms"),
+    }
+    busy = f"{out}: another femtms sweep is at work in this folder; wait for it or choose another folder"
+    complete = finished(out, inputs, overwrite)  # before a folder is made
+    with made_folders(out), only_one(out / ".sweep.lock", busy):
+        complete = complete or finished(out, inputs, overwrite)
+        if complete is not None:
+            log.info("%s: this sweep is complete already; nothing was done", out)
+            return complete
+
+        with timed("read", "reading the head"):
+            source = head if isinstance(head, LayeredSphere) else load_head(head, labels)
+            if isinstance(source, LabelVolume | TetMesh):
+                check_known(source.tissues, known_sigma)
+                _check_present(wanted, source.tissues)
+        with timed("mesh", "mesh"):
+            mesh = source if isinstance(source, TetMesh) else mesh_head(source, size_mm, stage)
+        _check_present(wanted, mesh.tissues)
+        with timed("check", "checking the poses"):
+            _check_all_clear(mesh, the_coil, the_poses)
+        sim = Simulator(mesh, sigma, device=chosen.name, rtol=rtol, stage=stage)
+
+        seen = [int(tag) for tag in mesh.tissues] if wanted is None else wanted
+        done = begin_or_go_on(out, inputs, columns_of(seen), mesh, fields)
+        if done:
+            log.info("%s: going on after %s of %s poses", out, f"{done:,}", f"{len(the_poses):,}")
+        with timed("sweep", "poses") as count:
+            count(done, len(the_poses))
+            results = sim.sweep(the_coil, the_poses[done:], didt, seen, fields)
+            _keep(out / PARTIAL, results, done, len(the_poses), count)
+
+        summary = {"inputs": inputs} | head_summary(mesh, sim.sigma, sim.backend.description)
+        summary |= {
+            "coil": the_coil.name,
+            "didt": didt,
+            "poses": len(the_poses),
+            "tissues": {
+                name_of(tag): {"tag": tag, "tets": int(own.sum()), "volume_ml": 1e6 * float(mesh.volumes[own].sum())}
+                for tag, own in ((tag, mesh.tags == tag) for tag in seen)
+            },
+            "solver": {"order": 1, "unknowns": len(mesh.nodes), "rtol": rtol} | solver_summary(sim.hierarchy),
+            "seconds": rounded(seconds | sim.seconds),
+            "poses_in_these_seconds": len(the_poses) - done,
+        }
+        finish(out, summary)
+    return summary
+
+
+def _keep(partial: Path, results: Iterator[Any], done: int, total: int, count: Any) -> None:
+    """Append a row for each result as it comes, after its field: a row that is there is all there."""
+    last = time.monotonic()
+    with open(partial / "sweep.csv", "ab", buffering=0) as rows:
+        for index, result in enumerate(results, done):
+            if result.field is not None:
+                write_field(field_path(partial, index), result.field.E)
+            rows.write(row_of(index, result).encode())
+            if time.monotonic() - last > _SYNC_SECONDS:
+                on_disk(partial / "sweep.csv")
+                last = time.monotonic()
+            count(index + 1, total)
+    on_disk(partial / "sweep.csv")
+
+
+def _checked(poses: str | Path | Sequence[Pose]) -> list[Pose]:
+    if isinstance(poses, str | Path):
+        return read_poses(poses)
+    the_poses = list(poses)
+    if not the_poses or not all(isinstance(pose, Pose) for pose in the_poses):
+        kinds = ", ".join(sorted({type(pose).__name__ for pose in the_poses})) or "none"
+        raise FemtmsError(f"poses must be a file or at least one femtms.Pose; got {kinds}")
+    return the_poses
+
+
+def _check_present(wanted: Sequence[int] | None, present: Iterable[int]) -> None:
+    missing = [name_of(tag) for tag in wanted or () if tag not in set(present)]
+    if missing:
+        there = ", ".join(name_of(tag) for tag in present)
+        raise FemtmsError(f"the head must have the tissues that are asked for; it has {there}, not {missing[0]}")
+
+
+def _check_all_clear(mesh: TetMesh, coil: Coil, poses: Sequence[Pose]) -> None:
+    """Raise FemtmsError with the index of each pose that puts the coil inside the head: now, not after hours."""
+    bad: dict[int, FemtmsError] = {}
+    for i, pose in enumerate(poses):
+        try:
+            check_clear(mesh, coil, pose)
+        except FemtmsError as error:
+            bad[i] = error
+    if not bad:
+        return
+    first, *others = bad
+    more = ", ".join(map(str, others[:20])) + (", …" if len(others) > 20 else "")
+    raise FemtmsError(
+        f"pose {first} of {len(poses):,}: {bad[first]}"
+        + (f"; the same is wrong with {len(others):,} more: {more}" if others else "")
+    )

@@ -1,0 +1,416 @@
+"""Many poses as a user runs them: the numbers are those of single solves, and nothing stops a sweep for good."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from femtms import LayeredSphere, Simulator, load_coil, mesh_head, place, read_mesh, read_poses
+from femtms.io.sweeps import PARTIAL
+
+from .small_files import said_no
+
+RADII, SIZE = (66.0, 92.0), 15.0
+HEAD = ("sphere", "--radii", "66,92", "--size", SIZE, "--coil", "figure8-70mm", "--device", "cpu")
+PLACES = ("C3", "Fz", "T8", "Cz", "P4", "Oz", "C4", "F7", "P3", "Fp1", "CP3")
+
+
+@pytest.fixture(scope="module")
+def mesh():
+    return mesh_head(LayeredSphere(RADII), SIZE)
+
+
+@pytest.fixture(scope="module")
+def poses_file(mesh, tmp_path_factory):
+    path = tmp_path_factory.mktemp("poses") / "poses.npy"
+    np.save(path, np.stack([place(mesh, at, "O2").matrix for at in PLACES]))
+    return path
+
+
+@pytest.fixture
+def arguments(poses_file):
+    """arguments(out, more, …) -> the arguments of a sweep."""
+    return lambda out, *more, poses=poses_file: ("sweep", *HEAD, "--poses", poses, "-o", out, *more)
+
+
+@pytest.fixture(scope="module")
+def whole(poses_file, tmp_path_factory):
+    """The folder of a sweep that nobody stopped, with fields."""
+    out = tmp_path_factory.mktemp("whole") / "deep" / "out"
+    command = [sys.executable, "-m", "femtms.cli.main", "sweep", *map(str, HEAD), "--poses", poses_file, "-o", out]
+    subprocess.run([*command, "--fields", "-q"], check=True, timeout=300)
+    return out
+
+
+@pytest.fixture
+def few(monkeypatch):
+    """Blocks of two poses, so that there is something between them."""
+    monkeypatch.setattr("femtms.simulator._LARGEST_BLOCK", 2)
+
+
+def table(path):
+    """Column -> values of a CSV file."""
+    header, *rows = path.read_text().splitlines()
+    return dict(zip(header.split(","), np.array([row.split(",") for row in rows], float).T, strict=True))
+
+
+def content_of(folder):
+    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+# --- the result ---------------------------------------------------------------------------------------------
+
+
+def test_rows_are_the_summaries_of_single_solves(whole, mesh, poses_file):
+    rows = table(whole / "sweep.csv")
+    poses = read_poses(poses_file)
+    np.testing.assert_array_equal(rows["pose"], np.arange(len(PLACES)))
+    np.testing.assert_array_equal(np.column_stack([rows[f"{c}_mm"] for c in "xyz"]), [p.matrix[:3, 3] for p in poses])
+    sim = Simulator(mesh, device="cpu")
+    for i in (0, 5, 10):
+        field = sim.solve(load_coil("figure8-70mm"), poses[i])
+        assert (rows["iterations"][i], rows["residual"][i]) == (field.iterations, field.residual)
+        for name, summary in field.summary().items():
+            for column, value in {
+                "mean_V_per_m": summary.mean,
+                "median_V_per_m": summary.median,
+                "p95_V_per_m": summary.p95,
+                "p99_V_per_m": summary.p99,
+                "p99_9_V_per_m": summary.p99_9,
+                "peak_V_per_m": summary.peak,
+                "focality_50_ml": summary.focality_50_ml,
+                "focality_75_ml": summary.focality_75_ml,
+                "peak_x_mm": summary.peak_mm[0],
+                "peak_z_mm": summary.peak_mm[2],
+            }.items():
+                assert rows[f"{name}_{column}"][i] == value
+
+
+def test_fields_are_those_of_single_solves_on_the_mesh_beside_them(whole, mesh, poses_file):
+    assert sorted(p.name for p in whole.iterdir()) == ["fields", "mesh.vtu", "sweep.csv", "sweep.json"]
+    assert sorted(p.name for p in (whole / "fields").iterdir()) == [f"pose_{i:05d}.npy" for i in range(len(PLACES))]
+    beside = read_mesh(whole / "mesh.vtu")
+    np.testing.assert_array_equal(beside.tets, mesh.tets)
+    np.testing.assert_allclose(beside.nodes, mesh.nodes, atol=1e-9)
+    np.testing.assert_array_equal(beside.tags, mesh.tags)
+    E = np.load(whole / "fields" / "pose_00003.npy")
+    expected = Simulator(mesh, device="cpu").solve(load_coil("figure8-70mm"), read_poses(poses_file)[3]).E
+    np.testing.assert_array_equal(E, expected.astype(np.float32))
+
+
+def test_summary_says_what_was_computed_from_what(whole, mesh):
+    summary = json.loads((whole / "sweep.json").read_text())
+    assert (summary["poses"], summary["poses_in_these_seconds"]) == (len(PLACES), len(PLACES))
+    assert summary["mesh"]["tets"] == len(mesh.tets)
+    assert len(summary["inputs"]["poses"]["sha256"]) == 64
+    assert set(summary["tissues"]) == {"gm", "scalp"} and summary["tissues"]["gm"]["tag"] == 2
+    assert summary["solver"]["operator_complexity"] > 1 and summary["seconds"]["sweep"] > 0
+    assert "CPU" in summary["device"] and summary["versions"]["femtms"]
+
+
+def test_json_and_chosen_tissues(arguments, run, tmp_path):
+    result = run(*arguments(tmp_path / "out", "--json", "--tissue", "gm", "--didt", "2e6"))
+    assert result.code == 0, result
+    assert list(json.loads(result.out)["tissues"]) == ["gm"]
+    columns = (tmp_path / "out" / "sweep.csv").read_text().splitlines()[0].split(",")
+    assert "gm_mean_V_per_m" in columns and not any(c.startswith("scalp") for c in columns)
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["sweep.csv", "sweep.json"]
+
+
+def test_a_complete_sweep_is_left_as_it_is(arguments, run, whole):
+    before = content_of(whole)
+    result = run(*arguments(whole, "--fields"))
+    assert result.code == 0 and "complete already" in result.err
+    assert str(whole) in result.out
+    assert content_of(whole) == before
+
+
+# --- stopped and gone on ------------------------------------------------------------------------------------
+
+
+def test_a_killed_sweep_goes_on_and_ends_in_the_same_bytes(arguments, whole, tmp_path):
+    out = tmp_path / "out"
+    # slow enough to be hit anywhere, also in the middle of a line
+    code = (
+        "import os, time, femtms.simulator as s, femtms.sweep as w\n"
+        "s._LARGEST_BLOCK = 2\n"
+        "row, place = w.row_of, os.replace\n"
+        "class Slow(str):\n"
+        "    def encode(self): return bytes(self, 'utf-8')\n"
+        "def slow_row(i, r):\n"
+        "    time.sleep(0.05); text = row(i, r)\n"
+        "    with open(os.environ['TORN'], 'ab', buffering=0) as f: f.write(text[:37].encode())\n"
+        "    time.sleep(0.05)\n"
+        "    os.truncate(os.environ['TORN'], os.path.getsize(os.environ['TORN']) - 37)\n"
+        "    return Slow(text)\n"
+        "def slow_replace(a, b): time.sleep(0.02); place(a, b); time.sleep(0.02)\n"
+        "w.row_of, os.replace = slow_row, slow_replace\n"
+        "from femtms.cli.main import main\nmain()"
+    )
+    command = [sys.executable, "-c", code, *map(str, arguments(out, "--fields", "-q"))]
+    environment = os.environ | {"TORN": str(out / PARTIAL / "sweep.csv")}
+    dice = random.Random(os.environ.get("PYTEST_SEED", "7"))
+    kills = 0
+    for _ in range(60):
+        process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE)
+        begun = out / PARTIAL / "inputs.json"
+        while process.poll() is None and not begun.exists():
+            time.sleep(0.01)
+        try:
+            process.wait(timeout=dice.uniform(0.0, 3.0) if kills < 5 else 300)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            kills += 1
+        process.communicate()
+        if process.returncode == 0:
+            break
+        assert process.returncode == -signal.SIGKILL
+    assert kills >= 2
+    assert process.returncode == 0
+    ours, theirs = content_of(out), content_of(whole)
+    assert ours.pop("sweep.json") != theirs.pop("sweep.json")  # seconds
+    leftovers = [name for name in ours if name.startswith(".femtms-")]  # temporary folders of killed moves
+    assert {k: v for k, v in ours.items() if k not in leftovers and ".femtms-" not in k} == theirs
+
+
+@pytest.fixture
+def stopped(arguments, run, tmp_path, monkeypatch, few):
+    """A sweep that was interrupted after five poses."""
+    from femtms import sweep
+
+    row = sweep.row_of
+
+    def five(index, result):
+        if index == 5:
+            raise KeyboardInterrupt
+        return row(index, result)
+
+    out = tmp_path / "stopped"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sweep, "row_of", five)
+        result = run(*arguments(out))
+    assert result.code == 130
+    (sentence,) = [line for line in result.err.splitlines() if "interrupted" in line]
+    assert str(out) in sentence and "same command goes on" in sentence
+    assert "nothing was written" not in result.err
+    assert [p.name for p in out.iterdir()] == [PARTIAL]
+    return out
+
+
+def rows_of(path):
+    return path.read_bytes().split(b"\n")
+
+
+@pytest.mark.parametrize(
+    "damage, left",
+    [
+        (lambda text: text, 5),
+        (lambda text: text[:-1], 4),
+        (lambda text: text[:-40], 4),
+        (lambda text: text + text.splitlines()[2][:30], 5),
+        (lambda text: text + b"\0" * 500, 5),
+        (lambda text: text + b"\0" * 500 + b"\n1,2,3\n", 5),
+        (lambda text: text.splitlines(keepends=True)[0], 0),
+    ],
+    ids=["whole lines", "no line break", "half a line", "a line begun", "zeros", "garbage", "no rows"],
+)
+def test_what_a_kill_leaves_of_a_line_is_computed_again(damage, left, stopped, whole, arguments, run):
+    path = stopped / PARTIAL / "sweep.csv"
+    path.write_bytes(damage(path.read_bytes()))
+    result = run(*arguments(stopped, "--json"))
+    assert result.code == 0, result
+    assert json.loads(result.out)["poses_in_these_seconds"] == len(PLACES) - left
+    assert (stopped / "sweep.csv").read_bytes() == (whole / "sweep.csv").read_bytes()
+    assert sorted(p.name for p in stopped.iterdir()) == ["sweep.csv", "sweep.json"]
+
+
+def test_a_header_that_is_not_ours_is_refused(stopped, arguments, refused):
+    path = stopped / PARTIAL / "sweep.csv"
+    path.write_bytes(b"a,b\n1,2\n")
+    refused(*arguments(stopped), words=["damaged", "--overwrite"])
+    assert path.read_bytes() == b"a,b\n1,2\n"
+
+
+@pytest.mark.parametrize(
+    "more, words",
+    [
+        (["--didt", "2e6"], ["didt is 2000000.0, there it is 1000000.0"]),
+        (["--rtol", "1e-5"], ["rtol"]),
+        (["--size", "14"], ["size_mm is 14.0, there it is 15.0"]),
+        (["--sigma", "bone=0.008"], ["sigma bone is 0.008"]),
+        (["--tissue", "gm"], ["tissues"]),
+        (["--fields"], ["fields is True, there it is False"]),
+        (["--radii", "66,93"], ["head radii_mm"]),
+    ],
+    ids=lambda value: " ".join(value) if value and value[0].startswith("--") else "",
+)
+def test_other_inputs_are_refused_with_what_differs(more, words, stopped, arguments, refused, whole):
+    before = content_of(stopped)
+    refused(*arguments(stopped, *more), words=["was begun there", "--overwrite", *words])
+    assert content_of(stopped) == before
+
+
+def test_other_poses_coil_and_version_are_refused(
+    stopped, arguments, refused, poses_file, files, tmp_path, monkeypatch
+):
+    matrices = np.load(poses_file)
+    matrices[3, 0, 3] += 1e-3
+    np.save(tmp_path / "moved.npy", matrices)
+    refused(*arguments(stopped, poses=tmp_path / "moved.npy"), words=["poses sha256"])
+    refused(*arguments(stopped, "--coil", files[".ccd"]), words=["coil"])
+    monkeypatch.setattr("femtms.sweep.version", lambda name: "0.0.1")
+    refused(*arguments(stopped), words=["femtms is 0.0.1"])
+
+
+def test_the_same_poses_in_another_file_go_on(stopped, arguments, run, poses_file, tmp_path, whole):
+    (tmp_path / "copy.npy").write_bytes(poses_file.read_bytes())
+    assert run(*arguments(stopped, "--json", poses=tmp_path / "copy.npy")).code == 0
+    assert (stopped / "sweep.csv").read_bytes() == (whole / "sweep.csv").read_bytes()
+
+
+def test_overwrite_goes_on_with_the_same_inputs_and_begins_again_with_others(stopped, arguments, run):
+    result = run(*arguments(stopped, "--overwrite", "--json"))
+    assert json.loads(result.out)["poses_in_these_seconds"] == len(PLACES) - 5
+    result = run(*arguments(stopped, "--overwrite", "--json", "--didt", "2e6"))
+    assert json.loads(result.out)["poses_in_these_seconds"] == len(PLACES)
+    assert table(stopped / "sweep.csv")["gm_mean_V_per_m"][0] > 0
+    assert sorted(p.name for p in stopped.iterdir()) == ["sweep.csv", "sweep.json"]
+
+
+def test_an_old_result_stays_until_the_new_one_is_complete(arguments, run, whole, tmp_path, monkeypatch):
+    out = tmp_path / "out"
+    for name, content in content_of(whole).items():
+        (out / name).parent.mkdir(parents=True, exist_ok=True)
+        (out / name).write_bytes(content)
+    before = content_of(out)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("femtms.sweep.finish", lambda *a: (_ for _ in ()).throw(KeyboardInterrupt))
+        assert run(*arguments(out, "--overwrite", "--didt", "2e6")).code == 130
+    assert {k: v for k, v in content_of(out).items() if not k.startswith(PARTIAL)} == before
+    result = run(*arguments(out, "--overwrite", "--didt", "2e6", "--json"))
+    assert json.loads(result.out)["poses_in_these_seconds"] == 0
+    assert sorted(p.name for p in out.iterdir()) == ["sweep.csv", "sweep.json"]  # nothing of the old one
+    np.testing.assert_allclose(
+        table(out / "sweep.csv")["gm_mean_V_per_m"], 2 * table(whole / "sweep.csv")["gm_mean_V_per_m"], rtol=1e-5
+    )
+
+
+@pytest.mark.parametrize("last", range(1, 5))
+def test_a_kill_among_the_final_moves_is_made_good(last, stopped, arguments, run, whole, monkeypatch):
+    replace, moves = os.replace, []
+
+    class Killed(BaseException):
+        pass
+
+    def dying(source, target):
+        moves.append(target)
+        if len(moves) == last:
+            raise Killed
+        replace(source, target)
+
+    # as a kill would: nobody puts anything back
+    def exchange(folder, out, names):
+        for name in names:
+            if (folder / name).exists():
+                dying(folder / name, out / name)
+        raise Killed
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("femtms.io.sweeps.exchange", exchange)
+        with pytest.raises(Killed):
+            run(*arguments(stopped))
+    assert run(*arguments(stopped)).code == 0
+    assert (stopped / "sweep.csv").read_bytes() == (whole / "sweep.csv").read_bytes()
+    assert sorted(p.name for p in stopped.iterdir()) == ["sweep.csv", "sweep.json"]
+
+
+def test_a_lost_field_is_computed_again(arguments, run, whole, tmp_path):
+    out = tmp_path / "out"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("femtms.sweep.finish", lambda *a: (_ for _ in ()).throw(KeyboardInterrupt))
+        assert run(*arguments(out, "--fields")).code == 130
+    (out / PARTIAL / "fields" / "pose_00007.npy").unlink()
+    result = run(*arguments(out, "--fields", "--json"))
+    assert json.loads(result.out)["poses_in_these_seconds"] == len(PLACES) - 7
+    ours, theirs = content_of(out), content_of(whole)
+    del ours["sweep.json"], theirs["sweep.json"]
+    assert ours == theirs
+
+
+def test_a_signal_ends_in_one_sentence_and_the_sweep_goes_on(arguments, run, tmp_path, whole):
+    out = tmp_path / "out"
+    code = (
+        "import time, femtms.sweep as w\n"
+        "row = w.row_of\n"
+        "def wait(i, r):\n"
+        "    if i == 4: print('working', flush=True); time.sleep(60)\n"
+        "    return row(i, r)\n"
+        "w.row_of = wait\n"
+        "from femtms.cli.main import main\nmain()"
+    )
+    command = [sys.executable, "-c", code, *map(str, arguments(out))]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout.readline() == "working\n"
+        said_no(run(*arguments(out)), "another femtms sweep is at work", str(out))
+        time.sleep(0.1)
+        process.send_signal(signal.SIGTERM)
+        _, said = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == 130
+    assert said.splitlines()[-1].startswith("femtms: interrupted; ") and "Traceback" not in said
+    result = run(*arguments(out, "--json"))
+    assert json.loads(result.out)["poses_in_these_seconds"] == len(PLACES) - 4
+    assert (out / "sweep.csv").read_bytes() == (whole / "sweep.csv").read_bytes()
+
+
+# --- bad input ----------------------------------------------------------------------------------------------
+
+
+def test_poses_inside_the_head_are_all_named_before_the_work_starts(arguments, refused, poses_file, tmp_path):
+    matrices = np.load(poses_file)
+    matrices[[4, 9], :3, 3] *= 0.6
+    np.save(tmp_path / "deep.npy", matrices)
+    refused(*arguments(tmp_path / "out", poses=tmp_path / "deep.npy"), words=["pose 4 of 11", "inside the head", "9"])
+    assert not (tmp_path / "out").exists()
+
+
+def test_bad_poses_and_options_are_refused_before_the_head_is_read(
+    arguments, refused, poses_file, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("femtms.sweep.mesh_head", lambda *a: pytest.fail("the work has started"))
+    matrices = np.load(poses_file)
+    matrices[6, :3, 0] *= -1
+    np.save(tmp_path / "mirrored.npy", matrices)
+    out = tmp_path / "out"
+    refused(*arguments(out, poses=tmp_path / "mirrored.npy"), words=["mirrored.npy", "pose 6", "left-handed"])
+    refused(*arguments(out, poses=tmp_path / "missing.npy"), words=["no such file"])
+    refused(*arguments(out, "--didt", "nan"), words=["didt"])
+    refused(*arguments(out, "--rtol", "0"), words=["rtol"])
+    refused(*arguments(out, "--sigma", "bone=-1"), words=["> 0"])
+    refused(*arguments(out, "--tissue", "brian"), words=["brian"])
+    refused(*arguments(out, "--device", "foo"), words=["foo"])
+    (tmp_path / "file").write_text("mine")
+    refused(*arguments(tmp_path / "file"), words=["must be a folder"])
+    assert not out.exists()
+
+
+def test_tissue_that_the_head_lacks_is_refused(arguments, refused, tmp_path):
+    refused(*arguments(tmp_path / "out", "--tissue", "wm"), words=["gm, scalp", "not wm"])
+    assert not (tmp_path / "out").exists()
+
+
+def test_files_of_others_are_kept(arguments, refused, tmp_path):
+    (tmp_path / "sweep.csv").write_text("mine")
+    refused(*arguments(tmp_path), words=["sweep.csv", "--overwrite"])
+    (tmp_path / "sweep.csv").unlink()
+    (tmp_path / "fields").mkdir()
+    refused(*arguments(tmp_path, "--overwrite"), words=["fields", "not of a sweep"])
+    assert [p.name for p in tmp_path.iterdir()] == ["fields"]
