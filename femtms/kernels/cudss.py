@@ -4,7 +4,7 @@
 def factorise(matrix):
     """Solves A x = b for one column b (n,) on the GPU, and the number of entries of the factors.
 
-    matrix symmetric positive definite, scipy CSR (n,n) float64 on the host.
+    matrix symmetric positive definite, CSR (n,n) float64 on the GPU.
     """
     import cupy
     from cupyx.scipy import sparse
@@ -12,7 +12,7 @@ def factorise(matrix):
 
     # b has no values yet, but must have the shape and the place of all that come
     solver = advanced.DirectSolver(
-        sparse.csr_matrix(matrix),
+        sparse.csr_matrix((matrix.data, matrix.indices, matrix.indptr), shape=matrix.shape),
         cupy.zeros(matrix.shape[0]),
         options={
             "sparse_system_type": advanced.DirectSolverMatrixType.SPD,

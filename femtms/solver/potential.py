@@ -80,7 +80,8 @@ class PotentialSolver:
         if worst > 2 * rtol:
             raise NotConverged(
                 f"{self.hierarchy.name}: {int(iterations.max())} iterations, residual {worst:.1e} > {rtol:.1e}: are "
-                f"there very flat tetrahedra, or conductivities that differ by many orders of magnitude?"
+                f"there very flat tetrahedra, or conductivities that differ by many orders of magnitude? A direct "
+                f"method takes those, too: Simulator(..., solver=Direct())"
             )
         y *= self.scale
         return Solution(

@@ -100,6 +100,7 @@ class PlayedDirectSolver:
 
     def __init__(self, a, b, options):
         assert options == {"sparse_system_type": "SPD", "sparse_system_view": "UPPER"}
+        assert isinstance(b, DeviceArray)
         upper = sparse.triu(a)
         self._lu, self._shape = splu(sparse.csc_array(upper + sparse.triu(a, 1).T)), b.shape
         self.steps = []
@@ -121,6 +122,12 @@ class PlayedDirectSolver:
         return self._lu.solve(self._b.get()).view(DeviceArray)
 
 
+def on_host(arrays, shape):
+    """What cupyx makes a matrix of: (data, indices, indptr) on the device."""
+    assert all(isinstance(a, DeviceArray) for a in arrays)
+    return sparse.csr_matrix(tuple(a.get() for a in arrays), shape=shape)
+
+
 def test_cudss_is_called_as_its_manual_says(mesh, tmp_path, monkeypatch):
     device = host_cuda(tmp_path)
     kinds = SimpleNamespace(SPD="SPD"), SimpleNamespace(UPPER="UPPER")
@@ -130,17 +137,18 @@ def test_cudss_is_called_as_its_manual_says(mesh, tmp_path, monkeypatch):
     played = {
         "cupy": device.xp,
         "cupyx": ModuleType("cupyx"),
-        "cupyx.scipy": SimpleNamespace(sparse=sparse),
+        "cupyx.scipy": SimpleNamespace(sparse=SimpleNamespace(csr_matrix=on_host)),
         "nvmath": ModuleType("nvmath"),
         "nvmath.sparse": SimpleNamespace(advanced=advanced),
     }
     for name, module in played.items():
         monkeypatch.setitem(sys.modules, name, module)
     monkeypatch.setattr(direct, "_installed", lambda library: library == "cudss")
-    _, stiffness = P1.build(mesh, np.ones((len(mesh.tets), 1)), cpu_backend())
+    _, stiffness = P1.build(mesh, np.ones((len(mesh.tets), 1)), device)
     b = right_hand_sides(len(mesh.nodes))
     solution = PotentialSolver.build(stiffness, None, device, Direct()).solve(device.xp.asarray(b), 1e-6)
     assert solution.method == "cudss" and solution.operator_complexity > 1
+    _, stiffness = P1.build(mesh, np.ones((len(mesh.tets), 1)), cpu_backend())
     by_multigrid = PotentialSolver.build(stiffness, None, cpu_backend()).solve(b, 1e-10)
     assert relative(solution.phi.get(), by_multigrid.phi) < 1e-8
 
