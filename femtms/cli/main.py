@@ -339,6 +339,7 @@ def info(
     from femtms.coil.catalogue import CATALOGUE
     from femtms.io.poses import read_pose
     from femtms.io.summary import read_summary
+    from femtms.io.sweeps import read_sweep
 
     path = Path(file)
     if labels is not None:
@@ -350,6 +351,10 @@ def info(
     if (path / "summary.json").is_file():
         content = read_summary(path / "summary.json")
         print(json.dumps(content, indent=2)) if json_ else _print_field(content)
+        return
+    if (path / "sweep.json").is_file():
+        content = read_sweep(path / "sweep.json")
+        print(json.dumps(content, indent=2)) if json_ else _print_sweep(content)
         return
     if file in CATALOGUE or path.suffix.lower() == ".ccd":
         coil = femtms.load_coil(file)

@@ -3,9 +3,10 @@
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, Task, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Task, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
 from femtms.stage import Stage
@@ -22,14 +23,19 @@ class _ConsoleHandler(logging.Handler):
         self._console.print(record.getMessage(), style="dim", markup=False, highlight=False, soft_wrap=True)
 
 
-class _Left(TimeRemainingColumn):
+class _Left(ProgressColumn):
     """How much of a stage is done and the time left, where the stage can be counted."""
 
     def render(self, task: Task) -> Text:
-        if not task.fields["counted"]:
+        first = task.fields["first"]  # done when the stage began
+        if first is None or task.total is None:
             return Text()
-        done = f"{task.completed:,.0f} of {task.total or 0:,.0f}"
-        return Text(done) if task.finished else Text(f"{done}, left ") + super().render(task)
+        done = f"{task.completed:,.0f} of {task.total:,.0f}"
+        if task.finished or task.completed <= first:
+            return Text(done)
+        # from the mean since the beginning: blocks of poses come in bursts
+        left = (task.elapsed or 0.0) * (task.total - task.completed) / (task.completed - first)
+        return Text(f"{done}, {timedelta(seconds=round(left))} left")
 
 
 @contextmanager
@@ -50,18 +56,20 @@ def stages(quiet: bool) -> Iterator[Stage]:
     )
     try:
         hidden = quiet or not console.is_terminal
-        # blocks of poses come in bursts: the time left is from the mean over some minutes
-        with Progress(*columns, console=console, disable=hidden, speed_estimate_period=300) as progress:
+        with Progress(*columns, console=console, disable=hidden) as progress:
 
             @contextmanager
             def stage(name: str) -> Iterator[Callable[[int, int], None]]:
-                task = progress.add_task(name, total=None, counted=False)
+                task = progress.add_task(name, total=None, first=None)
+                first: int | None = None
 
                 def count(done: int, total: int) -> None:
-                    progress.update(task, completed=done, total=total, counted=True)
+                    nonlocal first
+                    first = done if first is None else first
+                    progress.update(task, completed=done, total=total, first=first)
 
                 yield count
-                if not progress.tasks[progress.task_ids.index(task)].fields["counted"]:
+                if first is None:
                     progress.update(task, total=1, completed=1)
 
             yield stage

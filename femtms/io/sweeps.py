@@ -63,8 +63,8 @@ def finished(out: Path, inputs: Mapping[str, Any], overwrite: bool) -> dict[str,
     """
     check_out(out, ("sweep.csv", "sweep.json", "mesh.vtu"), overwrite=True)
     if (out / "sweep.json").exists() and not overwrite:
-        summary = _read_json(out / "sweep.json")
-        _check_same(out, "is complete there", summary.get("inputs", {}), inputs)
+        summary = read_sweep(out / "sweep.json")
+        _check_same(out, "is complete there", summary["inputs"], inputs)
         shutil.rmtree(out / PARTIAL, ignore_errors=True)  # of a run that was killed when all was done
         return summary
     begun = out / PARTIAL / _INPUTS
@@ -77,6 +77,16 @@ def finished(out: Path, inputs: Mapping[str, Any], overwrite: bool) -> dict[str,
         if present:
             raise FemtmsError(f"{out}: has {', '.join(present)} already; choose another folder or use --overwrite")
     return None
+
+
+def read_sweep(path: Path) -> dict[str, Any]:
+    """The sweep.json of a complete sweep.  Raises FemtmsError when it is damaged or something else."""
+    content = _read_json(path)
+    keys = ("inputs", "mesh", "coil", "didt", "poses", "tissues", "seconds", "poses_in_these_seconds", "device")
+    missing = [key for key in keys if key not in content]
+    if missing:
+        raise FemtmsError(f"{path}: the summary of a sweep must have {', '.join(keys)}; it lacks {', '.join(missing)}")
+    return content
 
 
 def _check_same(out: Path, what: str, there: Mapping[str, Any], now: Mapping[str, Any]) -> None:
@@ -103,7 +113,7 @@ def _read_json(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:  # of JSON and of UTF-8
-        raise FemtmsError(f"{path}: cannot be read as JSON ({error}); choose another folder or --overwrite") from error
+        raise FemtmsError(f"{path}: cannot be read as JSON ({error})") from error
     return content if isinstance(content, dict) else {}
 
 

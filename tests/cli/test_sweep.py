@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -46,12 +47,6 @@ def whole(poses_file, tmp_path_factory):
     command = [sys.executable, "-m", "femtms.cli.main", "sweep", *map(str, HEAD), "--poses", poses_file, "-o", out]
     subprocess.run([*command, "--fields", "-q"], check=True, timeout=300)
     return out
-
-
-@pytest.fixture
-def few(monkeypatch):
-    """Blocks of two poses, so that there is something between them."""
-    monkeypatch.setattr("femtms.simulator._LARGEST_BLOCK", 2)
 
 
 def table(path):
@@ -114,6 +109,15 @@ def test_summary_says_what_was_computed_from_what(whole, mesh):
     assert "CPU" in summary["device"] and summary["versions"]["femtms"]
 
 
+def test_info_knows_a_sweep(whole, run, refused, tmp_path):
+    assert "11 poses of figure8-70mm" in run("info", whole).out
+    assert json.loads(run("info", whole, "--json").out) == json.loads((whole / "sweep.json").read_text())
+    (tmp_path / "sweep.json").write_text("{}")
+    refused("info", tmp_path, words=["sweep.json", "lacks inputs"])
+    (tmp_path / "sweep.json").write_text("{")
+    refused("info", tmp_path, words=["sweep.json", "JSON"])
+
+
 def test_json_and_chosen_tissues(arguments, run, tmp_path):
     result = run(*arguments(tmp_path / "out", "--json", "--tissue", "gm", "--didt", "2e6"))
     assert result.code == 0, result
@@ -163,7 +167,7 @@ def test_a_killed_sweep_goes_on_and_ends_in_the_same_bytes(arguments, whole, tmp
         while process.poll() is None and not begun.exists():
             time.sleep(0.01)
         try:
-            process.wait(timeout=dice.uniform(0.0, 3.0) if kills < 5 else 300)
+            process.wait(timeout=dice.uniform(0.0, 2.0) if kills < 5 else 300)
         except subprocess.TimeoutExpired:
             process.kill()
             kills += 1
@@ -179,32 +183,37 @@ def test_a_killed_sweep_goes_on_and_ends_in_the_same_bytes(arguments, whole, tmp
     assert {k: v for k, v in ours.items() if k not in leftovers and ".femtms-" not in k} == theirs
 
 
+@pytest.fixture(scope="module")
+def stopped_once(poses_file, tmp_path_factory):
+    """What a sweep leaves that was interrupted after five poses, and how it ended."""
+    out = tmp_path_factory.mktemp("stopped") / "out"
+    code = (
+        "import signal, os, femtms.simulator as s, femtms.sweep as w\n"
+        "s._LARGEST_BLOCK = 2\n"
+        "row = w.row_of\n"
+        "def five(i, r):\n"
+        "    if i == 5: os.kill(os.getpid(), signal.SIGINT)\n"
+        "    return row(i, r)\n"
+        "w.row_of = five\n"
+        "from femtms.cli.main import main\nmain()"
+    )
+    command = [sys.executable, "-c", code, "sweep", *map(str, HEAD), "--poses", poses_file, "-o", out]
+    return out, subprocess.run(command, capture_output=True, text=True, timeout=120)
+
+
 @pytest.fixture
-def stopped(arguments, run, tmp_path, monkeypatch, few):
+def stopped(stopped_once, tmp_path):
     """A sweep that was interrupted after five poses."""
-    from femtms import sweep
+    return shutil.copytree(stopped_once[0], tmp_path / "stopped")
 
-    row = sweep.row_of
 
-    def five(index, result):
-        if index == 5:
-            raise KeyboardInterrupt
-        return row(index, result)
-
-    out = tmp_path / "stopped"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sweep, "row_of", five)
-        result = run(*arguments(out))
-    assert result.code == 130
-    (sentence,) = [line for line in result.err.splitlines() if "interrupted" in line]
-    assert str(out) in sentence and "same command goes on" in sentence
-    assert "nothing was written" not in result.err
+def test_an_interrupted_sweep_says_how_to_go_on(stopped_once):
+    out, result = stopped_once
+    assert result.returncode == 130 and result.stdout == ""
+    (sentence,) = result.stderr.splitlines()
+    assert sentence == f"femtms: interrupted; {out} keeps what was computed: the same command goes on from there"
     assert [p.name for p in out.iterdir()] == [PARTIAL]
-    return out
-
-
-def rows_of(path):
-    return path.read_bytes().split(b"\n")
+    assert len((out / PARTIAL / "sweep.csv").read_text().splitlines()) == 6
 
 
 @pytest.mark.parametrize(
@@ -414,3 +423,22 @@ def test_files_of_others_are_kept(arguments, refused, tmp_path):
     (tmp_path / "fields").mkdir()
     refused(*arguments(tmp_path, "--overwrite"), words=["fields", "not of a sweep"])
     assert [p.name for p in tmp_path.iterdir()] == ["fields"]
+
+
+@pytest.mark.slow
+def test_memory_does_not_grow_with_the_number_of_poses(poses_file, arguments, tmp_path):
+    matrices = np.load(poses_file)
+    peaks = []
+    for k in (100, 400):
+        np.save(tmp_path / f"{k}.npy", np.resize(matrices, (k, 4, 4)))
+        code = (
+            "import resource\nfrom femtms.cli.main import main\nmain()\n"
+            "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+        )
+        command = [sys.executable, "-c", code, *map(str, arguments(tmp_path / f"out{k}", "-q"))]
+        command[command.index(str(poses_file))] = str(tmp_path / f"{k}.npy")
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        peaks.append(int(done.stdout))
+        assert len(table(tmp_path / f"out{k}" / "sweep.csv")["pose"]) == k
+    print(peaks)
+    assert peaks[1] < 1.03 * peaks[0]
