@@ -1,6 +1,7 @@
 """The same matrix and right-hand sides solved by femtms and by every peer that is installed, to the same true residual.
 
     python benchmarks/peers.py [--head colin27] [--size 4] [--repeats 3] [--direct] [--petsc-python /usr/bin/python3]
+                               [--json benchmarks/results/peers.json]
 
 True residual: ‖b - K φ‖/‖b‖ in double precision, with one node of K grounded; every solver's own tolerance is tightened
 until it gets there.  Peers: PETSc CG + hypre BoomerAMG, which the field's standard tool runs (python3-petsc4py of
@@ -8,13 +9,14 @@ Debian, for the system's Python; one core, as it comes), PyAMG by itself, and wi
 --direct PARDISO (package pypardiso; minutes and gigabytes on a whole head).  Those that are not installed are named.
 
 STREAM's triad runs in between, for the bandwidth; "of bandwidth" is what a solve must at least move, over what the
-memory could have moved in that time (above 1 where caches help).
+memory could have moved in that time (see traffic.py).
 """
 
 import argparse
+import datetime
 import importlib.util
+import json
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -67,52 +69,6 @@ def with_debians_petsc(environment):
     return {"PETSC_DIR": str(found[-1]), **environment} if found else dict(environment)
 
 
-def triad_bandwidth():
-    """Bytes per second of a = b + s c on all cores: McCalpin's STREAM."""
-    import numba
-    import numpy as np
-
-    @numba.njit(parallel=True)
-    def triad(a, b, c):
-        for i in numba.prange(len(a)):
-            a[i] = b[i] + 3.0 * c[i]
-
-    a, b, c = (np.ones(20_000_000) for _ in range(3))
-    triad(a, b, c)
-    seconds = []
-    for _ in range(5):
-        start = time.perf_counter()
-        triad(a, b, c)
-        seconds.append(time.perf_counter() - start)
-    return 3 * a.nbytes / min(seconds)
-
-
-def least_traffic(solver, k):
-    """Bytes that one iteration for k columns must move: every matrix and vector of each pass once."""
-
-    def product(m, size, vectors):
-        return m.bytes + size * k * vectors
-
-    total = product(solver.matrix, 8 * solver.matrix.shape[0], 2)  # A p
-    total += solver.matrix.shape[0] * k * (8 * (6 + 2 + 1 + 1) + 4 * (1 + 1 + 1))  # x, r, p, Ap; z narrow and wide
-    for level in solver.hierarchy.levels[:-1]:
-        size = 4 * level.matrix.shape[0]
-        # two steps from zero, the residual, and two more: vectors read and written
-        total += sum(product(level.matrix, size, vectors) for vectors in (2, 3, 3, 4))
-        total += product(level.restriction, size, 1) + product(level.prolongation, size, 2)
-    return total
-
-
-def measured(function, repeats):
-    """Median seconds of a call, and the last result."""
-    seconds = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        result = function()
-        seconds.append(time.perf_counter() - start)
-    return statistics.median(seconds), result
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--head", default="colin27")
@@ -121,12 +77,16 @@ def main():
     parser.add_argument("--blocks", type=int, nargs="+", default=[16, 32])
     parser.add_argument("--direct", action="store_true")
     parser.add_argument("--petsc-python", default="/usr/bin/python3")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows of the table there, too")
     parser.add_argument("--solve", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.solve:
         return solve_with_petsc(options.solve)
 
+    # not above: PETSc's Python has none of these
     import numpy as np
+    from problem import cached_mesh
+    from traffic import measured, solve_traffic, triad_bandwidth
 
     import femtms
     from femtms.backend import backend
@@ -134,7 +94,7 @@ def main():
     from femtms.fem.p1 import P1
     from femtms.solver.potential import PotentialSolver, grounded
 
-    mesh = femtms.mesh_head(femtms.load_head(options.head), options.size)
+    mesh = cached_mesh(options.head, options.size)
     p1, stiffness = P1.build(mesh, conductivity_of(mesh, None), backend("cpu"))
     tied = grounded(stiffness, None)
     coil, places = femtms.load_coil("figure8-70mm"), ("CP3", "FC3", "C5", "C1")
@@ -179,16 +139,19 @@ def main():
     def block(k):
         return np.ascontiguousarray(np.stack([columns[i % len(columns)] for i in range(k)], axis=1))
 
-    PotentialSolver.build(stiffness, None, p1.backend).solve(block(2), 1e-3)  # compiles
+    first = PotentialSolver.build(stiffness, None, p1.backend)
+    for k in (1, *options.blocks):
+        first.solve(block(k), 1e-3)  # compiles
+    del first
     setup, solver = measured(lambda: PotentialSolver.build(stiffness, None, p1.backend), options.repeats)
     for k in (1, *options.blocks):
         for target in TOLERANCES:
             b, rtol = block(k), target
             while (reached := residuals(b, (solution := solver.solve(b, rtol)).phi).max()) > target:
                 rtol *= 0.8 * target / reached
-            bandwidth = triad_bandwidth()
+            bandwidth = triad_bandwidth(p1.backend)
             seconds, solution = measured(lambda b=b, rtol=rtol: solver.solve(b, rtol), options.repeats)
-            least = least_traffic(solver, k) * solution.iterations.max()
+            least = solve_traffic(solver, solution.iterations)
             row = (setup, seconds / k, int(solution.iterations.max()), residuals(b, solution.phi))
             rows.append(("femtms", k, target, *row, least / seconds / bandwidth))
 
@@ -219,8 +182,23 @@ def main():
     absent.append("cuNIBS (needs a GPU)")
 
     anchors = {row[2]: row[4] for row in rows if row[0].startswith("PETSc")}
+    bandwidth = triad_bandwidth(p1.backend)
+    if options.json:
+        names = ("solver", "k", "rtol", "set_up", "seconds", "iterations", "residual", "of_bandwidth")
+        result = {
+            "head": options.head,
+            "nodes": len(mesh.nodes),
+            "tets": len(mesh.tets),
+            "device": p1.backend.description,
+            "femtms": femtms.__version__,
+            "date": datetime.date.today().isoformat(),
+            "repeats": options.repeats,
+            "bandwidth": bandwidth,
+            "rows": [dict(zip(names, (*row[:6], float(np.max(row[6])), row[7]))) for row in rows],
+        }
+        options.json.write_text(json.dumps(result, indent=1) + "\n")
     print(f"{options.head}, {len(mesh.nodes):,} nodes, {len(mesh.tets):,} tets; {p1.backend.description}")
-    print(f"STREAM triad {1e-9 * triad_bandwidth():.0f} GB/s; medians of {options.repeats}\n")
+    print(f"STREAM triad {1e-9 * bandwidth:.0f} GB/s; medians of {options.repeats}\n")
     print(solver.hierarchy, end="\n\n")
     print(
         "| solver | k | to | set-up s | solve s per right-hand side | iterations | true residual "

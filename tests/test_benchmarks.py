@@ -1,0 +1,119 @@
+"""The benchmarks run, and their count of bytes is that of the kernels: on a sphere of a few thousand tetrahedra."""
+
+import dataclasses
+import importlib
+import inspect
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from femtms.solver.csr import Csr
+from femtms.solver.pcg import pcg
+from femtms.solver.potential import PotentialSolver
+
+FOLDER = Path(__file__).parents[1] / "benchmarks"
+TINY_MM = 15.0
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """benchmarks/ can be imported from, and works on one tiny mesh of its own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(FOLDER)
+        patch.setenv("FEMTMS_BENCHMARK_HEAD", "ball")
+        patch.setenv("FEMTMS_DEVICE", "cpu")
+        before = set(sys.modules)
+        patch.setattr(importlib.import_module("problem"), "CACHE", tmp_path_factory.mktemp("meshes"))
+        patch.setattr(importlib.import_module("traffic"), "_TRIAD", 1000)
+        yield FOLDER
+        for name in set(sys.modules) - before:
+            if name.partition(".")[0] in ("problem", "traffic", "suites", "growth", "plots", "peers", "reuse"):
+                del sys.modules[name]
+
+
+@pytest.fixture(scope="module")
+def problem(folder):
+    return importlib.import_module("problem").Problem("ball", TINY_MM, "cpu")
+
+
+@pytest.mark.parametrize("name", ["stages", "memory"])
+def test_every_benchmark_of_the_suites_runs(folder, name):
+    module = importlib.import_module(f"suites.{name}")
+    classes = [c for _, c in inspect.getmembers(module, inspect.isclass) if c.__module__ == module.__name__]
+    ran = []
+    for suite in classes:
+        parameters = (TINY_MM, 2) if len(getattr(suite, "params", ())) == 2 else (TINY_MM,)
+        parameters = parameters if hasattr(suite, "params") else ()
+        for method in [m for m in dir(suite) if m.startswith(("time_", "track_", "peakmem_"))]:
+            instance = suite()
+            if hasattr(instance, "setup"):
+                instance.setup(*parameters)
+            result = getattr(instance, method)(*parameters)
+            assert not method.startswith("track_") or result > 0
+            ran.append(f"{suite.__name__}.{method}")
+    assert {"stages": "Solve.time_solve", "memory": "Solve.peakmem_solved"}[name] in ran
+
+
+class Weighed:
+    """Kernels that add up the bytes of each matrix and vector they read or write."""
+
+    def __init__(self, kernels):
+        self._kernels = kernels
+        self.bytes = 0
+
+    def __getattr__(self, name):
+        kernel = getattr(self._kernels, name)
+
+        def call(*arguments):
+            used = list(arguments)
+            if name == "relax":  # a vector with weight zero is not read, and what is named twice is read once
+                matrix, (w0, w1, w2, w3), x, b, z, out = arguments
+                used = [matrix, out] + [v for v, w in ((x, w0 or w2), (b, w1), (z, w3)) if w and v is not out]
+                used = list({id(array): array for array in used}.values()) + ([out] if z is out and w3 else [])
+            in_place = {"spmm_add": [-1], "advance": [-2, -1], "turn": [-1]}.get(name, [])
+            used += [arguments[i] for i in in_place]
+            for array in used:
+                if isinstance(array, Csr):
+                    self.bytes += array.bytes
+                elif isinstance(array, np.ndarray) and array.ndim == 2:  # not the numbers for each column
+                    self.bytes += array.nbytes
+            return kernel(*arguments)
+
+        return call
+
+
+@pytest.mark.parametrize("k", [1, 3])
+def test_least_traffic_is_what_the_kernels_of_one_iteration_read_and_write(problem, k):
+    traffic = importlib.import_module("traffic")
+    moved = []
+    for iterations in (1, 2):
+        kernels = Weighed(problem.backend.kernels)
+        device = dataclasses.replace(problem.backend, kernels=kernels)
+        solver = PotentialSolver.build(problem.stiffness, None, device)
+        pcg(solver.matrix, problem.block(k), solver.hierarchy, 1e-12, iterations, device)
+        moved.append(kernels.bytes)
+    assert moved[1] - moved[0] == traffic.least_traffic(solver, k)
+
+
+def test_a_finished_column_moves_nothing_more(problem):
+    traffic = importlib.import_module("traffic")
+    both = traffic.solve_traffic(problem.solver, np.array([3, 5]))
+    one, two = (traffic.least_traffic(problem.solver, k) for k in (1, 2))
+    assert both == 3 * two + 2 * one
+
+
+def test_tables_and_plots_are_made_of_what_was_measured(folder, tmp_path):
+    growth, plots = importlib.import_module("growth"), importlib.import_module("plots")
+    row = growth.measure_stages("ball", TINY_MM, 1, "cpu")
+    row["seconds"]["mesh"] = row["peak_gb"]["mesh"] = 1.0
+    other = row | {"tets": 2 * row["tets"]}
+    result = {"head": "ball", "device": "CPU", "rows": [row, other]}
+    assert all(f"{row['tets']:,} " in markdown for markdown in growth.tables(result).values())
+    plots.growth(result, tmp_path / "growth.png")
+    solve = {"rtol": 1e-6, "k": 1, "seconds": 2.0}
+    compared = result | {"tets": 1, "rows": [solve | {"solver": "PETSc"}, solve | {"solver": "femtms", "seconds": 0.5}]}
+    assert plots.times_faster(compared) == {"femtms, k = 1": {1e-6: 4.0}}
+    plots.peers(compared, tmp_path / "peers.png")
+    assert (tmp_path / "growth.png").exists() and (tmp_path / "peers.png").exists()
