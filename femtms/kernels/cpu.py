@@ -99,7 +99,7 @@ def _spread(bits):
 
 @_parallel
 def morton_codes(points, low, size, bits):
-    """Place (n,) uint64 of points (n,3) on the Morton (Z-order) curve in the cube from low (3,) of the given size.
+    """Place (n,) uint64 of points (n,3) on the Morton (Z-order) curve in the box from low (3,) of the given size (3,).
 
     The curve visits 2^bits cells in each direction, at most 2^21.
     """
@@ -109,7 +109,7 @@ def morton_codes(points, low, size, bits):
     for i in numba.prange(n):
         code = np.uint64(0)
         for d in range(3):
-            cell = np.uint64(min((points[i, d] - low[d]) / size * cells, cells - 1))
+            cell = np.uint64(min((points[i, d] - low[d]) / size[d] * cells, cells - 1))
             code |= _spread(cell) << np.uint64(d)
         codes[i] = code
     return codes

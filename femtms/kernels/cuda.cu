@@ -66,13 +66,13 @@ __device__ static uint64 spread(uint64 bits)
 }
 
 extern "C" __global__ void morton_codes(
-    const int64 n, const double* points, const double* low, const double size, const int bits, uint64* codes)
+    const int64 n, const double* points, const double* low, const double* size, const int bits, uint64* codes)
 {
     const double cells = (double)(1ll << bits);
     FOR_EACH(i, n) {
         uint64 code = 0;
         for (int d = 0; d < 3; ++d) {
-            const double x = (points[3 * i + d] - low[d]) / size * cells;
+            const double x = (points[3 * i + d] - low[d]) / size[d] * cells;
             code |= spread((uint64)(x < cells - 1 ? x : cells - 1)) << d;
         }
         codes[i] = code;

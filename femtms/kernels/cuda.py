@@ -39,7 +39,7 @@ class CudaKernels(CudaCoarsening):
         """Place (n,) uint64 of points on the Morton curve; see cpu.morton_codes."""
         n = len(points)
         codes = self._xp.empty(n, np.uint64)
-        self._launch("morton_codes", n, np.int64(n), points, low, np.float64(size), np.int32(bits), codes)
+        self._launch("morton_codes", n, np.int64(n), points, low, size, np.int32(bits), codes)
         return codes
 
     def corners(self, points, order, starts):
