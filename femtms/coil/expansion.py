@@ -9,6 +9,7 @@ from scipy.spatial import cKDTree
 
 from femtms.backend import Backend, to_host
 from femtms.coil.coil import Coil
+from femtms.mesh.order import codes_and_order
 
 # The three numbers below were found by trial with 2,304 elements and 3.9 million points: with fewer terms there are
 # more boxes to sample, with more terms each point costs more.
@@ -43,26 +44,22 @@ class HarmonicBoxes:
     radii: np.ndarray
 
     @classmethod
-    def build(cls, points: np.ndarray, backend: Backend) -> "HarmonicBoxes":
-        """The tree for points (n,3) in m on the host, n > 0 and all of them finite."""
-        tree = cKDTree(points, leafsize=_SAMPLES, balanced_tree=False)  # cuts the longest side of a box in the middle
-        nodes, first_half = [tree.tree], []
-        for node in nodes:  # the list grows on the way
-            is_leaf = node.split_dim < 0
-            first_half.append(-1 if is_leaf else len(nodes))
-            if not is_leaf:
-                nodes += [node.lesser, node.greater]
-        starts, halves = np.array([node.start_idx for node in nodes]), np.array(first_half)
-        in_order = points[tree.indices]
-        low, high = _corners(in_order, starts, halves)
+    def build(cls, points: Any, backend: Backend) -> "HarmonicBoxes":
+        """The tree for points (n,3) in m on the host or the device, n > 0 and all of them finite."""
+        xp = backend.xp
+        points = xp.ascontiguousarray(xp.asarray(points))
+        codes, order = codes_and_order(points, backend)
+        levels = _levels(codes, xp)
+        starts, ends, halves = (np.concatenate(parts) for parts in zip(*levels))
+        low, high = _corners(points, order, starts, halves, [len(level[0]) for level in levels], backend)
         some = np.linspace(0, len(points) - 1, min(_PROBES, len(points))).astype(np.int64)
         return cls(
             backend=backend,
-            points=backend.xp.asarray(points),
-            order=backend.xp.asarray(tree.indices.astype(np.int32)),
-            probes=backend.xp.asarray(in_order[some]),
+            points=points,
+            order=order,
+            probes=points[order[xp.asarray(some)]],
             starts=starts,
-            ends=np.array([node.end_idx for node in nodes]),
+            ends=ends,
             halves=halves,
             centres=(low + high) / 2,
             # a box whose points are all in one place needs a scale, too
@@ -197,15 +194,42 @@ def _sphere_rule() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return directions, harmonics, np.linalg.pinv(harmonics / size) / size[:, None]
 
 
-def _corners(points: np.ndarray, starts: np.ndarray, halves: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Lowest and highest coordinates (b,3) of the points of each box; points (n,3) are in the order of the tree."""
+def _levels(codes: Any, xp: Any) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Starts, ends and halves of the boxes, level by level, on the host; codes (n,) uint64 ascend.
+
+    A box is a run of codes with the same leading bits.  Where the next bit changes, its second half begins.
+    """
+    levels = []
+    starts, ends = np.zeros(1, np.int64), np.full(1, len(codes))
+    boxes = 1  # up to the end of this level
+    while len(starts):
+        first, last = (to_host(codes[xp.asarray(rows)]) for rows in (starts, ends - 1))
+        cut = np.flatnonzero((ends - starts > _SAMPLES) & (first != last))
+        halves = np.full(len(starts), -1)
+        halves[cut] = boxes + 2 * np.arange(len(cut))
+        levels.append((starts, ends, halves))
+        # codes have at most 51 bits, so frexp sees the highest in which they differ
+        bit = (np.frexp((first ^ last)[cut].astype(np.float64))[1] - 1).astype(np.uint64)
+        middle = to_host(xp.searchsorted(codes, xp.asarray(last[cut] >> bit << bit)))
+        starts, ends = np.column_stack([starts[cut], middle]).ravel(), np.column_stack([middle, ends[cut]]).ravel()
+        boxes += len(starts)
+    return levels
+
+
+def _corners(
+    points: Any, order: Any, starts: np.ndarray, halves: np.ndarray, level_sizes: list[int], backend: Backend
+) -> tuple[np.ndarray, np.ndarray]:
+    """Lowest and highest coordinates (b,3) of the points of each box."""
     low, high = np.empty((len(starts), 3)), np.empty((len(starts), 3))
     leaves = np.flatnonzero(halves < 0)
     leaves = leaves[np.argsort(starts[leaves])]
-    low[leaves] = np.minimum.reduceat(points, starts[leaves], axis=0)
-    high[leaves] = np.maximum.reduceat(points, starts[leaves], axis=0)
-    for b in np.flatnonzero(halves >= 0)[::-1]:  # halves come after what they are halves of
-        half = halves[b]
-        low[b] = np.minimum(low[half], low[half + 1])
-        high[b] = np.maximum(high[half], high[half + 1])
+    ranges = backend.xp.asarray(np.append(starts[leaves], len(points)))
+    low[leaves], high[leaves] = (to_host(a) for a in backend.kernels.corners(points, order, ranges))
+    end = len(starts)
+    for size in level_sizes[::-1]:  # the halves of a box are on the level below
+        whole = end - size + np.flatnonzero(halves[end - size : end] >= 0)
+        half = halves[whole]
+        low[whole] = np.minimum(low[half], low[half + 1])
+        high[whole] = np.maximum(high[half], high[half + 1])
+        end -= size
     return low, high

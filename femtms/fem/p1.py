@@ -31,7 +31,7 @@ class P1:
         """The discrete problem, and K (n,n) in S as a CSR matrix on the device."""
         xp, kernels = backend.xp, backend.kernels
         nodes = xp.asarray(mesh.nodes)
-        permutation = morton_order(nodes, xp)
+        permutation = morton_order(nodes, backend)
         new_id = xp.empty(len(permutation), np.int32)
         new_id[permutation] = xp.arange(len(permutation), dtype=np.int32)
         nodes, tets = xp.ascontiguousarray(nodes[permutation]), xp.ascontiguousarray(new_id[xp.asarray(mesh.tets)])

@@ -3,8 +3,6 @@
 //
 // Rows are short, so a thread keeps the columns of its row ascending and finds them by bisection.
 
-typedef unsigned long long uint64;
-
 // --- any sparse matrix -------------------------------------------------------------------------------------
 
 extern "C" __global__ void diagonal(

@@ -94,6 +94,56 @@ def current_potential(points, positions, vectors):
     return _current_potential(points, np.ascontiguousarray(positions.T), np.ascontiguousarray(vectors.T))
 
 
+# --- points along a curve, and in boxes -----------------------------------------------------------------
+
+
+@njit(inline="always")
+def _spread(bits):
+    """Two zero bits between each two of the lowest 21 bits."""
+    bits = (bits | (bits << np.uint64(32))) & np.uint64(0x1F00000000FFFF)
+    bits = (bits | (bits << np.uint64(16))) & np.uint64(0x1F0000FF0000FF)
+    bits = (bits | (bits << np.uint64(8))) & np.uint64(0x100F00F00F00F00F)
+    bits = (bits | (bits << np.uint64(4))) & np.uint64(0x10C30C30C30C30C3)
+    return (bits | (bits << np.uint64(2))) & np.uint64(0x1249249249249249)
+
+
+@_parallel
+def morton_codes(points, low, size, bits):
+    """Place (n,) uint64 of points (n,3) on the Morton (Z-order) curve in the box from low (3,) of the given size (3,).
+
+    The curve visits 2^bits cells in each direction, at most 2^21.
+    """
+    n = points.shape[0]
+    cells = 2.0**bits
+    codes = np.empty(n, np.uint64)
+    for i in numba.prange(n):
+        code = np.uint64(0)
+        for d in range(3):
+            cell = np.uint64(min((points[i, d] - low[d]) / size[d] * cells, cells - 1))
+            code |= _spread(cell) << np.uint64(d)
+        codes[i] = code
+    return codes
+
+
+@_parallel
+def corners(points, order, starts):
+    """Lowest and highest coordinates (s,3) of the points in ranges: range r has the rows order[starts[r]:starts[r+1]].
+
+    points (n,3), order (n,) int32, starts (s+1,) int64; no range is empty.
+    """
+    ranges = starts.shape[0] - 1
+    low, high = np.empty((ranges, 3)), np.empty((ranges, 3))
+    for r in numba.prange(ranges):
+        for d in range(3):
+            low[r, d] = high[r, d] = points[order[starts[r]], d]
+        for s in range(starts[r] + 1, starts[r + 1]):
+            for d in range(3):
+                x = points[order[s], d]
+                low[r, d] = min(low[r, d], x)
+                high[r, d] = max(high[r, d], x)
+    return low, high
+
+
 # --- the coil: A in boxes away from it ----------------------------------------------------------------
 
 

@@ -4,6 +4,7 @@
 // entry alone and in a fixed order, so results do not depend on the launch geometry, nor a column on its neighbours.
 
 typedef long long int64;
+typedef unsigned long long uint64;
 
 #define FOR_EACH(index, count)                                             \
     for (int64 index = (int64)blockIdx.x * blockDim.x + threadIdx.x;       \
@@ -51,6 +52,50 @@ extern "C" __global__ void current_potential(
         a[3 * i + 2] = MU0_OVER_4PI * az;
     }
 }
+
+// --- points along a curve, and in boxes ------------------------------------------------------------------
+
+// two zero bits between each two of the lowest 21 bits
+__device__ static uint64 spread(uint64 bits)
+{
+    bits = (bits | (bits << 32)) & 0x1F00000000FFFFull;
+    bits = (bits | (bits << 16)) & 0x1F0000FF0000FFull;
+    bits = (bits | (bits << 8)) & 0x100F00F00F00F00Full;
+    bits = (bits | (bits << 4)) & 0x10C30C30C30C30C3ull;
+    return (bits | (bits << 2)) & 0x1249249249249249ull;
+}
+
+extern "C" __global__ void morton_codes(
+    const int64 n, const double* points, const double* low, const double* size, const int bits, uint64* codes)
+{
+    const double cells = (double)(1ll << bits);
+    FOR_EACH(i, n) {
+        uint64 code = 0;
+        for (int d = 0; d < 3; ++d) {
+            const double x = (points[3 * i + d] - low[d]) / size[d] * cells;
+            code |= spread((uint64)(x < cells - 1 ? x : cells - 1)) << d;
+        }
+        codes[i] = code;
+    }
+}
+
+extern "C" __global__ void corners(
+    const int64 ranges, const double* points, const int* order, const int64* starts, double* low, double* high)
+{
+    FOR_EACH(entry, 3 * ranges) {
+        const int64 r = entry / 3, d = entry % 3;
+        double lowest = points[3 * (int64)order[starts[r]] + d], highest = lowest;
+        for (int64 s = starts[r] + 1; s < starts[r + 1]; ++s) {
+            const double x = points[3 * (int64)order[s] + d];
+            if (x < lowest) lowest = x;
+            if (x > highest) highest = x;
+        }
+        low[entry] = lowest;
+        high[entry] = highest;
+    }
+}
+
+// --- the coil: A in boxes away from it ---------------------------------------------------------------------
 
 // A from the series of solid harmonics of the box that each point is in; see cpu.py
 extern "C" __global__ void harmonic_series(

@@ -35,6 +35,20 @@ class CudaKernels(CudaCoarsening):
         """A (n,3) in T·m of current elements; see cpu.current_potential."""
         return self._potential("current_potential", points, positions, vectors)
 
+    def morton_codes(self, points, low, size, bits):
+        """Place (n,) uint64 of points on the Morton curve; see cpu.morton_codes."""
+        n = len(points)
+        codes = self._xp.empty(n, np.uint64)
+        self._launch("morton_codes", n, np.int64(n), points, low, size, np.int32(bits), codes)
+        return codes
+
+    def corners(self, points, order, starts):
+        """Lowest and highest coordinates (s,3) of the points in ranges; see cpu.corners."""
+        ranges = len(starts) - 1
+        low, high = self._xp.empty((ranges, 3), np.float64), self._xp.empty((ranges, 3), np.float64)
+        self._launch("corners", 3 * ranges, np.int64(ranges), points, order, starts, low, high)
+        return low, high
+
     def harmonic_series(self, points, order, starts, owner, centres, radii, degree, coefficients):
         """A (n,3) in T·m from series of solid harmonics; see cpu.harmonic_series."""
         n, ranges = len(order), len(owner)

@@ -12,6 +12,7 @@ from femtms import Coil, Pose, load_coil
 from femtms.backend import cpu_backend, to_host
 from femtms.coil.elements import Currents, Dipoles
 from femtms.coil.expansion import DEGREE, HarmonicBoxes, solid_harmonics
+from femtms.mesh.order import codes_and_order
 
 TOLERANCE = 3e-4
 
@@ -248,6 +249,27 @@ def test_every_point_is_in_one_leaf(boxes):
     for b in range(0, len(boxes.starts), 7):
         own = HEAD[to_host(boxes.order)[boxes.starts[b] : boxes.ends[b]]]
         assert np.linalg.norm(own - boxes.centres[b], axis=1).max() <= boxes.radii[b] * (1 + 1e-12)
+
+
+def test_boxes_of_one_size_have_one_shape(backend):
+    """And the longest side is no longer than 2^(2/3) times the shortest."""
+    points = np.random.default_rng(0).random((100_000, 3)) * 2 ** (np.arange(3) / 3)
+    boxes = HarmonicBoxes.build(points, backend)
+    count = boxes.ends - boxes.starts
+    for smallest, largest in ((3000, 6000), (10_000, 14_000), (20_000, 28_000)):
+        some = (count > smallest) & (count < largest)
+        assert some.any()
+        # half the diagonal of sides a, a 2^(1/3), a 2^(2/3), and n = 100,000 a^3
+        expected = 0.5 * np.sqrt(1 + 2 ** (2 / 3) + 2 ** (4 / 3)) * (count[some] / 1e5) ** (1 / 3)
+        np.testing.assert_allclose(boxes.radii[some], expected, rtol=0.05)
+
+
+def test_order_is_ascending_and_stable(backend):
+    points = np.repeat(ball(300), 3, axis=0)
+    codes, order = (to_host(a) for a in codes_and_order(backend.xp.asarray(points), backend))
+    assert (codes[1:] >= codes[:-1]).all()
+    np.testing.assert_array_equal(np.sort(order), np.arange(len(points)))
+    assert (np.diff(order.astype(int))[codes[1:] == codes[:-1]] > 0).all()
 
 
 # --- bits ------------------------------------------------------------------------------------------------

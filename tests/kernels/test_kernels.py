@@ -173,6 +173,25 @@ def test_series_is_the_sum_of_its_solid_harmonics(kernels, degree):
     close(kernels.harmonic_series(x, order, starts, owner, centres, radii, degree, coefficients), expected)
 
 
+def test_morton_codes_interleave_the_bits_of_cells(backend):
+    x = np.random.default_rng(14).random((500, 3)) * [1, 2, 4]
+    x[0], x[1] = 0, [1, 2, 4]  # the last cells go up to the end
+    low, size = np.zeros(3), np.array([1.0, 2.0, 4.0])
+    for bits in (1, 7, 20, 21):
+        move = backend.xp.asarray
+        got = to_host(backend.kernels.morton_codes(move(x), move(low), move(size), bits))
+        for code, cell in zip(got, np.minimum((x / size * 2**bits).astype(int), 2**bits - 1)):
+            digits = zip(*(format(int(c), f"0{bits}b") for c in cell[::-1]))
+            assert int(code) == int("".join("".join(d) for d in digits), 2)
+
+
+def test_corners_of_ranges(backend, mesh, stars):
+    order, starts = meeting_nodes(mesh, stars), stars[0]
+    low, high = backend.kernels.corners(*(backend.xp.asarray(a) for a in (mesh.nodes, order, starts)))
+    np.testing.assert_array_equal(to_host(low), np.minimum.reduceat(mesh.nodes[order], starts[:-1], axis=0))
+    np.testing.assert_array_equal(to_host(high), np.maximum.reduceat(mesh.nodes[order], starts[:-1], axis=0))
+
+
 @pytest.mark.parametrize("components", [1, 6])
 def test_load_is_the_integral_of_the_weak_form(kernels, mesh, stars, components):
     sigma, tensors = random_sigma(len(mesh.tets), components)
@@ -338,8 +357,13 @@ def test_a_column_does_not_know_its_neighbours(backend, n):
             np.testing.assert_array_equal(apart, together[name][..., columns], err_msg=f"{name}, columns {columns}")
 
 
+def meeting_nodes(mesh, stars):
+    """A node of each tetrahedron that meets at each node: rows in no order, in ranges of unlike length."""
+    return np.ascontiguousarray(mesh.tets[stars[1], 2])
+
+
 def all_results(on, mesh, stars):
-    """One result of every kernel that both devices have."""
+    """One result of every kernel that both devices have, but for those of set-up: see test_coarsen.py."""
     move, k = on.xp.asarray, on.kernels
     nodes, tets, starts, meeting = (move(a) for a in (mesh.nodes, mesh.tets, *stars))
     s, vectors = sources()
@@ -352,6 +376,11 @@ def all_results(on, mesh, stars):
     for components in (1, 6):
         sigma, dadt = move(random_sigma(len(mesh.tets), components)[0]), move(random(len(mesh.tets), 3))
         results[f"load {components}"] = k.load(nodes, tets, sigma, dadt, starts, meeting)
+        for name, a in zip(("indptr", "indices", "values"), k.stiffness(nodes, tets, sigma, starts, meeting)):
+            results[f"stiffness {components} {name}"] = a
+    results["starts"], results["meeting"] = k.incidence(tets, len(nodes))
+    results["morton_codes"] = k.morton_codes(nodes, nodes.min(axis=0), move(np.array([0.2, 0.3, 0.4])), 20)
+    results["lowest"], results["highest"] = k.corners(nodes, move(meeting_nodes(mesh, stars)), starts)
     for k in (1, 3):
         results |= {f"{name} {k}": a for name, a in block_results(on, 2500, k).items()}
     return {name: to_host(a) for name, a in results.items()}
@@ -361,9 +390,7 @@ def all_results(on, mesh, stars):
 def test_results_do_not_depend_on_the_number_of_threads(mesh, stars):
     def results(threads):
         numba.set_num_threads(threads)
-        found = all_results(cpu_backend(), mesh, stars)
-        sigma, _ = random_sigma(len(mesh.tets), 6)
-        return found | {"stiffness": cpu.stiffness(mesh.nodes, mesh.tets, sigma, *stars)[2]}
+        return all_results(cpu_backend(), mesh, stars)
 
     before = numba.get_num_threads()
     try:
