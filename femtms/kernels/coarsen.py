@@ -64,19 +64,19 @@ def gershgorin(matrix):
 
 
 @_parallel
-def _scaled(indptr, indices, values, s):
-    result = np.empty_like(values)
+def _scaled(indptr, indices, values, s, result):
     n = indptr.shape[0] - 1
     for task in numba.prange((n + _ROWS - 1) // _ROWS):
         for i in range(task * _ROWS, min(n, (task + 1) * _ROWS)):
             for p in range(indptr[i], indptr[i + 1]):
                 result[p] = values[p] * s[i] * s[indices[p]]
-    return result
 
 
 def scaled_symmetrically(matrix, s):
     """The data of S A S with the diagonal matrix S = diag(s)."""
-    return _scaled(matrix.indptr, matrix.indices, matrix.data, s)
+    result = np.empty_like(matrix.data)  # by NumPy, on large pages: see elements.py
+    _scaled(matrix.indptr, matrix.indices, matrix.data, s, result)
+    return result
 
 
 def scaled_rows(matrix, s):

@@ -265,16 +265,16 @@ extern "C" __global__ void load(
     }
 }
 
-extern "C" __global__ void gradient(
-    const int64 m, const double* nodes, const int* tets, const double* phi, double* result)
+extern "C" __global__ void electric_field(
+    const int64 m, const double* nodes, const int* tets, const double* dadt, const double* phi, double* E)
 {
     FOR_EACH(t, m) {
         double g[4][3];
         const double volume = volume_gradients(nodes, tets + 4 * t, g);
         for (int d = 0; d < 3; ++d) {
-            double total = 0;
-            for (int a = 0; a < 4; ++a) total += phi[tets[4 * t + a]] * g[a][d];
-            result[3 * t + d] = total / volume;
+            double gradient = 0;
+            for (int a = 0; a < 4; ++a) gradient += phi[tets[4 * t + a]] * g[a][d];
+            E[3 * t + d] = -dadt[3 * t + d] - gradient / volume;
         }
     }
 }

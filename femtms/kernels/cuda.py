@@ -84,12 +84,12 @@ class CudaKernels(CudaCoarsening):
         self._launch("load", n, np.int64(n), nodes, tets, components, sigma, dadt, starts, meeting, b)
         return b
 
-    def gradient(self, nodes, tets, phi):
-        """∇φ (m,3) in V/m; see cpu.gradient."""
+    def electric_field(self, nodes, tets, dadt, phi):
+        """E (m,3) in V/m; see cpu.electric_field."""
         m = len(tets)
-        result = self._xp.empty((m, 3), np.float64)
-        self._launch("gradient", m, np.int64(m), nodes, tets, phi, result)
-        return result
+        E = self._xp.empty((m, 3), np.float64)
+        self._launch("electric_field", m, np.int64(m), nodes, tets, dadt, phi, E)
+        return E
 
     def padded(self, indptr, indices, values):
         """The matrix as it is: a thread for each entry of the result gains nothing by padding; see blocks.padded."""

@@ -202,10 +202,11 @@ def test_load_is_the_integral_of_the_weak_form(kernels, mesh, stars, components)
     close(kernels.load(mesh.nodes, mesh.tets, sigma, dadt, *stars), expected)
 
 
-def test_gradient_of_each_tetrahedron(kernels, mesh):
+def test_field_of_each_tetrahedron(kernels, mesh):
     phi = random(len(mesh.nodes), seed=9)
-    expected = np.einsum("mad,ma->md", hat_gradients(mesh), phi[mesh.tets])
-    close(kernels.gradient(mesh.nodes, mesh.tets, phi), expected)
+    dadt = random(len(mesh.tets), 3, seed=10)
+    expected = -dadt - np.einsum("mad,ma->md", hat_gradients(mesh), phi[mesh.tets])
+    close(kernels.electric_field(mesh.nodes, mesh.tets, dadt, phi), expected)
 
 
 PRECISION = {np.float32: 1e-6, np.float64: 1e-14}
@@ -371,7 +372,9 @@ def all_results(on, mesh, stars):
         "dipole_potential": k.dipole_potential(move(points(3000)), s, vectors),
         "current_potential": k.current_potential(move(points(3000)), s, vectors),
         "harmonic_series": k.harmonic_series(*(move(a) if isinstance(a, np.ndarray) else a for a in series())),
-        "gradient": k.gradient(nodes, tets, move(random(len(mesh.nodes)))),
+        "electric_field": k.electric_field(
+            nodes, tets, move(random(len(mesh.tets), 3, seed=1)), move(random(len(mesh.nodes)))
+        ),
     }
     for components in (1, 6):
         sigma, dadt = move(random_sigma(len(mesh.tets), components)[0]), move(random(len(mesh.tets), 3))
@@ -426,9 +429,10 @@ def test_both_devices_have_the_same_functions():
 
 def test_signatures_are_read_from_the_source():
     found = signatures(source())
-    assert [p.name for p in found["gradient"]] == ["m", "nodes", "tets", "phi", "result"]
-    assert [p.dtype for p in found["gradient"]] == [np.int64, np.float64, np.int32, np.float64, np.float64]
-    assert [p.const for p in found["gradient"]] == [True] * 4 + [False]
+    field = found["electric_field"]
+    assert [p.name for p in field] == ["m", "nodes", "tets", "dadt", "phi", "E"]
+    assert [p.dtype for p in field] == [np.int64, np.float64, np.int32, *[np.float64] * 3]
+    assert [p.const for p in field] == [True] * 5 + [False]
     with pytest.raises(ValueError, match="cannot read the parameter 'short n'"):
         signatures('extern "C" __global__ void f(short n) {}')
     with pytest.raises(ValueError, match="2 kernels in the source, but 1"):
@@ -436,18 +440,19 @@ def test_signatures_are_read_from_the_source():
 
 
 def test_a_wrong_argument_is_an_error_on_the_host(mesh, tmp_path):
-    launch = host_module(tmp_path).get_function("gradient")
+    launch = host_module(tmp_path).get_function("electric_field")
     xp = HostCupy()
     m, n = len(mesh.tets), len(mesh.nodes)
     good = [
         np.int64(m),
         xp.asarray(mesh.nodes),
         xp.asarray(mesh.tets),
+        xp.asarray(np.zeros((m, 3))),
         xp.asarray(np.zeros(n)),
         xp.empty((m, 3)),
     ]
     launch((1,), (128,), good)
-    assert (to_host(good[4]) == 0).all()
+    assert (to_host(good[5]) == 0).all()
     frozen = xp.empty((m, 3))
     frozen.flags.writeable = False
     wrong = {
@@ -455,17 +460,17 @@ def test_a_wrong_argument_is_an_error_on_the_host(mesh, tmp_path):
         "'m' must be a NumPy int64; got 7": (0, 7),
         "'nodes' must be C-contiguous float64; got strided": (1, xp.asarray(mesh.nodes)[:, ::-1]),
         "'tets' must be C-contiguous int32; got C-contiguous int64": (2, xp.asarray(mesh.tets, np.int64)),
-        "'phi' must be a device array; got ndarray": (3, np.zeros(n)),
-        "'result' must be a device array; got uint64": (4, np.uint64(0)),
-        "'result' is written to": (4, frozen),
+        "'phi' must be a device array; got ndarray": (4, np.zeros(n)),
+        "'E' must be a device array; got uint64": (5, np.uint64(0)),
+        "'E' is written to": (5, frozen),
     }
     for message, (place, value) in wrong.items():
         with pytest.raises(TypeError, match=message):
             launch((1,), (128,), [*good[:place], value, *good[place + 1 :]])
     with pytest.raises(TypeError, match="'nodes' must be C-contiguous float64"):
-        launch((1,), (128,), [good[i] for i in (0, 2, 1, 3, 4)])
-    with pytest.raises(TypeError, match="takes 5 arguments; got 4"):
-        launch((1,), (128,), good[:4])
+        launch((1,), (128,), [good[i] for i in (0, 2, 1, 3, 4, 5)])
+    with pytest.raises(TypeError, match="takes 6 arguments; got 5"):
+        launch((1,), (128,), good[:5])
     with pytest.raises(ValueError, match="no GPU launches"):
         launch((1,), (2048,), good)
     with pytest.raises(KeyError):
