@@ -47,13 +47,15 @@ extern "C" __global__ void hooked(
     const int64 n, const int* indptr, const int* indices, const int* parent, int* next)
 {
     FOR_EACH(i, n) {
-        int lowest = parent[parent[i]];
+        const int own = parent[i], above = parent[own];
+        int lowest = above;
         for (int p = indptr[i]; p < indptr[i + 1]; ++p) {
             const int grandparent = parent[parent[indices[p]]];
             if (grandparent < lowest) lowest = grandparent;
         }
-        atomicMin(next + i, lowest);
-        atomicMin(next + parent[i], lowest);
+        // next comes as a copy of parent: where nothing is lower, threads need not queue for the same place
+        if (lowest < own) atomicMin(next + i, lowest);
+        if (lowest < above) atomicMin(next + own, lowest);
     }
 }
 

@@ -244,7 +244,8 @@ def test_an_island_apart_from_the_head(mesh, poses):
     together = Simulator(both, device="cpu", rtol=1e-8).solve(COIL, poses[0])
     apart = Simulator(island, device="cpu", rtol=1e-8).solve(COIL, poses[0])
     alone = Simulator(mesh, device="cpu", rtol=1e-8).solve(COIL, poses[0])
-    assert relative(together.E[: len(mesh.tets)], alone.E) < 1e-6
+    # A is summed in other boxes where there are two bodies: theory.md (21)
+    assert relative(together.E[: len(mesh.tets)], alone.E) < 5e-6
     assert relative(together.E[len(mesh.tets) :], apart.E) < 1e-5
 
 
