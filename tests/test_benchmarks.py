@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from femtms.solver.csr import Csr
-from femtms.solver.pcg import pcg
+from femtms.solver.pcg import Iterates, pcg
 from femtms.solver.potential import PotentialSolver
 
 FOLDER = Path(__file__).parents[1] / "benchmarks"
@@ -92,7 +92,7 @@ def test_least_traffic_is_what_the_kernels_of_one_iteration_read_and_write(probl
         kernels = Weighed(problem.backend.kernels)
         device = dataclasses.replace(problem.backend, kernels=kernels)
         solver = PotentialSolver.build(problem.stiffness, None, device)
-        pcg(solver.matrix, problem.block(k), solver.hierarchy, 1e-12, iterations, device)
+        pcg(Iterates(solver.matrix, solver.hierarchy, k, device), problem.block(k), 1e-12, iterations)
         moved.append(kernels.bytes)
     assert moved[1] - moved[0] == traffic.least_traffic(solver, k)
 

@@ -6,7 +6,18 @@ Rules that the callers rely on:
 """
 
 # ruff: noqa: F401
-from femtms.kernels.blocks import advance, column_dots, narrow, padded, relax, spmm, spmm_add, spmm_dots, turn
+from femtms.kernels.blocks import (
+    advance,
+    column_dots,
+    narrow,
+    padded,
+    recording,
+    relax,
+    spmm,
+    spmm_add,
+    spmm_dots,
+    turn,
+)
 from femtms.kernels.coarsen import (
     aggregates,
     csr,

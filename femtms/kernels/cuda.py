@@ -5,6 +5,7 @@ from importlib.resources import files
 import numpy as np
 
 from femtms.kernels.cuda_coarsen import CudaCoarsening
+from femtms.kernels.graph import Recording
 
 _CHUNK = 128  # rows that one thread adds up
 _NULL = np.uint64(0)  # an absent array
@@ -137,6 +138,10 @@ class CudaKernels(CudaCoarsening):
             if chunks == 1:
                 return partial[0]
             name, arrays, shape = "partial_dots_float64", (partial, _NULL), partial.shape
+
+    def recording(self):
+        """What runs a step that is made again and again; see blocks.recording."""
+        return Recording(self._xp.cuda)
 
     def turn(self, scale, beta, z, p):
         """p = s z + β p, in place; see blocks.turn."""

@@ -1,7 +1,7 @@
 """K φ = b: everything that depends on the head alone is done once, each right-hand side then costs little."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from femtms.solver.amg import Multigrid
 from femtms.solver.csr import Csr
 from femtms.solver.direct import Direct, Factorised
 from femtms.solver.guess import EarlierSolutions
-from femtms.solver.pcg import pcg
+from femtms.solver.pcg import Iterates, pcg
 from femtms.solver.solution import Solution
 
 MAX_ITERATIONS = 200
@@ -23,7 +23,8 @@ MAX_ITERATIONS = 200
 class PotentialSolver:
     """Solves K φ = b with the diagonal of K scaled to one: (S K S) y = S b, φ = S y, S = diag(K)^-1/2: theory.md (13).
 
-    scale (n,1) is the diagonal of S on the device; hierarchy is what makes the solve cheap, and prints as a table.
+    scale (n,1) is the diagonal of S on the device; hierarchy is what makes the solve cheap, and prints as a table; kept
+    is the memory of the last block, by its number of columns.
     """
 
     backend: Backend
@@ -31,6 +32,7 @@ class PotentialSolver:
     scale: Any
     hierarchy: Multigrid | Factorised
     earlier: EarlierSolutions | None = None
+    kept: dict[int, Iterates] = field(default_factory=dict)
 
     @classmethod
     def build(
@@ -67,7 +69,7 @@ class PotentialSolver:
         scaled = self.scale * b
         if isinstance(self.hierarchy, Multigrid):
             guess = self.earlier.guess(scaled) if self.earlier else None
-            y, iterations = pcg(self.matrix, scaled, self.hierarchy, rtol, MAX_ITERATIONS, self.backend, guess)
+            y, iterations = pcg(self._iterates(b.shape[1]), scaled, rtol, MAX_ITERATIONS, guess)
             if self.earlier:
                 self.earlier.remember(y)
         else:
@@ -83,9 +85,8 @@ class PotentialSolver:
                 f"there very flat tetrahedra, or conductivities that differ by many orders of magnitude? A direct "
                 f"method takes those, too: Simulator(..., solver=Direct())"
             )
-        y *= self.scale
         return Solution(
-            phi=y,
+            phi=self.scale * y,
             iterations=iterations,
             residuals=residuals,
             seconds={"solve": solved - start, "residual": time.perf_counter() - solved},
@@ -94,6 +95,14 @@ class PotentialSolver:
             bytes=self.matrix.bytes + self.hierarchy.bytes + 2 * scaled.nbytes,
             device=self.backend.description,
         )
+
+    def _iterates(self, k: int) -> Iterates:
+        """Memory for k right-hand sides, kept from one block to the next of that size."""
+        assert isinstance(self.hierarchy, Multigrid)
+        if k not in self.kept:
+            self.kept.clear()  # before more is taken
+            self.kept[k] = Iterates(self.matrix, self.hierarchy, k, self.backend)
+        return self.kept[k]
 
 
 def _relative_residuals(matrix: Csr, x: Any, b: Any, backend: Backend) -> Any:

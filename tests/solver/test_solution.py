@@ -2,6 +2,7 @@
 
 import importlib.util
 import sys
+import weakref
 from types import ModuleType, SimpleNamespace
 
 import numpy as np
@@ -66,6 +67,21 @@ def test_a_solution_tells_how_it_came_about(mesh):
     assert solution.method == "multigrid" and "CPU" in solution.device
     text = repr(solution)
     assert f"at most {solution.iterations.max()} iterations" in text and "operator complexity" in text
+
+
+def test_a_solution_does_not_change_when_its_memory_is_used_again(mesh):
+    _, stiffness = P1.build(mesh, np.ones((len(mesh.tets), 1)), cpu_backend())
+    solver = PotentialSolver.build(stiffness, None, cpu_backend())
+    b = right_hand_sides(len(mesh.nodes))
+    first = solver.solve(b, 1e-8)
+    phi, (memory,) = first.phi.copy(), solver.kept.values()
+    solver.solve(b[:, ::-1].copy(), 1e-8)
+    assert list(solver.kept.values()) == [memory]
+    np.testing.assert_array_equal(first.phi, phi)
+    alive = weakref.ref(memory)
+    del memory
+    solver.solve(b[:, :2].copy(), 1e-8)  # of another size: the old memory is free at once
+    assert alive() is None and list(solver.kept) == [2]
 
 
 # --- direct methods ------------------------------------------------------------------------------------
