@@ -32,9 +32,9 @@ class Csr:
             )
         asarray = backend.xp.asarray
         indptr, indices, data = backend.kernels.padded(
-            asarray(matrix.indptr.astype(np.int32)),
-            asarray(matrix.indices.astype(np.int32)),
-            asarray(matrix.data.astype(dtype)),
+            asarray(matrix.indptr, np.int32),
+            asarray(matrix.indices, np.int32),
+            asarray(matrix.data, dtype),
         )
         return cls(matrix.shape, indptr, indices, data, len(data) - len(matrix.data))
 
