@@ -56,10 +56,11 @@ def _cuda_backend() -> tuple[Backend | None, str]:
             return None, "CuPy finds no usable GPU (it counts none)"
         from femtms.kernels.cuda import CudaKernels, source
 
-        kernels = CudaKernels(cupy, cupy.RawModule(code=source(), options=("-std=c++14",)))
-        # CuPy compiles at the first use: without this, missing CUDA headers would stop a solve, not the choice
+        kernels = CudaKernels(cupy, cupy.RawModule(code=source(), options=("-std=c++17",)))
+        # CuPy compiles at the first use, and loads cuBLAS then: without this, missing CUDA headers or a missing cuBLAS
+        # would stop a solve, not the choice
         ones = cupy.ones((2, 1))
-        bool((kernels.column_dots(ones, ones + 0) == 2).all())
+        bool((kernels.column_dots(ones, ones + 0) == 2).all() & (ones @ ones.T == 1).all())
         name = cupy.cuda.runtime.getDeviceProperties(cupy.cuda.Device().id)["name"].decode()
     except Exception as error:  # CuPy reports a missing driver, a missing GPU and a failed compile by many types
         return None, f"CuPy finds no usable GPU ({' '.join(str(error).split())})"

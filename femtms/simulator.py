@@ -118,7 +118,7 @@ class Simulator:
             if ground is not None:
                 if not isinstance(ground, int | np.integer) or not 0 <= ground < len(mesh.nodes):
                     raise FemtmsError(f"ground must be a node, 0 to {len(mesh.nodes) - 1}; got {ground}")
-                ground = int(np.flatnonzero(self._p1.permutation == ground)[0])
+                ground = int(self.backend.xp.flatnonzero(self._p1.permutation == ground)[0])
             self._solver = PotentialSolver.build(stiffness, ground, self.backend, solver, reuse)
             self.backend.synchronise()
             self.seconds["setup"] = time.perf_counter() - start

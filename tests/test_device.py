@@ -66,14 +66,25 @@ def without_headers():
     return HostCupy(lambda code, options: module)
 
 
+def without_cublas():
+    class Ones(DeviceArray):
+        __matmul__ = raising(ImportError('Failure finding "libcublasLt.so.12"'))
+
+    module = SimpleNamespace(get_function=lambda name: lambda grid, block, arguments: None)
+    cupy = HostCupy(lambda code, options: module)
+    cupy.ones = lambda shape: np.ones(shape).view(Ones)
+    return cupy
+
+
 @pytest.fixture(
     params=[
         (lambda: None, "CuPy cannot be imported"),  # None in sys.modules makes import fail
         (without_driver, "no usable GPU .*cudaErrorInsufficientDriver"),
         (lambda: HostCupy(count=0), "no usable GPU .*counts none"),
         (without_headers, "no usable GPU .*vector_types.h"),
+        (without_cublas, "no usable GPU .*libcublasLt"),
     ],
-    ids=["no cupy", "no driver", "no device", "no headers"],
+    ids=["no cupy", "no driver", "no device", "no headers", "no cuBLAS"],
 )
 def reason(request, monkeypatch):
     """Takes the GPU away and says, as a pattern, what must be told about it."""

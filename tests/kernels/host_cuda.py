@@ -1,11 +1,12 @@
 """The CUDA kernels without a GPU: their source compiled for the host, and a stand-in for the cupy module.
 
 A GPU reads whatever bytes it is given, so everything that would be garbage there is an error here: a wrong
-type, number or order of arguments, strides, a NumPy array that was never copied to the device.  One thing
-passes here that CuPy refuses: np.asarray of a device array.
+type, number or order of arguments, strides, a NumPy array that was never copied to the device.  Two things
+pass here that CuPy refuses: np.asarray of a device array, and one as the index of a NumPy array.
 """
 
 import ctypes
+import inspect
 import itertools
 import re
 import shutil
@@ -58,7 +59,13 @@ _C_TYPES = {
 
 
 class DeviceArray(np.ndarray):
-    """Behaves as a CuPy array: it does not mix with NumPy arrays, and get() brings it back to the host."""
+    """Behaves as a CuPy array: it does not mix with NumPy arrays, and get() brings it back to the host.
+
+    A single number, too, is an array on the device: int() and float() wait for it, and nothing else takes it for one.
+    """
+
+    __index__ = None
+    __contains__ = None
 
     def __array_ufunc__(self, ufunc, method, *inputs, out=None, **options):
         _refuse_host_arrays((*inputs, *(out or ())))
@@ -67,16 +74,34 @@ class DeviceArray(np.ndarray):
         result = getattr(ufunc, method)(*map(_plain, inputs), **options)
         return out[0] if out is not None and out[0] is not None else _on_device(result)
 
+    def __array_function__(self, function, types, arguments, options):
+        _refuse_host_arrays((*arguments, *options.values()))
+        return _on_device(function(*_plain(arguments), **_plain(options)))
+
+    def __getitem__(self, key):
+        return _on_device(super().__getitem__(key))
+
+    def __setitem__(self, key, value):
+        _refuse_host_arrays([value])
+        super().__setitem__(key, value)
+
+    def argmax(self, axis=None):
+        return _on_device(np.argmax(_plain(self), axis))
+
     def get(self) -> np.ndarray:
         return np.array(_plain(self))
 
 
 def _plain(a: Any) -> Any:
+    if isinstance(a, (list, tuple)):
+        return [_plain(x) for x in a]
+    if isinstance(a, dict):
+        return {name: _plain(x) for name, x in a.items()}
     return a.view(np.ndarray) if isinstance(a, DeviceArray) else a
 
 
 def _on_device(a: Any) -> Any:
-    return a.view(DeviceArray) if isinstance(a, np.ndarray) else a
+    return np.asarray(a).view(DeviceArray) if isinstance(a, (np.ndarray, np.generic)) else a
 
 
 def _refuse_host_arrays(values: Any) -> None:
@@ -126,11 +151,15 @@ class HostCupy:
     def __getattr__(self, name):
         if name == "repeat" or (cupy is not None and not hasattr(cupy, name)):
             raise AttributeError(f"cupy.{name} is not there, or takes no array where NumPy's does")
-        function = getattr(np, name)
+        function, real = getattr(np, name), getattr(cupy, name, None)
 
         def call(*arguments, **options):
+            if inspect.isfunction(real):
+                inspect.signature(real).bind(*arguments, **options)
+            if options.get("kind") not in (None, "stable"):
+                raise ValueError(f"cupy.{name} has no kind but 'stable'; got '{options['kind']}'")
             _refuse_host_arrays((*arguments, *options.values()))
-            return _on_device(function(*arguments, **options))
+            return _on_device(function(*_plain(arguments), **_plain(options)))
 
         return call
 
@@ -196,7 +225,7 @@ class HostModule:
         unit, library = folder / "host_cuda.cpp", folder / "host_cuda.so"
         if not library.exists():
             unit.write_text(_PREFIX + text)
-            flags = ["-std=c++14", "-O2", "-Wall", "-Wextra", "-Werror", "-fPIC", "-shared"]
+            flags = ["-std=c++17", "-O2", "-Wall", "-Wextra", "-Werror", "-fPIC", "-shared"]
             built = subprocess.run(["g++", *flags, "-o", library, unit], capture_output=True, text=True)
             if built.returncode:
                 raise RuntimeError(built.stderr)

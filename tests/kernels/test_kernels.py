@@ -488,5 +488,32 @@ def test_host_arrays_do_not_mix_with_device_arrays():
     with pytest.raises(TypeError, match="meets device arrays"):
         there += here
     with pytest.raises(TypeError, match="meets device arrays"):
+        there[:] = here
+    with pytest.raises(TypeError, match="meets device arrays"):
         xp.stack([there, here])
+    with pytest.raises(TypeError, match="meets device arrays"):
+        np.where(there > 0, there, here)
     assert np.isnan(xp.empty(3)).all()
+
+
+def test_a_number_on_the_device_stays_there_until_it_is_asked_for():
+    xp = HostCupy()
+    there = xp.arange(3)
+    for number in (there[2], there.max(), there.sum() - 1, there.argmax(), xp.where(there > 0, there, 0).max()):
+        assert isinstance(number, DeviceArray) and number.shape == ()
+        assert int(number) == 2
+        with pytest.raises(TypeError):
+            range(number)
+    with pytest.raises(TypeError):
+        2 in there  # noqa: B015
+    with pytest.raises(TypeError, match="'n' must be a NumPy int64"):
+        signatures(source())["diagonal"][0].as_c(there.max())
+
+
+def test_functions_take_what_those_of_cupy_take():
+    xp = HostCupy()
+    with pytest.raises(ValueError, match="no kind but 'stable'"):
+        xp.argsort(xp.arange(3), kind="quicksort")
+    pytest.importorskip("cupy")
+    with pytest.raises(TypeError, match="unexpected keyword argument 'stable'"):
+        xp.argsort(xp.arange(3), stable=True)

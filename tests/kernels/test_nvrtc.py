@@ -20,7 +20,7 @@ def nvrtc():
 def compiled(nvrtc, text: str, arch: str) -> bytes:
     """Machine code, compiled with the options of cupy.RawModule; ValueError with the log of the compiler."""
     program = nvrtc.createProgram(text, "cuda.cu", (), ())
-    options = ("-std=c++14", "-ftz=true", f"-arch={arch}", "--device-as-default-execution-space")
+    options = ("-std=c++17", "-ftz=true", f"-arch={arch}", "--device-as-default-execution-space")
     try:
         nvrtc.compileProgram(program, options)
         return nvrtc.getCUBIN(program)
