@@ -211,6 +211,7 @@ class Simulator:
             # out of the handler: the error no longer holds on to the arrays of the block
             waiting = waiting[done:] if lacking else waiting[len(block) :]
             if lacking:
+                self._solver.release()
                 size = len(block) // 2
                 log.warning("out of memory with %d poses in a block (%s): going on with %d", len(block), lacking, size)
 

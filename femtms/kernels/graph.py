@@ -44,4 +44,5 @@ class Recording:
                     graph = stream.end_capture()
             self._graph = graph
         except Exception as error:  # CuPy has many types; without a graph all works as well, if slower
+            self._pool = None
             log.info("no CUDA graph, launches go one by one: %s", " ".join(str(error).split()))

@@ -96,11 +96,15 @@ class PotentialSolver:
             device=self.backend.description,
         )
 
+    def release(self) -> None:
+        """Give back the memory that is kept for the next block."""
+        self.kept.clear()
+
     def _iterates(self, k: int) -> Iterates:
         """Memory for k right-hand sides, kept from one block to the next of that size."""
         assert isinstance(self.hierarchy, Multigrid)
         if k not in self.kept:
-            self.kept.clear()  # before more is taken
+            self.release()  # before more is taken
             self.kept[k] = Iterates(self.matrix, self.hierarchy, k, self.backend)
         return self.kept[k]
 
