@@ -29,6 +29,8 @@ from femtms.kernels.sources import (
     corners,
     current_potential,
     dipole_potential,
+    fit_series,
     harmonic_series,
     morton_codes,
+    nearest,
 )
