@@ -22,8 +22,7 @@ extern "C" __global__ void dipole_potential(
         double ax = 0, ay = 0, az = 0;
         for (int64 e = 0; e < d; ++e) {
             const double rx = x - s[3 * e], ry = y - s[3 * e + 1], rz = z - s[3 * e + 2];
-            const double r2 = rx * rx + ry * ry + rz * rz;
-            const double w = 1.0 / (r2 * sqrt(r2));
+            const double v = rsqrt(rx * rx + ry * ry + rz * rz), w = v * v * v;
             ax += w * (m[3 * e + 1] * rz - m[3 * e + 2] * ry);
             ay += w * (m[3 * e + 2] * rx - m[3 * e] * rz);
             az += w * (m[3 * e] * ry - m[3 * e + 1] * rx);
@@ -42,7 +41,7 @@ extern "C" __global__ void current_potential(
         double ax = 0, ay = 0, az = 0;
         for (int64 e = 0; e < d; ++e) {
             const double rx = x - s[3 * e], ry = y - s[3 * e + 1], rz = z - s[3 * e + 2];
-            const double w = 1.0 / sqrt(rx * rx + ry * ry + rz * rz);
+            const double w = rsqrt(rx * rx + ry * ry + rz * rz);
             ax += w * dl[3 * e];
             ay += w * dl[3 * e + 1];
             az += w * dl[3 * e + 2];
