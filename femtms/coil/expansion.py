@@ -86,7 +86,7 @@ class HarmonicBoxes:
 
     def _expanded(self, posed: "_Posed", tolerance: float) -> tuple[Any, Any, Any]:
         """A (k,n,3) in T·m from series, and pairs of a pose and a box where it is still to be summed, both (e,)."""
-        xp, k, n = self.backend.xp, len(posed.origins), len(self.points)
+        xp, k, n = self.backend.xp, len(posed), len(self.points)
         pose, box, series, coefficients = self._pairs(posed, tolerance * self._medians(posed))
         good, near = xp.flatnonzero(series >= 0), xp.flatnonzero(series < 0)
         owner = xp.full(len(series), -1)
@@ -116,7 +116,7 @@ class HarmonicBoxes:
             at = xp.searchsorted(stop, i, side="right")
             rows = self.order[self.ends[box[at]] - stop[at] + i]
             points = posed.in_coil(self.points[rows], pose[at])
-            at_all[pose[at] * n + rows] = posed.in_head(posed.potential(points), pose[at])
+            at_all[pose[at] * n + rows] = posed.in_head(posed.potential(points)[:, None], pose[at])[:, 0]
         return a
 
     def _medians(self, posed: "_Posed") -> Any:
@@ -124,7 +124,7 @@ class HarmonicBoxes:
 
         Not the mean or the largest, which one point close to an element could carry away.
         """
-        xp, (k, q) = self.backend.xp, (len(posed.origins), len(self.probes))
+        xp, (k, q) = self.backend.xp, (len(posed), len(self.probes))
         i = xp.arange(k * q)
         a = posed.potential(posed.in_coil(self.probes[i % q], i // q))
         size = xp.sqrt(a[:, 0] ** 2 + a[:, 1] ** 2 + a[:, 2] ** 2)
@@ -164,10 +164,11 @@ class HarmonicBoxes:
         The third array says which is which.
         """
         pays, pairs = _pays(self.ends - self.starts, posed.coil), []
+        reach = self.backend.xp.where(pays, self.radii / _NEAR, np.inf)
+        is_divisible = pays & (self.halves >= 0)
         while len(pose):
-            distance = posed.kernels.nearest(posed.in_coil(self.centres[box], pose), posed.positions)
-            is_away = pays[box] & (self.radii[box] < _NEAR * distance)
-            is_cut = pays[box] & ~is_away & (self.halves[box] >= 0)
+            is_away = reach[box] < posed.kernels.nearest(posed.in_coil(self.centres[box], pose), posed.positions)
+            is_cut = is_divisible[box] & ~is_away
             pairs.append((pose, box, is_away, is_cut))
             pose, box = self._halved(pose, box, is_cut)
         pose, box, is_away = _uncut(pairs, self.backend.xp)
@@ -193,18 +194,18 @@ class HarmonicBoxes:
 class _Posed:
     """A coil in k poses, and the rule that samples its A on spheres, on the device.
 
-    The elements stay in the coil's frame.  It is points that are moved there, and A that is turned back: both number
-    by number, because the bits of a matrix product may depend on how many rows there are.
+    The elements stay in the coil's frame: it is points that are moved there, and A that is turned back.
 
-    positions (d,3) and origins (k,3) m; rotations (k,3,3), coil -> head; directions (k,s,3) of the samples, in the
-    coil's frame; inverse (s,t) and harmonics (t,s) as for kernels.fit_series.
+    positions (d,3) m of the elements; to_coil and to_head, the origins (k,3) m and matrices (k,3,3) of the two ways for
+    kernels.turned; directions (k,s,3) of samples, in the coil's frame; inverse (s,t) and harmonics (t,s) for
+    kernels.fit_series.
     """
 
     coil: Coil
     kernels: Any
     positions: Any
-    rotations: Any
-    origins: Any
+    to_coil: tuple[Any, Any]
+    to_head: tuple[Any, Any]
     directions: Any
     inverse: Any
     harmonics: Any
@@ -212,33 +213,34 @@ class _Posed:
     @classmethod
     def on(cls, backend: Backend, coil: Coil, poses: Sequence[Pose]) -> "_Posed":
         """The coil in these poses on a device."""
-        xp = backend.xp
-        rotations = xp.asarray(np.stack([pose.rotation for pose in poses]))
-        origins = xp.asarray(np.stack([pose.centre for pose in poses]))
-        directions, inverse, harmonics = (xp.asarray(x) for x in _sphere_rule())
-        directions = _product(directions, rotations[:, None])
-        positions = xp.asarray(coil.positions)
-        return cls(coil, backend.kernels, positions, rotations, origins, directions, inverse, harmonics)
+        directions, inverse, harmonics = _sphere_rule()
+        origins, rotations = np.stack([pose.centre for pose in poses]), np.stack([pose.rotation for pose in poses])
+        device = backend.xp.ascontiguousarray
+        return cls(
+            coil=coil,
+            kernels=backend.kernels,
+            positions=device(coil.positions),
+            to_coil=(device(origins), device(rotations)),
+            to_head=(device(np.zeros_like(origins)), device(rotations.transpose(0, 2, 1))),
+            directions=device(np.stack([directions @ rotation for rotation in rotations])),
+            inverse=device(inverse),
+            harmonics=device(harmonics),
+        )
+
+    def __len__(self) -> int:
+        return len(self.directions)
 
     def in_coil(self, points: Any, pose: Any) -> Any:
         """Points (r,3) in m from head coordinates to the coil's frame in poses (r,)."""
-        return _product(points - self.origins[pose], self.rotations[pose])
+        return self.kernels.turned(points[:, None], *self.to_coil, pose)[:, 0]
 
     def in_head(self, vectors: Any, pose: Any) -> Any:
-        """Vectors (r,...,3) from the coil's frame in poses (r,) to head coordinates."""
-        inverse = self.rotations[pose].swapaxes(1, 2)
-        with np.errstate(invalid="ignore"):  # A is infinite at an element
-            return _product(vectors, inverse.reshape(len(pose), *[1] * (vectors.ndim - 2), 3, 3))
+        """Vectors (r,s,3) from the coil's frame in poses (r,) to head coordinates."""
+        return self.kernels.turned(vectors, *self.to_head, pose)
 
     def potential(self, points: Any) -> Any:
         """A (r,3) in T·m at points (r,3) m, both in the coil's frame."""
         return self.coil.vector_potential(points, self.kernels)
-
-
-def _product(vectors: Any, matrices: Any) -> Any:
-    """Rows (...,3) times matrices (...,3,3)."""
-    x, y, z = (vectors[..., d, None] * matrices[..., d, :] for d in range(3))
-    return x + y + z
 
 
 def _pays(points: Any, coil: Coil) -> Any:

@@ -33,4 +33,5 @@ from femtms.kernels.sources import (
     harmonic_series,
     morton_codes,
     nearest,
+    turned,
 )

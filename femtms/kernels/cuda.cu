@@ -96,6 +96,18 @@ extern "C" __global__ void corners(
 
 // --- the coil: A in boxes away from it ---------------------------------------------------------------------
 
+extern "C" __global__ void turned(
+    const int64 rows, const int64 each, const double* vectors, const double* origins, const double* matrices,
+    const int64* which, double* out)
+{
+    FOR_EACH(i, rows * each) {
+        const double* o = origins + 3 * which[i / each];
+        const double* m = matrices + 9 * which[i / each];
+        const double x = vectors[3 * i] - o[0], y = vectors[3 * i + 1] - o[1], z = vectors[3 * i + 2] - o[2];
+        for (int d = 0; d < 3; ++d) out[3 * i + d] = x * m[d] + y * m[3 + d] + z * m[6 + d];
+    }
+}
+
 // square of the distance to the nearest of each chunk of positions
 extern "C" __global__ void nearest(
     const int64 n, const int64 d, const int64 chunks, const double* points, const double* s, double* squares)

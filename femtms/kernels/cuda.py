@@ -49,6 +49,14 @@ class CudaKernels(CudaCoarsening):
         self._launch("corners", 3 * ranges, np.int64(ranges), points, order, starts, low, high)
         return low, high
 
+    def turned(self, vectors, origins, matrices, which):
+        """(v - o) M (r,s,3); see cpu.turned."""
+        rows, each, _ = vectors.shape
+        out = self._xp.empty((rows, each, 3), np.float64)
+        arrays = vectors, origins, matrices, which
+        self._launch("turned", rows * each, np.int64(rows), np.int64(each), *arrays, out)
+        return out
+
     def nearest(self, points, positions):
         """Distance (n,) in m to the nearest of positions; see cpu.nearest."""
         n, d = len(points), len(positions)

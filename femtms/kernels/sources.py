@@ -116,6 +116,23 @@ def corners(points, order, starts):
 
 
 @_parallel
+def turned(vectors, origins, matrices, which):
+    """(v - o) M (r,s,3) of vectors v (r,s,3), with origins o (k,3) and matrices M (k,3,3) number which (r,) int64.
+
+    Row by row, as the bits of a matrix product may depend on how many rows there are.
+    """
+    rows, each = vectors.shape[:2]
+    out = np.empty((rows, each, 3))
+    for i in numba.prange(rows):
+        o, m = origins[which[i]], matrices[which[i]]
+        for j in range(each):
+            x, y, z = vectors[i, j, 0] - o[0], vectors[i, j, 1] - o[1], vectors[i, j, 2] - o[2]
+            for d in range(3):
+                out[i, j, d] = x * m[0, d] + y * m[1, d] + z * m[2, d]
+    return out
+
+
+@_parallel
 def nearest(points, positions):
     """Distance (n,) in m of points (n,3) m to the nearest of positions (d,3) m."""
     distance = np.empty(points.shape[0])

@@ -100,6 +100,12 @@ def series(n=3000, degree=5):
     )
 
 
+def placed(rows=300, each=4):
+    """All arguments of turned, random ones for three poses."""
+    which = np.random.default_rng(21).integers(0, 3, rows)
+    return random(rows, each, 3, seed=18), random(3, 3, seed=19), random(3, 3, 3, seed=20), which
+
+
 def samples(boxes=5, n=40, terms=12):
     """All arguments of fit_series, random ones."""
     return random(boxes, n, 3, seed=15), random(n, terms, seed=16), random(terms, n, seed=17)
@@ -177,6 +183,12 @@ def test_series_is_the_sum_of_its_solid_harmonics(kernels, degree):
         harmonics = solid_harmonics((x[rows] - centres[b]) / radii[b], degree)
         expected[pose, rows] = 0 if b < 0 else np.einsum("njc,jcd->nd", harmonics, coefficients[b])
     close(kernels.harmonic_series(x, order, starts, owner, centres, radii, degree, coefficients, poses), expected)
+
+
+def test_rows_are_turned_about_their_origins(kernels):
+    vectors, origins, matrices, which = placed()
+    expected = (vectors - origins[which][:, None]) @ matrices[which]
+    close(kernels.turned(vectors, origins, matrices, which), expected)
 
 
 def test_nearest_is_the_least_distance(kernels):
@@ -392,6 +404,7 @@ def all_results(on, mesh, stars):
         "dipole_potential": k.dipole_potential(move(points(3000)), s, vectors),
         "current_potential": k.current_potential(move(points(3000)), s, vectors),
         "harmonic_series": k.harmonic_series(*(move(a) if isinstance(a, np.ndarray) else a for a in series())),
+        "turned": k.turned(*map(move, placed())),
         "nearest": k.nearest(move(points(3000)), move(s)),
         "electric_field": k.electric_field(
             nodes, tets, move(random(len(mesh.tets), 3, seed=1)), move(random(len(mesh.nodes)))
