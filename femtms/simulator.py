@@ -241,7 +241,7 @@ class Simulator:
             clock.append(time.perf_counter())
 
         with stage("∂A/∂t of the coil"):
-            dadt = [self._boxes.vector_potential(coil.moved(pose)) for pose in poses]
+            dadt = self._boxes.vector_potentials(coil, poses)
             for a in dadt:
                 a *= didt
             tick()

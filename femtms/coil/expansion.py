@@ -1,14 +1,15 @@
 """A of a coil at all points of a head: series of solid harmonics in boxes away from the coil, direct sums near it."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 import numpy as np
-from scipy.spatial import cKDTree
 
 from femtms.backend import Backend, to_host
 from femtms.coil.coil import Coil
+from femtms.coil.pose import Pose
 from femtms.mesh.order import codes_and_order
 
 # The three numbers below were found by trial with 2,304 elements and 3.9 million points: with fewer terms there are
@@ -22,26 +23,27 @@ _SERIES_COST = 40  # what a point costs to evaluate, in coil elements summed dir
 # Of the median of |A|, on the surfaces of boxes.  E loses far less: tests/physics/test_direct_sums.py.
 _TOLERANCE = 3e-4
 _PROBES = 1000  # points that the median is taken of
+_BOXES, _POINTS = 4096, 2**18  # that are sampled, or summed directly, together: bounds the memory
 
 
 @dataclass(frozen=True, eq=False)
 class HarmonicBoxes:
     """The points of a head in a tree of boxes; made once, for A of any coil in any pose.
 
-    points (n,3) m and order (n,), the rows of points box by box, live on the device of `backend`, as do some of the
-    points as probes (q,3).  Box b has the rows order[starts[b]:ends[b]], which lie within radii[b] m of centres[b] m;
-    its two halves are the boxes halves[b] and halves[b] + 1, or it is a leaf and halves[b] is -1.
+    All arrays live on the device of `backend`: points (n,3) m; order (n,), the rows of points box by box; and some of
+    the points as probes (q,3).  Box b has the rows order[starts[b]:ends[b]], which lie within radii[b] m of
+    centres[b] m; its two halves are the boxes halves[b] and halves[b] + 1, or it is a leaf and halves[b] is -1.
     """
 
     backend: Backend
     points: Any
     order: Any
     probes: Any
-    starts: np.ndarray
-    ends: np.ndarray
-    halves: np.ndarray
-    centres: np.ndarray
-    radii: np.ndarray
+    starts: Any
+    ends: Any
+    halves: Any
+    centres: Any
+    radii: Any
 
     @classmethod
     def build(cls, points: Any, backend: Backend) -> "HarmonicBoxes":
@@ -58,110 +60,205 @@ class HarmonicBoxes:
             points=points,
             order=order,
             probes=points[order[xp.asarray(some)]],
-            starts=starts,
-            ends=ends,
-            halves=halves,
-            centres=(low + high) / 2,
+            starts=xp.asarray(starts),
+            ends=xp.asarray(ends),
+            halves=xp.asarray(halves),
+            centres=xp.asarray((low + high) / 2),
             # a box whose points are all in one place needs a scale, too
-            radii=np.maximum(np.linalg.norm(high - low, axis=1) / 2, np.finfo(np.float64).tiny),
+            radii=xp.asarray(np.maximum(np.linalg.norm(high - low, axis=1) / 2, np.finfo(np.float64).tiny)),
         )
 
     def vector_potential(self, coil: Coil, tolerance: float = _TOLERANCE) -> Any:
-        """A (n,3) in T·m for a current of 1 A at the points, on the device; the coil is in the frame of the points.
+        """A (n,3) in T·m of a coil in the frame of the points; see vector_potentials."""
+        return self.vector_potentials(coil, [Pose(np.eye(4))], tolerance)[0]
 
-        What `coil.vector_potential(points)` sums directly, but with an error of at most `tolerance` times the median
-        of |A| over the points, measured as theory.md (21) says.  Boxes with so few points that a series does not pay,
-        or with an element of the coil in or near them, are summed directly.
+    def vector_potentials(self, coil: Coil, poses: Sequence[Pose], tolerance: float = _TOLERANCE) -> list[Any]:
+        """A (n,3) in T·m for a current of 1 A at the points, on the device, of a coil in each pose.
+
+        What `coil.moved(pose).vector_potential(points)` sums directly, but with an error of at most `tolerance` times
+        the median of |A| over the points, measured as theory.md (21) says.  Boxes with so few points that a series
+        does not pay, or with an element of the coil in or near them, are summed directly.
         """
-        kernels, xp = self.backend.kernels, self.backend.xp
-        d = len(coil.positions)
-        # summing directly against sampling once and evaluating everywhere, in pairs of a point and an element
-        pays = (self.ends - self.starts) * d > _SAMPLES * d + (self.ends - self.starts) * _SERIES_COST
-        largest_error = tolerance * self._median(coil) if pays[0] else np.inf
-        if np.isinf(largest_error):
-            return coil.vector_potential(self.points, kernels)
-        boxes, coefficients, near = self._series(coil, pays, largest_error)
-        if coefficients is None:
-            return coil.vector_potential(self.points, kernels)
+        if not _pays(len(self.points), coil):
+            return [coil.moved(pose).vector_potential(self.points, self.backend.kernels) for pose in poses]
+        posed = _Posed.on(self.backend, coil, poses)
+        return list(self._summed_near(posed, *self._expanded(posed, tolerance)))
 
-        ranges = np.concatenate([boxes, near])
-        along = np.argsort(self.starts[ranges])
-        owner = np.concatenate([np.arange(len(boxes)), np.full(len(near), -1)])
-        a = kernels.harmonic_series(
+    def _expanded(self, posed: "_Posed", tolerance: float) -> tuple[Any, Any, Any]:
+        """A (k,n,3) in T·m from series, and pairs of a pose and a box where it is still to be summed, both (e,)."""
+        xp, k, n = self.backend.xp, len(posed), len(self.points)
+        pose, box, series, coefficients = self._pairs(posed, tolerance * self._medians(posed))
+        good, near = xp.flatnonzero(series >= 0), xp.flatnonzero(series < 0)
+        owner = xp.full(len(series), -1)
+        owner[good] = xp.arange(len(good))
+        first = pose * n + self.starts[box]  # of the points of all poses, one after the other
+        along = xp.argsort(first)
+        a = self.backend.kernels.harmonic_series(
             self.points,
             self.order,
-            xp.asarray(np.append(self.starts[ranges[along]], self.ends[0])),
-            xp.asarray(owner[along].astype(np.int32)),
-            xp.asarray(self.centres[boxes]),
-            xp.asarray(self.radii[boxes]),
+            xp.concatenate([first[along], xp.full(1, k * n)]),
+            owner[along].astype(np.int32),
+            self.centres[box[good]],
+            self.radii[box[good]],
             DEGREE,
-            coefficients,
+            posed.in_head(coefficients[series[good]], pose[good]).reshape(len(good), len(posed.harmonics) // 2, 2, 3),
+            k,
         )
-        if len(near):
-            rows = self.order[xp.asarray(np.concatenate([np.arange(self.starts[b], self.ends[b]) for b in near]))]
-            a[rows] = coil.vector_potential(self.points[rows], kernels)
+        return a, pose[near], box[near]
+
+    def _summed_near(self, posed: "_Posed", a: Any, pose: Any, box: Any) -> Any:
+        """A (k,n,3) with direct sums at the points of boxes (e,) in poses (e,)."""
+        xp, n = self.backend.xp, len(self.points)
+        stop = xp.cumsum(self.ends[box] - self.starts[box])
+        at_all = a.reshape(-1, 3)
+        for some in _slices(int(stop[-1]) if len(box) else 0, _POINTS):
+            i = xp.arange(some.start, some.stop)
+            at = xp.searchsorted(stop, i, side="right")
+            rows = self.order[self.ends[box[at]] - stop[at] + i]
+            points = posed.in_coil(self.points[rows], pose[at])
+            at_all[pose[at] * n + rows] = posed.in_head(posed.potential(points)[:, None], pose[at])[:, 0]
         return a
 
-    def _median(self, coil: Coil) -> float:
-        """Median of |A| in T·m; not the mean or the largest, which one point close to an element could carry away."""
-        a = to_host(coil.vector_potential(self.probes, self.backend.kernels))
-        size = np.linalg.norm(a, axis=1)
-        return float(np.median(np.where(np.isnan(size), np.inf, size)))
+    def _medians(self, posed: "_Posed") -> Any:
+        """Median (k,) of |A| in T·m, NaN where it is not finite.
 
-    def _series(self, coil: Coil, pays: np.ndarray, largest_error: float) -> tuple[np.ndarray, Any, np.ndarray]:
-        """Boxes (b,) with a series that is good enough, its coefficients (b,c,2,3), and boxes (e,) for direct sums.
+        Not the mean or the largest, which one point close to an element could carry away.
+        """
+        xp, (k, q) = self.backend.xp, (len(posed), len(self.probes))
+        i = xp.arange(k * q)
+        a = posed.potential(posed.in_coil(self.probes[i % q], i // q))
+        size = xp.sqrt(a[:, 0] ** 2 + a[:, 1] ** 2 + a[:, 2] ** 2)
+        size = xp.sort(xp.where(xp.isnan(size), np.inf, size).reshape(k, q), axis=1)
+        median = (size[:, (q - 1) // 2] + size[:, q // 2]) / 2
+        return xp.where(median < np.inf, median, np.nan)
 
-        Together they hold every point once.  Where b = 0, the coefficients are None.
+    def _pairs(self, posed: "_Posed", largest_error: Any) -> tuple[Any, Any, Any, Any]:
+        """Pairs of a pose (b,) and a box (b,) that hold every point once for each pose.
+
+        Where a box has a series that is good enough, series (b,) is its row in the coefficients (c,t,3) in T·m, in the
+        frame of the coil; elsewhere it is -1.
         """
         xp = self.backend.xp
-        elements = cKDTree(coil.positions)
-        expanded, near = [np.zeros(0, np.int64)], []
-        coefficients = []
-        todo = np.zeros(1, np.int64)  # the box of all points
-        while len(todo):
-            boxes, close = self._away_from(elements, todo, pays)
-            near.append(close)
-            if not len(boxes):
-                break
-            found, error = self._fit(coil, boxes)
-            good = error <= largest_error  # not where it is NaN
-            if good.any():
-                expanded.append(boxes[good])
-                coefficients.append(found[xp.asarray(np.flatnonzero(good))])
-            todo, leaves = self._halved(boxes[~good])
-            near.append(leaves)
-        return np.concatenate(expanded), xp.concatenate(coefficients) if coefficients else None, np.concatenate(near)
+        pose = xp.arange(len(largest_error))
+        box = xp.zeros_like(pose)  # that of all points
+        pairs, fits, fitted = [], [xp.zeros((0, len(posed.harmonics), 3))], 0
+        while len(pose):
+            pose, box, is_away = self._away(posed, pose, box)
+            away = xp.flatnonzero(is_away)
+            series = xp.full(len(pose), -1)
+            for part in _slices(len(away), _BOXES):
+                some = away[part]
+                coefficients, error = self._fit(posed, pose[some], box[some])
+                good = error <= largest_error[pose[some]]  # not where one of them is NaN
+                series[some] = xp.where(good, fitted + xp.arange(len(some)), -1)
+                fits.append(coefficients)
+                fitted += len(some)
+            is_cut = is_away & (series < 0) & (self.halves[box] >= 0)
+            pairs.append((pose, box, series, is_cut))
+            pose, box = self._halved(pose, box, is_cut)
+        return *_uncut(pairs, xp), xp.concatenate(fits)
 
-    def _away_from(self, elements: cKDTree, todo: np.ndarray, pays: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The largest boxes in those of `todo` that are away from all elements, and what is left between them."""
-        away, close = [], []
-        while len(todo):
-            close.append(todo[~pays[todo]])
-            todo = todo[pays[todo]]
-            distance, _ = elements.query(self.centres[todo])
-            is_away = self.radii[todo] < _NEAR * distance
-            away.append(todo[is_away])
-            todo, leaves = self._halved(todo[~is_away])
-            close.append(leaves)
-        return np.concatenate(away), np.concatenate(close)
+    def _away(self, posed: "_Posed", pose: Any, box: Any) -> tuple[Any, Any, Any]:
+        """Pairs with the same points: of the largest boxes away from all elements, and of what is between them.
 
-    def _halved(self, boxes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The halves of boxes, and those of them that are leaves."""
-        is_leaf = self.halves[boxes] < 0
-        first = self.halves[boxes[~is_leaf]]
-        return np.concatenate([first, first + 1]), boxes[is_leaf]
+        The third array says which is which.
+        """
+        pays, pairs = _pays(self.ends - self.starts, posed.coil), []
+        reach = self.backend.xp.where(pays, self.radii / _NEAR, np.inf)
+        is_divisible = pays & (self.halves >= 0)
+        while len(pose):
+            is_away = reach[box] < posed.kernels.nearest(posed.in_coil(self.centres[box], pose), posed.positions)
+            is_cut = is_divisible[box] & ~is_away
+            pairs.append((pose, box, is_away, is_cut))
+            pose, box = self._halved(pose, box, is_cut)
+        pose, box, is_away = _uncut(pairs, self.backend.xp)
+        return pose, box, is_away
 
-    def _fit(self, coil: Coil, boxes: np.ndarray) -> tuple[Any, np.ndarray]:
-        """Coefficients (b,c,2,3) in T·m for boxes (b,) on the device, and errors (b,) in T·m: theory.md (20, 21)."""
+    def _halved(self, pose: Any, box: Any, is_cut: Any) -> tuple[Any, Any]:
+        """Pairs of the two halves of each box that is cut."""
         xp = self.backend.xp
-        directions, harmonics, inverse = (xp.asarray(x) for x in _sphere_rule())
-        centres, radii = xp.asarray(self.centres[boxes]), xp.asarray(self.radii[boxes])
-        samples = centres[:, None] + radii[:, None, None] * directions
-        a = coil.vector_potential(samples.reshape(-1, 3), self.backend.kernels).reshape(samples.shape)
-        coefficients = inverse @ a
-        residual = a - harmonics @ coefficients
-        error = xp.sqrt((residual**2).sum(axis=2).max(axis=1))
-        return coefficients.reshape(len(boxes), -1, 2, 3), to_host(error)
+        cut = xp.flatnonzero(is_cut)
+        half = self.halves[box[cut]]
+        return xp.concatenate([pose[cut], pose[cut]]), xp.concatenate([half, half + 1])
+
+    def _fit(self, posed: "_Posed", pose: Any, box: Any) -> tuple[Any, Any]:
+        """Coefficients (b,t,3) and errors (b,) in T·m, in the frame of the coil: theory.md (20, 21)."""
+        centres, radii = posed.in_coil(self.centres[box], pose), self.radii[box]
+        samples = centres[:, None] + radii[:, None, None] * posed.directions[pose]
+        a = posed.potential(samples.reshape(-1, 3)).reshape(samples.shape)
+        coefficients, error = posed.kernels.fit_series(a, posed.inverse, posed.harmonics)
+        return coefficients, self.backend.xp.sqrt(error.max(axis=1))
+
+
+@dataclass(frozen=True, eq=False)
+class _Posed:
+    """A coil in k poses, and the rule that samples its A on spheres, on the device.
+
+    The elements stay in the coil's frame: it is points that are moved there, and A that is turned back.
+
+    positions (d,3) m of the elements; to_coil and to_head, the origins (k,3) m and matrices (k,3,3) of the two ways for
+    kernels.turned; directions (k,s,3) of samples, in the coil's frame; inverse (s,t) and harmonics (t,s) for
+    kernels.fit_series.
+    """
+
+    coil: Coil
+    kernels: Any
+    positions: Any
+    to_coil: tuple[Any, Any]
+    to_head: tuple[Any, Any]
+    directions: Any
+    inverse: Any
+    harmonics: Any
+
+    @classmethod
+    def on(cls, backend: Backend, coil: Coil, poses: Sequence[Pose]) -> "_Posed":
+        """The coil in these poses on a device."""
+        directions, inverse, harmonics = _sphere_rule()
+        origins, rotations = np.stack([pose.centre for pose in poses]), np.stack([pose.rotation for pose in poses])
+        device = backend.xp.ascontiguousarray
+        return cls(
+            coil=coil,
+            kernels=backend.kernels,
+            positions=device(coil.positions),
+            to_coil=(device(origins), device(rotations)),
+            to_head=(device(np.zeros_like(origins)), device(rotations.transpose(0, 2, 1))),
+            directions=device(np.stack([directions @ rotation for rotation in rotations])),
+            inverse=device(inverse),
+            harmonics=device(harmonics),
+        )
+
+    def __len__(self) -> int:
+        return len(self.directions)
+
+    def in_coil(self, points: Any, pose: Any) -> Any:
+        """Points (r,3) in m from head coordinates to the coil's frame in poses (r,)."""
+        return self.kernels.turned(points[:, None], *self.to_coil, pose)[:, 0]
+
+    def in_head(self, vectors: Any, pose: Any) -> Any:
+        """Vectors (r,s,3) from the coil's frame in poses (r,) to head coordinates."""
+        return self.kernels.turned(vectors, *self.to_head, pose)
+
+    def potential(self, points: Any) -> Any:
+        """A (r,3) in T·m at points (r,3) m, both in the coil's frame."""
+        return self.coil.vector_potential(points, self.kernels)
+
+
+def _pays(points: Any, coil: Coil) -> Any:
+    """Whether a series for so many points costs less than sums over all elements: to sample once, and to evaluate."""
+    elements = len(coil.positions)
+    return points * elements > _SAMPLES * elements + points * _SERIES_COST
+
+
+def _uncut(pairs: list[tuple[Any, ...]], xp: Any) -> Iterator[Any]:
+    """All columns but the last, of all pairs, joined, without the rows where the last is true."""
+    *columns, is_cut = (xp.concatenate(parts) for parts in zip(*pairs))
+    whole = xp.flatnonzero(~is_cut)
+    return (column[whole] for column in columns)
+
+
+def _slices(count: int, size: int) -> Iterator[slice]:
+    """0..count in slices of at most `size`."""
+    return (slice(begin, min(begin + size, count)) for begin in range(0, count, size))
 
 
 def solid_harmonics(x: np.ndarray, degree: int) -> np.ndarray:
@@ -184,14 +281,15 @@ def solid_harmonics(x: np.ndarray, degree: int) -> np.ndarray:
 
 @cache
 def _sphere_rule() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Directions (s,3), the harmonics there (s,c), and the pseudo-inverse (c,s) that fits c coefficients to samples."""
+    """Directions (s,3), the pseudo-inverse (s,t) that fits t coefficients to samples there, and the harmonics (t,s)."""
     i = np.arange(_SAMPLES) + 0.5
     z, angle = 1 - 2 * i / _SAMPLES, np.pi * (1 + np.sqrt(5)) * i  # evenly spread: Fibonacci's spiral
     directions = np.column_stack([np.sqrt(1 - z**2) * np.cos(angle), np.sqrt(1 - z**2) * np.sin(angle), z])
     harmonics = solid_harmonics(directions, DEGREE).reshape(_SAMPLES, -1)
     size = np.linalg.norm(harmonics, axis=0)
     size[size == 0] = 1  # the imaginary parts for m = 0
-    return directions, harmonics, np.linalg.pinv(harmonics / size) / size[:, None]
+    inverse = np.linalg.pinv(harmonics / size) / size[:, None]
+    return directions, np.ascontiguousarray(inverse.T), np.ascontiguousarray(harmonics.T)
 
 
 def _levels(codes: Any, xp: Any) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:

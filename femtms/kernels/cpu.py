@@ -40,6 +40,9 @@ from femtms.kernels.sources import (
     corners,
     current_potential,
     dipole_potential,
+    fit_series,
     harmonic_series,
     morton_codes,
+    nearest,
+    turned,
 )

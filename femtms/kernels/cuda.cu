@@ -22,8 +22,7 @@ extern "C" __global__ void dipole_potential(
         double ax = 0, ay = 0, az = 0;
         for (int64 e = 0; e < d; ++e) {
             const double rx = x - s[3 * e], ry = y - s[3 * e + 1], rz = z - s[3 * e + 2];
-            const double r2 = rx * rx + ry * ry + rz * rz;
-            const double w = 1.0 / (r2 * sqrt(r2));
+            const double v = rsqrt(rx * rx + ry * ry + rz * rz), w = v * v * v;
             ax += w * (m[3 * e + 1] * rz - m[3 * e + 2] * ry);
             ay += w * (m[3 * e + 2] * rx - m[3 * e] * rz);
             az += w * (m[3 * e] * ry - m[3 * e + 1] * rx);
@@ -42,7 +41,7 @@ extern "C" __global__ void current_potential(
         double ax = 0, ay = 0, az = 0;
         for (int64 e = 0; e < d; ++e) {
             const double rx = x - s[3 * e], ry = y - s[3 * e + 1], rz = z - s[3 * e + 2];
-            const double w = 1.0 / sqrt(rx * rx + ry * ry + rz * rz);
+            const double w = rsqrt(rx * rx + ry * ry + rz * rz);
             ax += w * dl[3 * e];
             ay += w * dl[3 * e + 1];
             az += w * dl[3 * e + 2];
@@ -97,20 +96,88 @@ extern "C" __global__ void corners(
 
 // --- the coil: A in boxes away from it ---------------------------------------------------------------------
 
-// A from the series of solid harmonics of the box that each point is in; see cpu.py
+extern "C" __global__ void turned(
+    const int64 rows, const int64 each, const double* vectors, const double* origins, const double* matrices,
+    const int64* which, double* out)
+{
+    FOR_EACH(i, rows * each) {
+        const double* o = origins + 3 * which[i / each];
+        const double* m = matrices + 9 * which[i / each];
+        const double x = vectors[3 * i] - o[0], y = vectors[3 * i + 1] - o[1], z = vectors[3 * i + 2] - o[2];
+        for (int d = 0; d < 3; ++d) out[3 * i + d] = x * m[d] + y * m[3 + d] + z * m[6 + d];
+    }
+}
+
+// square of the distance to the nearest of each chunk of positions
+extern "C" __global__ void nearest(
+    const int64 n, const int64 d, const int64 chunks, const double* points, const double* s, double* squares)
+{
+    const int64 rows = (d + chunks - 1) / chunks;
+    FOR_EACH(entry, n * chunks) {
+        const double* point = points + 3 * (entry / chunks);
+        const int64 first = rows * (entry % chunks), stop = first + rows < d ? first + rows : d;
+        double least = 1.0 / 0.0;
+        for (int64 e = first; e < stop; ++e) {
+            const double x = point[0] - s[3 * e], y = point[1] - s[3 * e + 1], z = point[2] - s[3 * e + 2];
+            const double r2 = x * x + y * y + z * z;
+            if (r2 < least) least = r2;
+        }
+        squares[entry] = least;
+    }
+}
+
+// the coefficients that fit samples on the sphere of a box; see cpu.py
+extern "C" __global__ void fit_series(
+    const int64 boxes, const int64 samples, const int64 terms, const double* a, const double* inverse,
+    double* coefficients)
+{
+    FOR_EACH(entry, boxes * terms) {
+        const double* sample = a + 3 * samples * (entry / terms);
+        double cx = 0, cy = 0, cz = 0;
+        for (int64 s = 0; s < samples; ++s) {
+            const double w = inverse[terms * s + entry % terms];
+            cx += w * sample[3 * s];
+            cy += w * sample[3 * s + 1];
+            cz += w * sample[3 * s + 2];
+        }
+        coefficients[3 * entry] = cx;
+        coefficients[3 * entry + 1] = cy;
+        coefficients[3 * entry + 2] = cz;
+    }
+}
+
+// and the squares of what is left of the samples
+extern "C" __global__ void fit_residuals(
+    const int64 boxes, const int64 samples, const int64 terms, const double* a, const double* harmonics,
+    const double* coefficients, double* error)
+{
+    FOR_EACH(entry, boxes * samples) {
+        const double* c = coefficients + 3 * terms * (entry / samples);
+        double x = a[3 * entry], y = a[3 * entry + 1], z = a[3 * entry + 2];
+        for (int64 j = 0; j < terms; ++j) {
+            const double w = harmonics[samples * j + entry % samples];
+            x -= w * c[3 * j];
+            y -= w * c[3 * j + 1];
+            z -= w * c[3 * j + 2];
+        }
+        error[entry] = x * x + y * y + z * z;
+    }
+}
+
+// A from the series of solid harmonics of the box that each point is in, for one pose after the other; see cpu.py
 extern "C" __global__ void harmonic_series(
-    const int64 n, const double* points, const int* order, const int64 ranges, const int64* starts, const int* owner,
-    const double* centres, const double* radii, const int degree, const double* coefficients, double* a)
+    const int64 poses, const int64 n, const double* points, const int* order, const int64 ranges, const int64* starts,
+    const int* owner, const double* centres, const double* radii, const int degree, const double* coefficients, double* a)
 {
     const int64 terms = (degree + 1) * (degree + 2) / 2;
-    FOR_EACH(row, n) {
+    FOR_EACH(row, poses * n) {
         int64 at = 0, above = ranges;  // starts[at] <= row < starts[above]
         while (above - at > 1) {
             const int64 middle = (at + above) / 2;
             if (starts[middle] <= row) at = middle;
             else above = middle;
         }
-        const int64 i = order[row], b = owner[at];
+        const int64 i = order[row % n], b = owner[at];
         double ax = 0, ay = 0, az = 0;
         if (b >= 0) {
             const double x = (points[3 * i] - centres[3 * b]) / radii[b];
@@ -141,9 +208,10 @@ extern "C" __global__ void harmonic_series(
                 re = turned;
             }
         }
-        a[3 * i] = ax;
-        a[3 * i + 1] = ay;
-        a[3 * i + 2] = az;
+        double* out = a + 3 * (row / n * n + i);
+        out[0] = ax;
+        out[1] = ay;
+        out[2] = az;
     }
 }
 

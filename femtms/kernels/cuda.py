@@ -7,7 +7,7 @@ import numpy as np
 from femtms.kernels.cuda_coarsen import CudaCoarsening
 from femtms.kernels.graph import Recording
 
-_CHUNK = 128  # rows that one thread adds up
+_CHUNK = 128  # rows that one thread adds up, or looks through
 _NULL = np.uint64(0)  # an absent array
 
 
@@ -50,12 +50,40 @@ class CudaKernels(CudaCoarsening):
         self._launch("corners", 3 * ranges, np.int64(ranges), points, order, starts, low, high)
         return low, high
 
-    def harmonic_series(self, points, order, starts, owner, centres, radii, degree, coefficients):
-        """A (n,3) in T·m from series of solid harmonics; see cpu.harmonic_series."""
+    def turned(self, vectors, origins, matrices, which):
+        """(v - o) M (r,s,3); see cpu.turned."""
+        rows, each, _ = vectors.shape
+        out = self._xp.empty((rows, each, 3), np.float64)
+        arrays = vectors, origins, matrices, which
+        self._launch("turned", rows * each, np.int64(rows), np.int64(each), *arrays, out)
+        return out
+
+    def nearest(self, points, positions):
+        """Distance (n,) in m to the nearest of positions; see cpu.nearest."""
+        n, d = len(points), len(positions)
+        chunks = -(-d // _CHUNK)  # points are few
+        squares = self._xp.empty((n, chunks), np.float64)
+        sizes = np.int64(n), np.int64(d), np.int64(chunks)
+        self._launch("nearest", n * chunks, *sizes, points, positions, squares)
+        return self._xp.sqrt(squares.min(axis=1))
+
+    def fit_series(self, a, inverse, harmonics):
+        """Coefficients (b,c,3) and squares (b,s) of the residuals; see cpu.fit_series."""
+        (b, samples, _), terms = a.shape, inverse.shape[1]
+        coefficients = self._xp.empty((b, terms, 3), np.float64)
+        error = self._xp.empty((b, samples), np.float64)
+        sizes = np.int64(b), np.int64(samples), np.int64(terms)
+        self._launch("fit_series", b * terms, *sizes, a, inverse, coefficients)
+        self._launch("fit_residuals", b * samples, *sizes, a, harmonics, coefficients, error)
+        return coefficients, error
+
+    def harmonic_series(self, points, order, starts, owner, centres, radii, degree, coefficients, poses):
+        """A (k,n,3) in T·m from series of solid harmonics; see cpu.harmonic_series."""
         n, ranges = len(order), len(owner)
-        a = self._xp.empty((n, 3), np.float64)
+        a = self._xp.empty((poses, n, 3), np.float64)
         boxes = (np.int64(ranges), starts, owner, centres, radii)
-        self._launch("harmonic_series", n, np.int64(n), points, order, *boxes, np.int32(degree), coefficients, a)
+        sizes = np.int64(poses), np.int64(n)
+        self._launch("harmonic_series", poses * n, *sizes, points, order, *boxes, np.int32(degree), coefficients, a)
         return a
 
     def incidence(self, groups, n):

@@ -115,17 +115,88 @@ def corners(points, order, starts):
 # --- the coil: A in boxes away from it ----------------------------------------------------------------
 
 
+@_parallel
+def turned(vectors, origins, matrices, which):
+    """(v - o) M (r,s,3) of vectors v (r,s,3), with origins o (k,3) and matrices M (k,3,3) number which (r,) int64.
+
+    Row by row, as the bits of a matrix product may depend on how many rows there are.
+    """
+    rows, each = vectors.shape[:2]
+    out = np.empty((rows, each, 3))
+    for i in numba.prange(rows):
+        o, m = origins[which[i]], matrices[which[i]]
+        for j in range(each):
+            x, y, z = vectors[i, j, 0] - o[0], vectors[i, j, 1] - o[1], vectors[i, j, 2] - o[2]
+            for d in range(3):
+                out[i, j, d] = x * m[0, d] + y * m[1, d] + z * m[2, d]
+    return out
+
+
+@_parallel
+def nearest(points, positions):
+    """Distance (n,) in m of points (n,3) m to the nearest of positions (d,3) m."""
+    distance = np.empty(points.shape[0])
+    for i in numba.prange(points.shape[0]):
+        least = np.inf
+        for d in range(positions.shape[0]):
+            x, y, z = points[i, 0] - positions[d, 0], points[i, 1] - positions[d, 1], points[i, 2] - positions[d, 2]
+            r2 = x * x + y * y + z * z
+            if r2 < least:
+                least = r2
+        distance[i] = np.sqrt(least)
+    return distance
+
+
+@_parallel_contracted
+def _fit_series(a, inverse, harmonics, coefficients, error):
+    samples, terms = inverse.shape
+    for b in numba.prange(a.shape[0]):
+        # all sums of a box grow together, term by term: the compiler makes vector instructions of them
+        fx, fy, fz = np.zeros(terms), np.zeros(terms), np.zeros(terms)
+        x, y, z = np.empty(samples), np.empty(samples), np.empty(samples)
+        for s in range(samples):
+            ax, ay, az = a[b, s, 0], a[b, s, 1], a[b, s, 2]
+            for j in range(terms):
+                fx[j] += inverse[s, j] * ax
+                fy[j] += inverse[s, j] * ay
+                fz[j] += inverse[s, j] * az
+            x[s], y[s], z[s] = ax, ay, az
+        for j in range(terms):
+            cx, cy, cz = fx[j], fy[j], fz[j]
+            for s in range(samples):
+                x[s] -= harmonics[j, s] * cx
+                y[s] -= harmonics[j, s] * cy
+                z[s] -= harmonics[j, s] * cz
+            coefficients[b, j, 0], coefficients[b, j, 1], coefficients[b, j, 2] = cx, cy, cz
+        for s in range(samples):
+            error[b, s] = x[s] * x[s] + y[s] * y[s] + z[s] * z[s]
+
+
+def fit_series(a, inverse, harmonics):
+    """Coefficients (b,c,3) that fit samples a (b,s,3), and the square (b,s) of the length of each residual.
+
+    inverse (s,c) and harmonics (c,s): c = `inverse`ᵀ a, and what is left is a - `harmonics`ᵀ c: theory.md (20, 21).
+    Not a matrix product of NumPy's, whose bits may depend on the number of boxes b.
+    """
+    coefficients, error = np.empty((len(a), inverse.shape[1], 3)), np.empty(a.shape[:2])
+    _fit_series(a, inverse, harmonics, coefficients, error)
+    return coefficients, error
+
+
 @_parallel_contracted
 def _harmonic_series(points, order, starts, owner, centres, radii, degree, coefficients, a):
-    n = order.shape[0]
-    for task in numba.prange((n + _ROWS - 1) // _ROWS):
+    poses, n = a.shape[0], a.shape[1]
+    tasks = (n + _ROWS - 1) // _ROWS  # of each pose
+    for task in numba.prange(poses * tasks):
         # one loop over _LANES points after the other: the compiler makes vector instructions of them
         x, y, z, r2 = np.empty(_LANES), np.empty(_LANES), np.empty(_LANES), np.empty(_LANES)
         re, im, q, q_below = np.empty(_LANES), np.empty(_LANES), np.empty(_LANES), np.empty(_LANES)
         ux, uy, uz = np.empty(_LANES), np.empty(_LANES), np.empty(_LANES)
         vx, vy, vz = np.empty(_LANES), np.empty(_LANES), np.empty(_LANES)
         ax, ay, az = np.empty(_LANES), np.empty(_LANES), np.empty(_LANES)
-        begin, end = task * _ROWS, min(n, (task + 1) * _ROWS)
+        pose = task // tasks
+        begin = pose * n + task % tasks * _ROWS
+        end = min(pose * n + n, begin + _ROWS)
         at = np.searchsorted(starts, begin, side="right") - 1
         while begin < end:
             while starts[at + 1] <= begin:
@@ -134,12 +205,12 @@ def _harmonic_series(points, order, starts, owner, centres, radii, degree, coeff
             b = owner[at]
             if b < 0:
                 for k in range(count):
-                    i = order[begin + k]
-                    a[i, 0], a[i, 1], a[i, 2] = 0.0, 0.0, 0.0
+                    i = order[begin + k - pose * n]
+                    a[pose, i, 0], a[pose, i, 1], a[pose, i, 2] = 0.0, 0.0, 0.0
                 begin += count
                 continue
             for k in range(_LANES):
-                i = order[begin + min(k, count - 1)]
+                i = order[begin + min(k, count - 1) - pose * n]
                 x[k] = (points[i, 0] - centres[b, 0]) / radii[b]
                 y[k] = (points[i, 1] - centres[b, 1]) / radii[b]
                 z[k] = (points[i, 2] - centres[b, 2]) / radii[b]
@@ -171,18 +242,19 @@ def _harmonic_series(points, order, starts, owner, centres, radii, degree, coeff
                     az[k] += re[k] * uz[k] + im[k] * vz[k]
                     re[k], im[k] = x[k] * re[k] - y[k] * im[k], x[k] * im[k] + y[k] * re[k]
             for k in range(count):
-                i = order[begin + k]
-                a[i, 0], a[i, 1], a[i, 2] = ax[k], ay[k], az[k]
+                i = order[begin + k - pose * n]
+                a[pose, i, 0], a[pose, i, 1], a[pose, i, 2] = ax[k], ay[k], az[k]
             begin += count
 
 
-def harmonic_series(points, order, starts, owner, centres, radii, degree, coefficients):
-    """A (n,3) in T·m from a series of solid harmonics in each box: theory.md (19, 20); zero where there is no series.
+def harmonic_series(points, order, starts, owner, centres, radii, degree, coefficients, poses):
+    """A (k,n,3) in T·m from a series of solid harmonics in each box: theory.md (19, 20); zero where there is none.
 
-    points (n,3) m; order (n,) int32: the rows of points, box by box; starts (s+1,) int64: where in it the ranges
-    begin; owner (s,) int32: the series of each range, or -1 for none; centres (b,3) m and radii (b,) m of the series;
-    coefficients (b,(p+1)(p+2)/2,2,3) T·m for degree p, in the order of coil.expansion.solid_harmonics.
+    points (n,3) m; order (n,) int32: the rows of points, box by box; starts (s+1,) int64: where ranges begin in the
+    orders of k poses, one after the other: row order[i] of pose p is in the range with pn + i; owner (s,) int32: the
+    series of each range, or -1 for none; centres (b,3) m and radii (b,) m of the series; coefficients
+    (b,(p+1)(p+2)/2,2,3) T·m for degree p, in the order of coil.expansion.solid_harmonics; poses: k.
     """
-    a = np.empty((len(order), 3))
+    a = np.empty((poses, len(order), 3))
     _harmonic_series(points, order, starts, owner, centres, radii, degree, coefficients, a)
     return a

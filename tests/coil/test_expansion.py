@@ -1,17 +1,20 @@
 """A by series in boxes against direct sums."""
 
+from collections import Counter
 from math import factorial
 
 import numba
 import numpy as np
 import pytest
-from kernels.host_cuda import gpu, host_cuda
+from kernels.host_cuda import DeviceArray, HostCupy, gpu, host_cuda, host_module
 from scipy.special import factorial2, sph_harm_y
 
 from femtms import Coil, Pose, load_coil
-from femtms.backend import cpu_backend, to_host
+from femtms.backend import Backend, cpu_backend, to_host
+from femtms.coil import expansion
 from femtms.coil.elements import Currents, Dipoles
 from femtms.coil.expansion import DEGREE, HarmonicBoxes, solid_harmonics
+from femtms.kernels.cuda import CudaKernels
 from femtms.mesh.order import codes_and_order
 
 TOLERANCE = 3e-4
@@ -207,16 +210,105 @@ def test_a_coil_without_current_has_no_field(boxes):
     ).any()
 
 
+# --- many poses ---------------------------------------------------------------------------------------------
+
+
+def some_poses(k):
+    """k random ones, 0.5 to 200 mm from the head."""
+    rng = np.random.default_rng(10)
+    return [random_pose(rng, 0.085 + gap) for gap in np.geomspace(5e-4, 0.2, k)]
+
+
+@pytest.mark.parametrize("make", [lambda: load_coil("figure8-70mm"), both_kinds], ids=["figure-8", "both"])
+def test_poses_far_and_near_are_within_the_tolerance(boxes, make):
+    poses = some_poses(5)
+    for a, pose in zip(boxes.vector_potentials(make(), poses), poses, strict=True):
+        largest, mean = errors(to_host(a), make().moved(pose).vector_potential(HEAD))
+        assert largest < 2 * TOLERANCE
+        assert mean < 1e-5
+
+
+@pytest.mark.parametrize("k", [1, 3, 32])
+def test_bits_do_not_depend_on_the_other_poses(boxes, k):
+    coil, poses = both_kinds(), some_poses(32)[::-1][:k]
+    together = boxes.vector_potentials(coil, poses)
+    for i in range(0, k, max(1, k // 4)):
+        (alone,) = boxes.vector_potentials(coil, poses[i : i + 1])
+        np.testing.assert_array_equal(to_host(together[i]), to_host(alone))
+
+
+def test_bits_do_not_depend_on_how_many_boxes_are_sampled_together(boxes, monkeypatch):
+    coil, poses = load_coil("figure8-70mm"), some_poses(4)
+    expected = boxes.vector_potentials(coil, poses)
+    monkeypatch.setattr(expansion, "_BOXES", 7)
+    monkeypatch.setattr(expansion, "_POINTS", 1000)
+    for a, b in zip(boxes.vector_potentials(coil, poses), expected):
+        np.testing.assert_array_equal(to_host(a), to_host(b))
+
+
+def test_a_pose_is_a_moved_coil(boxes):
+    coil, (pose,) = both_kinds(), some_poses(1)
+    a, moved = boxes.vector_potentials(coil, [pose])[0], boxes.vector_potential(coil.moved(pose))
+    assert errors(to_host(a), to_host(moved))[0] < 1e-9
+
+
+def test_a_pose_with_an_element_on_a_point_leaves_the_others_alone(boxes):
+    coil = Coil("implant", (Currents(HEAD[:300] * [[1, 1, 0.01]], np.full((300, 3), 1e-3)),))
+    far, near = Pose(np.eye(4) + [[0, 0, 0, 0], [0, 0, 0, 0], [0, 0, 0, 200], [0, 0, 0, 0]]), Pose(np.eye(4))
+    on_points = Coil("on points", (Currents(HEAD[:300], np.full((300, 3), 1e-3)),))
+    for some in (coil, on_points):
+        alone = [boxes.vector_potentials(some, [pose])[0] for pose in (far, near, far)]
+        for a, b in zip(alone, boxes.vector_potentials(some, [far, near, far])):
+            np.testing.assert_array_equal(to_host(a), to_host(b))
+    assert not np.isfinite(to_host(alone[1])[:300]).any() and np.isfinite(to_host(alone[1])[300:]).all()
+    assert np.isfinite(to_host(alone[0])).all()
+
+
+class Counting:
+    """Counts the calls of what another object has: array functions, or the kernels of a compiled module."""
+
+    def __init__(self, counted):
+        self._counted = counted
+        self.calls = Counter()
+
+    def __getattr__(self, name):
+        self.calls[name] += 1
+        return getattr(self._counted, name)
+
+    def get_function(self, name):
+        function = self._counted.get_function(name)
+
+        def launch(*arguments):
+            self.calls[name] += 1
+            function(*arguments)
+
+        return launch
+
+
+def test_neither_calls_nor_transfers_grow_with_the_number_of_poses(tmp_path, monkeypatch):
+    xp, module = Counting(HostCupy()), Counting(host_module(tmp_path))
+    boxes = HarmonicBoxes.build(HEAD, Backend("cuda", xp, CudaKernels(xp, module), "counted"))
+    get = DeviceArray.get
+    monkeypatch.setattr(DeviceArray, "get", lambda a: module.calls.update(["get"]) or get(a))
+    coil, (pose,) = load_coil("figure8-70mm"), some_poses(1)
+    counts = []
+    for k in (1, 2, 8):
+        xp.calls, module.calls = Counter(), Counter()
+        boxes.vector_potentials(coil, [pose] * k)
+        counts.append((xp.calls, module.calls))
+    assert counts[0] == counts[1] == counts[2]
+    arrays, kernels = counts[0]
+    assert kernels["harmonic_series"] == 1 and kernels["nearest"] > 3 and kernels["get"] == 0
+    assert arrays["flatnonzero"] < 30  # the device must say how many
+
+
 # --- when it does not pay, and odd heads --------------------------------------------------------------------
 
 
 def test_few_elements_are_summed_directly(boxes, dipole_coil, vertex_pose):
-    coil = counted(dipole_coil.moved(vertex_pose))
-    a = to_host(boxes.vector_potential(coil))
-    assert coil.summed == len(HEAD)
-    np.testing.assert_array_equal(
-        a, to_host(dipole_coil.moved(vertex_pose).vector_potential(boxes.points, boxes.backend.kernels))
-    )
+    direct = dipole_coil.moved(vertex_pose).vector_potential(boxes.points, boxes.backend.kernels)
+    for a in boxes.vector_potentials(dipole_coil, [vertex_pose] * 2):
+        np.testing.assert_array_equal(to_host(a), to_host(direct))
 
 
 @pytest.mark.parametrize("n", [1, 100, 1000])
@@ -243,25 +335,26 @@ def test_points_in_one_place(backend):
 
 
 def test_every_point_is_in_one_leaf(boxes):
-    leaves = boxes.halves < 0
-    assert (boxes.ends - boxes.starts)[leaves].sum() == len(HEAD)
-    np.testing.assert_array_equal(np.sort(to_host(boxes.order)), np.arange(len(HEAD)))
-    for b in range(0, len(boxes.starts), 7):
-        own = HEAD[to_host(boxes.order)[boxes.starts[b] : boxes.ends[b]]]
-        assert np.linalg.norm(own - boxes.centres[b], axis=1).max() <= boxes.radii[b] * (1 + 1e-12)
+    tables = (boxes.order, boxes.starts, boxes.ends, boxes.halves, boxes.centres, boxes.radii)
+    order, starts, ends, halves, centres, radii = map(to_host, tables)
+    assert (ends - starts)[halves < 0].sum() == len(HEAD)
+    np.testing.assert_array_equal(np.sort(order), np.arange(len(HEAD)))
+    for b in range(0, len(starts), 7):
+        own = HEAD[order[starts[b] : ends[b]]]
+        assert np.linalg.norm(own - centres[b], axis=1).max() <= radii[b] * (1 + 1e-12)
 
 
 def test_boxes_of_one_size_have_one_shape(backend):
     """And the longest side is no longer than 2^(2/3) times the shortest."""
     points = np.random.default_rng(0).random((100_000, 3)) * 2 ** (np.arange(3) / 3)
     boxes = HarmonicBoxes.build(points, backend)
-    count = boxes.ends - boxes.starts
+    count, radii = to_host(boxes.ends - boxes.starts), to_host(boxes.radii)
     for smallest, largest in ((3000, 6000), (10_000, 14_000), (20_000, 28_000)):
         some = (count > smallest) & (count < largest)
         assert some.any()
         # half the diagonal of sides a, a 2^(1/3), a 2^(2/3), and n = 100,000 a^3
         expected = 0.5 * np.sqrt(1 + 2 ** (2 / 3) + 2 ** (4 / 3)) * (count[some] / 1e5) ** (1 / 3)
-        np.testing.assert_allclose(boxes.radii[some], expected, rtol=0.05)
+        np.testing.assert_allclose(radii[some], expected, rtol=0.05)
 
 
 def test_order_is_ascending_and_stable(backend):

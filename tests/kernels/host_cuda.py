@@ -29,6 +29,7 @@ except Exception:  # missing or broken: many types
 
 _PREFIX = """
 #include <math.h>
+#define rsqrt(x) (1.0 / sqrt(x))
 struct Index { unsigned int x; };
 static Index blockIdx, threadIdx, blockDim, gridDim;
 extern "C" void become_thread(unsigned block, unsigned thread, unsigned blocks, unsigned threads)

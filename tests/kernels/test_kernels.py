@@ -81,10 +81,10 @@ def points(n=101):
 
 
 def series(n=3000, degree=5):
-    """All arguments of harmonic_series: ranges of unlike length in a random order, some without a series."""
+    """All arguments of harmonic_series: two poses with ranges of unlike length, some without a series."""
     rng = np.random.default_rng(12)
-    starts = np.array([0, 1, 40, 41, 1000, 1100, 2900, n])
-    owner = np.array([2, 0, -1, 1, 0, -1, 3], np.int32)
+    starts = np.array([0, 1, 40, 41, 1000, 1100, 2900, n, n + 2000, 2 * n])
+    owner = np.array([2, 0, -1, 1, 0, -1, 3, 1, -1], np.int32)
     order = rng.permutation(n).astype(np.int32)
     coefficients = rng.standard_normal((4, (degree + 1) * (degree + 2) // 2, 2, 3))
     return (
@@ -96,7 +96,19 @@ def series(n=3000, degree=5):
         rng.uniform(0.01, 0.02, 4),
         degree,
         coefficients,
+        2,
     )
+
+
+def placed(rows=300, each=4):
+    """All arguments of turned, random ones for three poses."""
+    which = np.random.default_rng(21).integers(0, 3, rows)
+    return random(rows, each, 3, seed=18), random(3, 3, seed=19), random(3, 3, 3, seed=20), which
+
+
+def samples(boxes=5, n=40, terms=12):
+    """All arguments of fit_series, random ones."""
+    return random(boxes, n, 3, seed=15), random(n, terms, seed=16), random(terms, n, seed=17)
 
 
 def random_sigma(m, components):
@@ -164,13 +176,33 @@ def test_float32_points_are_points(backend):
 
 @pytest.mark.parametrize("degree", [0, 1, 5, 8])
 def test_series_is_the_sum_of_its_solid_harmonics(kernels, degree):
-    x, order, starts, owner, centres, radii, _, coefficients = series(degree=degree)
-    expected = np.zeros_like(x)
+    x, order, starts, owner, centres, radii, _, coefficients, poses = series(degree=degree)
+    expected = np.zeros((poses, *x.shape))
     for begin, end, b in zip(starts, starts[1:], owner):
-        rows = order[begin:end]
+        pose, rows = begin // len(x), order[np.arange(begin, end) % len(x)]
         harmonics = solid_harmonics((x[rows] - centres[b]) / radii[b], degree)
-        expected[rows] = 0 if b < 0 else np.einsum("njc,jcd->nd", harmonics, coefficients[b])
-    close(kernels.harmonic_series(x, order, starts, owner, centres, radii, degree, coefficients), expected)
+        expected[pose, rows] = 0 if b < 0 else np.einsum("njc,jcd->nd", harmonics, coefficients[b])
+    close(kernels.harmonic_series(x, order, starts, owner, centres, radii, degree, coefficients, poses), expected)
+
+
+def test_rows_are_turned_about_their_origins(kernels):
+    vectors, origins, matrices, which = placed()
+    expected = (vectors - origins[which][:, None]) @ matrices[which]
+    close(kernels.turned(vectors, origins, matrices, which), expected)
+
+
+def test_nearest_is_the_least_distance(kernels):
+    x, s = points(), sources()[0]
+    expected = np.linalg.norm(x[:, None] - s, axis=2).min(axis=1)
+    close(kernels.nearest(x, s), expected)
+    np.testing.assert_array_equal(to_host(kernels.nearest(s, s)), 0)
+
+
+def test_fit_and_its_residual_are_products(backend):
+    a, inverse, harmonics = samples()
+    coefficients, error = backend.kernels.fit_series(*map(backend.xp.asarray, samples()))
+    close(to_host(coefficients), inverse.T @ a)
+    close(to_host(error), ((a - harmonics.T @ (inverse.T @ a)) ** 2).sum(axis=2))
 
 
 def test_morton_codes_interleave_the_bits_of_cells(backend):
@@ -372,6 +404,8 @@ def all_results(on, mesh, stars):
         "dipole_potential": k.dipole_potential(move(points(3000)), s, vectors),
         "current_potential": k.current_potential(move(points(3000)), s, vectors),
         "harmonic_series": k.harmonic_series(*(move(a) if isinstance(a, np.ndarray) else a for a in series())),
+        "turned": k.turned(*map(move, placed())),
+        "nearest": k.nearest(move(points(3000)), move(s)),
         "electric_field": k.electric_field(
             nodes, tets, move(random(len(mesh.tets), 3, seed=1)), move(random(len(mesh.nodes)))
         ),
@@ -381,6 +415,7 @@ def all_results(on, mesh, stars):
         results[f"load {components}"] = k.load(nodes, tets, sigma, dadt, starts, meeting)
         for name, a in zip(("indptr", "indices", "values"), k.stiffness(nodes, tets, sigma, starts, meeting)):
             results[f"stiffness {components} {name}"] = a
+    results["coefficients"], results["residuals"] = k.fit_series(*map(move, samples()))
     results["starts"], results["meeting"] = k.incidence(tets, len(nodes))
     results["morton_codes"] = k.morton_codes(nodes, nodes.min(axis=0), move(np.array([0.2, 0.3, 0.4])), 20)
     results["lowest"], results["highest"] = k.corners(nodes, move(meeting_nodes(mesh, stars)), starts)
