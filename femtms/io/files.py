@@ -36,6 +36,9 @@ def existing_file(path: str | Path) -> Path:
     return path
 
 
+_CUDA_RESERVES = 2**36  # bytes of address space that no process has without a GPU in use
+
+
 @contextmanager
 def bounded_memory(path: Path) -> Iterator[None]:
     """Inside the block, MemoryError for what no honest file of this size needs.
@@ -44,13 +47,16 @@ def bounded_memory(path: Path) -> Iterator[None]:
     address space of the whole process, so it is set only where nobody else needs memory meanwhile: on Linux, without
     other Python threads, and without CUDA, which reserves address space by the terabyte.
     """
-    if not sys.platform.startswith("linux") or _others_are_running() or "cupy" in sys.modules:
+    if not sys.platform.startswith("linux") or _others_are_running():
         yield
         return
     import resource
 
-    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
     in_use = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    if in_use > _CUDA_RESERVES:
+        yield
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
     limit = in_use + 2**30 + 64 * path.stat().st_size  # numbers as text become Python objects on their way
     if any(bound != resource.RLIM_INFINITY and bound <= limit for bound in (soft, hard)):
         yield  # a tighter limit holds already
