@@ -1,4 +1,8 @@
-"""A of a coil at points, directly and in boxes, compiled by numba; `cpu.py` passes these functions on."""
+"""A of a coil at points, directly and in boxes, compiled by numba; `cpu.py` passes these functions on.
+
+No function lets the compiler fuse products and sums where it could choose between two products: it chose one when it
+compiled and the other in what it kept on disk, so that the first run had other bits than all later ones.
+"""
 
 import numba
 import numpy as np
@@ -9,7 +13,6 @@ from femtms.kernels.jit import njit
 _REORDER = {"reassoc", "contract", "arcp", "nsz"}
 _parallel = njit(parallel=True)
 _parallel_reordered = njit(parallel=True, fastmath=_REORDER)
-_parallel_contracted = njit(parallel=True, fastmath={"contract"})  # multiply and add in one instruction
 
 MU0_OVER_4PI = 1e-7  # T·m/A
 _LANES = 64  # points that harmonic_series treats together
@@ -147,7 +150,7 @@ def nearest(points, positions):
     return distance
 
 
-@_parallel_contracted
+@_parallel
 def _fit_series(a, inverse, harmonics, coefficients, error):
     samples, terms = inverse.shape
     for b in numba.prange(a.shape[0]):
@@ -183,7 +186,7 @@ def fit_series(a, inverse, harmonics):
     return coefficients, error
 
 
-@_parallel_contracted
+@_parallel
 def _harmonic_series(points, order, starts, owner, centres, radii, degree, coefficients, a):
     poses, n = a.shape[0], a.shape[1]
     tasks = (n + _ROWS - 1) // _ROWS  # of each pose
