@@ -109,9 +109,11 @@ class Simulator:
         with stage("assembling"):
             start = time.perf_counter()
             self._p1, stiffness = P1.build(mesh, self.sigma, self.backend)
+            self.backend.synchronise()
             self.seconds["assemble"] = time.perf_counter() - start
             start = time.perf_counter()
             self._boxes = HarmonicBoxes.build(mesh.centroids, self.backend)
+            self.backend.synchronise()
             self.seconds["boxes"] = time.perf_counter() - start
         with stage("setting up the solver"):
             start = time.perf_counter()
