@@ -20,7 +20,7 @@ from femtms.errors import FemtmsError
 from femtms.fem.p1 import P1
 from femtms.field.field import Field
 from femtms.field.pose_result import PoseResult
-from femtms.field.statistics import NUMBERS, TissueTets, magnitude, present_tag, statistics
+from femtms.field.statistics import NUMBERS, TissueTets, magnitude, statistics
 from femtms.memory import available_memory
 from femtms.mesh.tetmesh import TetMesh
 from femtms.solver.amg import Multigrid
@@ -182,7 +182,7 @@ class Simulator:
             return self._results(block, looked_at, fields)
 
         check_didt(didt)
-        tags = self.mesh.tissues if tissues is None else sorted({present_tag(self.mesh, t) for t in tissues})
+        tags = self.mesh.tissues if tissues is None else sorted({self.mesh.present_tag(t) for t in tissues})
         looked_at = [TissueTets.of(self.mesh, tag, self.backend.xp) for tag in tags]
         return self._in_blocks(coil, poses, results)
 

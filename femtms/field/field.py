@@ -10,7 +10,7 @@ import numpy as np
 
 from femtms.coil.coil import Coil
 from femtms.coil.pose import Pose
-from femtms.field.statistics import TissueSummary, TissueTets, magnitude, present_tag, statistics
+from femtms.field.statistics import TissueSummary, TissueTets, magnitude, statistics
 from femtms.mesh.tetmesh import TetMesh
 from femtms.tissue import name_of
 
@@ -70,7 +70,7 @@ class Field:
         """
         if tissue is None:
             return {name_of(tag): self._summary(int(tag)) for tag in self.mesh.tissues}
-        return self._summary(present_tag(self.mesh, tissue))
+        return self._summary(self.mesh.present_tag(tissue))
 
     def _summary(self, tag: int) -> TissueSummary:
         tets = TissueTets.of(self.mesh, tag)

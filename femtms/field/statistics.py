@@ -5,9 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from femtms.errors import FemtmsError
 from femtms.mesh.tetmesh import TetMesh
-from femtms.tissue import name_of, tag_of
+from femtms.tissue import name_of
 
 PERCENTILES = (50.0, 95.0, 99.0, 99.9)
 NUMBERS = 9  # of one field in one tissue, see `statistics`
@@ -89,15 +88,6 @@ class TissueTets:
             focality_50_ml=1e6 * focality_50,
             focality_75_ml=1e6 * focality_75,
         )
-
-
-def present_tag(mesh: TetMesh, tissue: int | str) -> int:
-    """The number of a tissue of the mesh from its number or name.  Raises FemtmsError when the mesh has no such one."""
-    tag = tag_of(tissue)
-    if tag not in mesh.tissues:
-        present = ", ".join(name_of(t) for t in mesh.tissues)
-        raise FemtmsError(f"the mesh must have the tissue that is asked for; it has {present}, not '{tissue}'")
-    return tag
 
 
 def magnitude(E: Any, xp: Any = np) -> Any:

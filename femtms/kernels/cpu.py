@@ -34,7 +34,7 @@ from femtms.kernels.coarsen import (
     transposed,
 )
 from femtms.kernels.elements import electric_field, incidence, load, signed_volumes, stiffness
-from femtms.kernels.grids import locate_points, rasterise_tets, trilinear
+from femtms.kernels.grids import rasterise_tets, trilinear
 from femtms.kernels.sources import (
     MU0_OVER_4PI,
     corners,

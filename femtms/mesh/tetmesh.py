@@ -99,6 +99,14 @@ class TetMesh:
         """The tetrahedra by the cells of a grid, for finding out which points are in the mesh."""
         return Cells.build(self.nodes, self.tets)
 
+    def present_tag(self, tissue: int | str) -> int:
+        """The number of a tissue of the mesh from its number or name.  Raises FemtmsError when it has no such one."""
+        tag = tag_of(tissue)
+        if tag not in self.tissues:
+            present = ", ".join(name_of(t) for t in self.tissues)
+            raise FemtmsError(f"the mesh must have the tissue that is asked for; it has {present}, not '{tissue}'")
+        return tag
+
     def surface(self, tissue: int | str, largest: bool = False) -> Surface:
         """The closed outer surface of a tissue and all that is inside it, as a Surface (m).
 
@@ -112,10 +120,7 @@ class TetMesh:
         are added in the middle of an edge, so that every edge has exactly two triangles.
         Raises FemtmsError for an unknown name, a tissue that the mesh does not have, and tetrahedra that overlap.
         """
-        tag = tag_of(tissue)
-        if tag not in self.tissues:
-            present = ", ".join(name_of(t) for t in self.tissues)
-            raise FemtmsError(f"the mesh must have the tissue that is asked for; it has {present}, not '{tissue}'")
+        tag = self.present_tag(tissue)
         within = [t for t in self.tissues if is_within(int(t), tag)]
         nodes, triangles = outer_surface(self.nodes, self.tets, np.isin(self.tags, within), largest)
         return Surface(nodes, triangles, name_of(tag))

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from femtms import LayeredSphere, TetMesh, mesh_head
-from femtms.kernels import cpu
 
 
 @pytest.fixture(scope="module")
@@ -14,10 +13,20 @@ def shell():
     return TetMesh(mesh.nodes, mesh.tets[mesh.tags == 5], mesh.tags[mesh.tags == 5])
 
 
+def held_by_any(points, mesh):
+    """Whether each point is in a tetrahedron, by its barycentric coordinates in all of them, one after the other."""
+    held = np.zeros(len(points), bool)
+    for tet in mesh.tets:
+        x0, *others = mesh.nodes[tet]
+        weights = np.linalg.solve((np.array(others) - x0).T, (points - x0).T)
+        held |= (weights >= -1e-9).all(axis=0) & (weights.sum(axis=0) <= 1 + 1e-9)
+    return held
+
+
 def test_points_are_held_as_a_walk_through_all_tetrahedra_says(shell):
     points = np.random.default_rng(0).uniform(-0.1, 0.1, (20_000, 3))
     held = shell.cells.hold(points)
-    np.testing.assert_array_equal(held, cpu.locate_points(points, shell.nodes, shell.tets) >= 0)
+    np.testing.assert_array_equal(held, held_by_any(points, shell))
     assert 0.1 < held.mean() < 0.5
 
 
