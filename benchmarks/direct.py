@@ -9,26 +9,15 @@ multigrid is as fast for each further pose.
 
 import argparse
 import math
-import statistics
-import time
 
 import numpy as np
+from traffic import measured
 
 import femtms
 from femtms.backend import cpu_backend
 from femtms.conductivity.isotropic import conductivity_of
 from femtms.fem.p1 import P1
 from femtms.solver.potential import PotentialSolver
-
-
-def seconds_of(function, repeats):
-    """Median seconds of a call, and the last result."""
-    seconds = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        result = function()
-        seconds.append(time.perf_counter() - start)
-    return statistics.median(seconds), result
 
 
 def main():
@@ -50,11 +39,11 @@ def main():
         anchor = None
         for library in (None, *options.libraries):
             method = None if library is None else femtms.Direct(library)
-            setup, solver = seconds_of(
+            setup, solver = measured(
                 lambda s=stiffness, m=method: PotentialSolver.build(s, None, device, m), options.repeats
             )
             solver.solve(b, 1e-6)  # compiles
-            solve, _ = seconds_of(lambda s=solver, b=b: s.solve(b, 1e-6), options.repeats)
+            solve, _ = measured(lambda s=solver, b=b: s.solve(b, 1e-6), options.repeats)
             each = solve / options.block
             if anchor is None:
                 anchor, pays = (setup, each), "–"
