@@ -1,11 +1,17 @@
 """Fixtures that more than one file uses."""
 
+import signal
+
 import numpy as np
 import pytest
 from kernels.host_cuda import gpu
 
 from femtms import Coil, LayeredSphere, Pose, mesh_head
 from femtms.coil.elements import Dipoles
+
+# A shell starts what runs in the background with SIGINT ignored, and children inherit that: tests that interrupt a run
+# would wait in vain.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(params=["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
