@@ -1,64 +1,123 @@
 """A coil: the sources of A in the coil's own frame."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from femtms.arrays import frozen
 from femtms.coil.elements import CoilElements
 from femtms.coil.pose import Pose
+from femtms.coil.sampled import SampledField
+from femtms.coil.stimulator import Stimulator
 from femtms.errors import FemtmsError
 from femtms.kernels import cpu
+from femtms.mesh.surface import Surface
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Coil:
     """A stimulation coil for 1 A.
 
-    name      for messages and reports
-    elements  Dipoles and Currents in m; in the coil's frame z points into the head and z = 0 faces it
-    outlines  polylines (p,3) m of the windings, for pictures only
-    max_didt  largest rate of change of the current its stimulator gives, A/s; None where not known
-    source    where the model is from
+    name         for messages and reports
+    elements     Dipoles, Currents and SampledFields; in the coil's frame z points into the head and z = 0 faces it
+    outlines     polylines (p,3) m of the windings, for pictures only
+    max_didt     largest rate of change of the current its stimulator gives, A/s; None where not known
+    source       where the model is from
+    brand        who makes it
+    casing       outer surface of its housing (m, coil's frame), or None
+    stimulators  what drives it: elements say by `stimulator` which one; a single one of `max_didt` if none are given
+    limits       (3,2) m, the box around the coil for which the model is meant, or None
+    resolution   (3,) m, how finely A should be sampled there, or None
+
+    Raises FemtmsError for a coil without elements and for elements of a stimulator that it does not have.
     """
 
     name: str
-    elements: tuple[CoilElements, ...]
+    elements: tuple[CoilElements | SampledField, ...]
     outlines: tuple[np.ndarray, ...] = ()
     max_didt: float | None = None
     source: str = ""
+    brand: str = ""
+    casing: Surface | None = None
+    stimulators: tuple[Stimulator, ...] = ()
+    limits: np.ndarray | None = None
+    resolution: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         if not self.elements:
             raise FemtmsError(f"coil '{self.name}' must have at least one element; got none")
+        if not self.stimulators:
+            object.__setattr__(self, "stimulators", (Stimulator(max_didt=self.max_didt),))
+        if self.max_didt is None:
+            known = [s.max_didt for s in self.stimulators if s.max_didt is not None]
+            object.__setattr__(self, "max_didt", min(known, default=None))
+        for group in self.elements:
+            if not 0 <= group.stimulator < len(self.stimulators):
+                raise FemtmsError(
+                    f"elements of coil '{self.name}' must name one of its {len(self.stimulators)} stimulators, "
+                    f"from 0; got {group.stimulator}"
+                )
+        for name, shape in (("limits", (3, 2)), ("resolution", (3,))):
+            value = getattr(self, name)
+            if value is not None:
+                if np.shape(value) != shape:
+                    raise FemtmsError(f"{name} of coil '{self.name}' must be {shape}; got {np.shape(value)}")
+                object.__setattr__(self, name, frozen(value, np.float64))
 
     @property
     def positions(self) -> np.ndarray:
-        """Positions (d,3) in m of all elements."""
-        return np.concatenate([group.positions for group in self.elements])
+        """Positions (d,3) in m of all dipoles and current elements; a sampled A has none."""
+        discrete = [group.positions for group in self.elements if isinstance(group, CoilElements)]
+        return np.concatenate([np.empty((0, 3)), *discrete])
+
+    @property
+    def sampled(self) -> tuple[SampledField, ...]:
+        """The parts whose A is known on a grid."""
+        return tuple(group for group in self.elements if isinstance(group, SampledField))
 
     def moved(self, pose: Pose) -> "Coil":
         """The same coil in head coordinates."""
+        casing = self.casing
         return replace(
             self,
             elements=tuple(group.moved(pose) for group in self.elements),
             outlines=tuple(pose.in_head(line) for line in self.outlines),
+            casing=None if casing is None else replace(casing, nodes=pose.in_head(casing.nodes)),
         )
+
+    def driven(self, shares: Sequence[float]) -> "Coil":
+        """The coil with shares[i] amperes from stimulator i: what several channels make together.
+
+        Raises FemtmsError unless there is one finite number for each stimulator.
+        """
+        if len(shares) != len(self.stimulators) or not np.isfinite(shares).all():
+            raise FemtmsError(
+                f"coil '{self.name}' needs one finite number for each of its {len(self.stimulators)} stimulators; "
+                f"got {list(shares)}"
+            )
+        return replace(self, elements=tuple(group.scaled(shares[group.stimulator]) for group in self.elements))
 
     def vector_potential(self, points: Any, kernels: Any = cpu) -> Any:
         """A (n,3) in T·m for a current of 1 A, at points (n,3) m in the frame of the coil: theory.md (2, 3).
 
-        -∂A/∂t in V/m is this times -dI/dt in A/s.  Infinite at an element.
+        -∂A/∂t in V/m is this times -dI/dt in A/s.  Infinite at an element.  Raises FemtmsError for points outside the
+        grid of a sampled A, unless that is zero there.
         """
         if kernels is cpu:
             points = np.ascontiguousarray(points, dtype=np.float64)
             if points.ndim != 2 or points.shape[1] != 3:
                 raise FemtmsError(f"points must be (n,3) in m; got {points.shape}")
+            for field in self.sampled:
+                field.check_covers(points)
         return sum(group.potential(points, kernels) for group in self.elements)
 
     def __repr__(self) -> str:
         kinds = ", ".join(f"{len(group):,} {type(group).__name__.lower()}" for group in self.elements)
-        low, high = 1e3 * self.positions.min(axis=0), 1e3 * self.positions.max(axis=0)
-        size = "×".join(f"{d:.0f}" for d in high - low)
+        size = ""
+        if len(self.positions):
+            low, high = 1e3 * self.positions.min(axis=0), 1e3 * self.positions.max(axis=0)
+            size = "; " + "×".join(f"{d:.0f}" for d in high - low) + " mm"
         limit = "" if self.max_didt is None else f"; at most {1e-6 * self.max_didt:.4g} A/µs"
-        return f"Coil({self.name}: {kinds}; {size} mm{limit})"
+        return f"Coil({self.name}: {kinds}{size}{limit})"

@@ -1,6 +1,6 @@
 """What coils are made of: magnetic dipoles and current elements, each for 1 A in the coil."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,10 +12,14 @@ from femtms.errors import FemtmsError
 
 @dataclass(frozen=True, eq=False)
 class CoilElements:
-    """positions (d,3) in m and one vector (d,3) at each; the unit of the vectors is the subclass's."""
+    """positions (d,3) in m and one vector (d,3) at each; the unit of the vectors is the subclass's.
+
+    stimulator  which of the coil's stimulators drives them, from 0
+    """
 
     positions: np.ndarray
     vectors: np.ndarray
+    stimulator: int = 0
 
     def __post_init__(self) -> None:
         for name in ("positions", "vectors"):
@@ -35,9 +39,18 @@ class CoilElements:
     def __len__(self) -> int:
         return len(self.positions)
 
+    @property
+    def arrays(self) -> tuple[np.ndarray, ...]:
+        """All numbers that A depends on, for hashes."""
+        return self.positions, self.vectors
+
     def moved(self, pose: Pose) -> "CoilElements":
         """The same elements in head coordinates."""
-        return type(self)(pose.in_head(self.positions), self.vectors @ pose.rotation.T)
+        return replace(self, positions=pose.in_head(self.positions), vectors=self.vectors @ pose.rotation.T)
+
+    def scaled(self, factor: float) -> "CoilElements":
+        """The elements with `factor` amperes in them."""
+        return replace(self, vectors=factor * self.vectors)
 
     def potential(self, points: Any, kernels: Any) -> Any:
         """A (n,3) in T·m for 1 A, at points (n,3) m on the kernels' device."""

@@ -1,7 +1,7 @@
 """A of a coil at all points of a head: series of solid harmonics in boxes away from the coil, direct sums near it."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 from femtms.backend import Backend, to_host
 from femtms.coil.coil import Coil
 from femtms.coil.pose import Pose
+from femtms.coil.sampled import SampledField
 from femtms.mesh.order import codes_and_order
 
 # The three numbers below were found by trial with 2,304 elements and 3.9 million points: with fewer terms there are
@@ -79,10 +80,24 @@ class HarmonicBoxes:
         the median of |A| over the points, measured as theory.md (21) says.  Boxes with so few points that a series
         does not pay, or with an element of the coil in or near them, are summed directly.
         """
+        if coil.sampled:
+            return self._with_sampled(coil, poses, tolerance)
         if not _pays(len(self.points), coil):
             return [coil.moved(pose).vector_potential(self.points, self.backend.kernels) for pose in poses]
         posed = _Posed.on(self.backend, coil, poses)
         return list(self._summed_near(posed, *self._expanded(posed, tolerance)))
+
+    def _with_sampled(self, coil: Coil, poses: Sequence[Pose], tolerance: float) -> list[Any]:
+        """The same where parts of the coil are A on a grid: these are interpolated at all points."""
+        discrete = tuple(group for group in coil.elements if not isinstance(group, SampledField))
+        if discrete:
+            total = self.vector_potentials(replace(coil, elements=discrete), poses, tolerance)
+        else:
+            total = [self.backend.xp.zeros(self.points.shape) for _ in poses]
+        for a, pose in zip(total, poses):
+            for field in coil.sampled:
+                a += field.moved(pose).potential(self.points, self.backend.kernels)
+        return total
 
     def _expanded(self, posed: "_Posed", tolerance: float) -> tuple[Any, Any, Any]:
         """A (k,n,3) in T·m from series, and pairs of a pose and a box where it is still to be summed, both (e,)."""

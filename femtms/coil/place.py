@@ -159,7 +159,9 @@ def _shown(place: str | Sequence[float]) -> str:
 
 
 def check_clear(mesh: TetMesh, coil: Coil, pose: Pose) -> None:
-    """Raise FemtmsError, with how deep and where, when any element of the coil is inside the head."""
+    """Raise FemtmsError when an element of the coil is inside the head, or some of the head outside a sampled A."""
+    for field in coil.sampled:
+        field.moved(pose).check_covers(mesh.nodes[np.unique(mesh.outer_faces)], "the head")
     points = coil.moved(pose).positions
     inside = mesh.cells.hold(points)
     if not inside.any():

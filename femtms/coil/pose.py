@@ -79,3 +79,6 @@ class Pose:
         into = ", ".join(f"{d:.3f}" for d in self.matrix[:3, 2])
         towards = ", ".join(f"{d:.3f}" for d in self.matrix[:3, 1])
         return f"Pose(centre ({x:.1f}, {y:.1f}, {z:.1f}) mm, into the head ({into}), y ({towards}))"
+
+
+IDENTITY = Pose(np.eye(4))  # where the coil's frame is that of the head

@@ -93,7 +93,7 @@ def inputs_summary(
     if path.is_file():
         of_coil = file_provenance(path)
     else:
-        arrays = [array.tobytes() for group in coil.elements for array in (group.positions, group.vectors)]
+        arrays = [array.tobytes() for group in coil.elements for array in group.arrays]
         of_coil = {"name": coil.name, "sha256": hashlib.sha256(b"".join(arrays)).hexdigest()}
     return {
         "head": of_head,

@@ -6,6 +6,7 @@ import numpy as np
 
 from femtms.kernels.cuda_coarsen import CudaCoarsening
 from femtms.kernels.graph import Recording
+from femtms.kernels.sampled import splined
 
 _CHUNK = 128  # rows that one thread adds up, or looks through
 _NULL = np.uint64(0)  # an absent array
@@ -35,6 +36,12 @@ class CudaKernels(CudaCoarsening):
     def current_potential(self, points, positions, vectors):
         """A (n,3) in T·m of current elements; see cpu.current_potential."""
         return self._potential("current_potential", points, positions, vectors)
+
+    def spline_potential(self, points, matrix, offset, knots, coefficients, rotation):
+        """A (n,3) in T·m that is sampled on a grid; see cpu.spline_potential."""
+        from cupyx.scipy.interpolate import NdBSpline
+
+        return splined(points, matrix, offset, knots, coefficients, rotation, self._xp, NdBSpline)
 
     def morton_codes(self, points, low, size, bits):
         """Place (n,) uint64 of points on the Morton curve; see cpu.morton_codes."""
