@@ -105,6 +105,7 @@ class Polynomial:
     """Stands in for a coil: A is Re (n·x)^l with n·n = 0, which is harmonic; elements are far away."""
 
     positions = np.array([[0, 0, 9.0]] * 500)
+    sampled = ()
 
     def __init__(self, degree, xp):
         rng = np.random.default_rng(degree)
