@@ -21,9 +21,10 @@ ROWS = [
     {"solver"},
     {"field"},
     {"simulator"},
+    {"analysis"},
     {"report", "reference"},
     {"io"},
-    {"simulate", "sweep"},
+    {"compare", "simulate", "sweep"},
     {"cli"},
 ]
 LEVEL = {name: level for level, row in enumerate(ROWS) for name in row}

@@ -19,7 +19,7 @@ def draw_field_picture(path: Path, field: Field, title: str) -> None:
         target = field.summary(Tissue.GM)
     else:
         target = max(field.summary().values(), key=lambda summary: summary.peak)
-    lines, points, strength = _drawn(field.coil, field.pose)
+    lines, points, strength = drawn_coil(field.coil, field.pose)
     draw_field(
         path,
         field.mesh,
@@ -33,7 +33,7 @@ def draw_field_picture(path: Path, field: Field, title: str) -> None:
     )
 
 
-def _drawn(coil: Coil, pose: Pose) -> tuple[list[np.ndarray], np.ndarray, np.ndarray]:
+def drawn_coil(coil: Coil, pose: Pose) -> tuple[list[np.ndarray], np.ndarray, np.ndarray]:
     """Windings and rims as lines (p,3) m, and stacks of dipoles as points (c,3) m with their strength (c,)."""
     lines = list(coil.outlines)
     marks = [dipole_marks(group.positions, group.vectors) for group in coil.elements if isinstance(group, Dipoles)]

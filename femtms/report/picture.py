@@ -16,9 +16,9 @@ from matplotlib.ticker import MaxNLocator
 
 from femtms.field.statistics import weighted_percentiles
 from femtms.mesh.locate import rasterised
-from femtms.mesh.surface import boundary_faces
 from femtms.mesh.tetmesh import TetMesh
 from femtms.report.render import Camera, Picture, render, smoothed, vertex_normals
+from femtms.report.tissue_surface import TissueSurface
 from femtms.tissue import Tissue
 
 WIDTH, HEIGHT, DPI = 11.0, 7.4, 300  # inches; in a print 7 inches wide the smallest text has 5.5 points
@@ -35,7 +35,7 @@ PEAK = "#00a6d6"  # a hue that the colour map of the field does not contain
 GREYS = {Tissue.CSF: 0.97, Tissue.BONE: 0.89, Tissue.COMPACT_BONE: 0.89, Tissue.SPONGY_BONE: 0.85}
 
 
-def _field_colours() -> Colormap:
+def field_colours() -> Colormap:
     """From light grey through yellow and red to purple; lightness falls all the way.
 
     The low end must be light: most of the brain is there, and a shaded relief shows on light colours only.
@@ -84,19 +84,8 @@ def surface_field(
     The value at a node is the mean over the grey matter that meets there, weighted by volume, and over all of
     `surface_tags` where no grey matter does; all tetrahedra count when none of the tissues occurs.
     """
-    inside = np.isin(mesh.tags, surface_tags)
-    if not inside.any():
-        inside[:] = True
-    faces = boundary_faces(mesh.tets[inside])
-    used, faces = np.unique(faces, return_inverse=True)
-    values = np.full(len(used), np.nan)
-    for chosen in (inside & (mesh.tags == Tissue.GM), inside):
-        corners, volumes = mesh.tets[chosen], mesh.volumes[chosen]
-        weight = np.bincount(corners.ravel(), np.repeat(volumes, 4), len(mesh.nodes))[used]
-        total = np.bincount(corners.ravel(), np.repeat(volumes * magnE[chosen], 4), len(mesh.nodes))[used]
-        fill = np.isnan(values) & (weight > 0)
-        values[fill] = total[fill] / weight[fill]
-    return 1e3 * mesh.nodes[used], faces.reshape(-1, 3), values
+    surface = TissueSurface.of(mesh, surface_tags)
+    return surface.nodes, surface.faces, surface.values(magnE)
 
 
 def letters(direction: np.ndarray) -> str:
@@ -327,7 +316,7 @@ def draw_field(
     core = np.isin(mesh.tags, [Tissue.GM] if Tissue.GM in shown else shown)
     limit = float(weighted_percentiles(magnE[core], mesh.volumes[core], (99.9,))[0]) or 1.0
     nearest = np.argmin(((mesh.centroids - peak) ** 2).sum(axis=1) + np.where(core, 0, np.inf))
-    colours = _field_colours()
+    colours = field_colours()
 
     nodes, faces, values = surface_field(mesh, magnE, shown)
     nodes = smoothed(nodes, faces)
