@@ -23,7 +23,6 @@ from femtms.coil.place import check_place, place
 from femtms.coil.pose import Pose
 from femtms.conductivity.isotropic import check_known, sigma_by_tag
 from femtms.errors import FemtmsError
-from femtms.head.labels import LabelVolume
 from femtms.head.sphere import LayeredSphere
 from femtms.io.coils import load_coil
 from femtms.io.comparisons import RESULTS, cases_summary, profiles_of, rows_of, write_csv, write_tex
@@ -80,7 +79,7 @@ def compare(
     gap_mm   distance in mm from the scalp to the nearest point of the casing or, without one, of the wires
     target   brain maximum in V/m for which dI/dt and energy are given
     period   of the current's sine in s, for the energy
-    allow_intersection   measure the gap from the coil's origin, as `simulate` does, even if the casing then cuts the scalp
+    allow_intersection   measure the gap from the coil's origin, as `simulate` does, even if the casing then cuts
     size_mm, labels, sigma, device, rtol, stage   are those of `simulate`
 
     For each coil there is a row for every place and one for the standard sphere.  In spheres the numbers are exact; the
@@ -225,7 +224,7 @@ def _named(at: Sequence[Place], towards: Sequence[Place]) -> dict[str, tuple[Pla
         raise FemtmsError(
             f"'towards' must be given once, or once for each of the {len(at)} places; got {len(towards)} of them"
         )
-    directions = list(towards) * (len(at) if len(towards) == 1 else 1) or [None] * len(at)
+    directions: list[Place | None] = list(towards) * (len(at) if len(towards) == 1 else 1) or [None] * len(at)
     places: dict[str, tuple[Place, Place | None]] = {}
     for where, to in zip(at, directions, strict=True):
         name = where if isinstance(where, str) else ",".join(f"{float(c):g}" for c in where)
@@ -306,9 +305,7 @@ def _inputs(
     return shared | {"coils": named}
 
 
-def _scene(
-    mesh: TetMesh, surface: TissueSurface, coils: Mapping[str, Coil], found: Sequence[_Found]
-) -> dict[str, Any]:
+def _scene(mesh: TetMesh, surface: TissueSurface, coils: Mapping[str, Coil], found: Sequence[_Found]) -> dict[str, Any]:
     """What the rotatable view shows, for JSON."""
     brain = brain_surface(surface)
     return {
@@ -316,7 +313,8 @@ def _scene(
         "scalp": scalp_surface(mesh).packed(),
         "coils": [packed_coil(coil) for coil in coils.values()],
         "cases": [
-            {"coil": f.coil.name, "place": f.place, "pose": packed_pose(f.pose)} | packed_values(f.values[brain.nearest])
+            {"coil": f.coil.name, "place": f.place, "pose": packed_pose(f.pose)}
+            | packed_values(f.values[brain.nearest])
             for f in found
         ],
     }
@@ -325,7 +323,7 @@ def _scene(
 def _provenance(summary: Mapping[str, Any], coils: Mapping[str, Coil]) -> list[tuple[str, str]]:
     """What went in and what made it, for people."""
     inputs = summary["inputs"]
-    lines = [("head", ", ".join(str(value) for value in inputs["head"].values()))]
+    lines = [("head", ", ".join(f"{key} {value}" for key, value in inputs["head"].items()))]
     for own in inputs["coils"]:
         source = coils[own["name"]].source
         parts = [source, str(own.get("path", "")), f"sha256 {own['sha256']}"]

@@ -28,7 +28,8 @@ class BrainEnvelope:
     below    (nx,ny,nz) float32, m below the envelope; above it negative, down to minus the radius of the ball
 
     With D the dilated brain, a place in the closed brain is the radius less deep than its distance from the outside of
-    D: erosion by a ball takes off just that.  What does not reach the border of the grid, such as ventricles, is inside.
+    D: erosion by a ball takes off just that.  What does not reach the border of the grid, such as a ventricle, is
+    inside.
     """
 
     to_grid: np.ndarray

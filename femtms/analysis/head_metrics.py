@@ -15,6 +15,7 @@ from femtms.tissue import Tissue, name_of
 
 _MAXIMUM = 99.9  # the percentile that stands for the maximum: it does not hang on one tetrahedron
 _PROFILE_STEP, _PROFILE_END = 0.5e-3, 70e-3  # m
+_LEAST_DEPTH = 1e-3  # m, the grid of the envelope does not resolve less
 _NEIGHBOURS = 8  # tetrahedra over which a profile is smoothed
 
 
@@ -24,14 +25,16 @@ class HeadMetrics:
 
     E_brain   V/m, the brain maximum: 99.9th percentile, by volume, of |E| in grey matter
     E_scalp   V/m, the same of the scalp; None for a head without one
-    d_half    d½ in m: greatest depth below the brain's envelope (see `BrainEnvelope`) of a tetrahedron of white or grey
-              matter with |E| ≥ E_brain/2
+    d_half    d½ in m: greatest depth below the brain's envelope (see `BrainEnvelope`) at which white or grey matter has
+              |E| ≥ E_brain/2: the 99.9th percentile, by volume, of the depths where the mean of |E| over neighbouring
+              tetrahedra is that large.  The very deepest tetrahedron would be a splinter in the wall of a ventricle,
+              twice as deep as all others
     v_half    V½ in m³: volume of white and grey matter with |E| ≥ E_brain/2
     s_half    S½ in m²: V½ / d½, the spread
     gm_50     m³ of grey matter with |E| ≥ E_brain/2
     gm_75     m³ of grey matter with |E| ≥ 3/4 E_brain
-    peak      (3,) m, middle of the strongest grey matter: of the tetrahedra with |E| ≥ E_brain, the one nearest to their
-              common centre
+    peak      (3,) m, middle of the strongest grey matter: of the tetrahedra with |E| ≥ E_brain, the one nearest to
+              their common centre
     depths    (q,) m along the line through the peak in the direction of the coil's z, from the envelope inward
     profile   |E| (q,) in V/m there, NaN outside white and grey matter
     """
@@ -63,6 +66,9 @@ class HeadAnalysis:
         self._brain = np.flatnonzero(np.isin(mesh.tags, BRAIN))
         self._volumes = mesh.volumes[self._brain]
         self._is_gm = mesh.tags[self._brain] == Tissue.GM
+        _, tets = np.unique(mesh.tets[self._brain], return_inverse=True)
+        self._tets = tets.reshape(-1, 4)  # in the brain's own numbering of its nodes
+        self._node_volumes = np.bincount(self._tets.ravel(), np.repeat(self._volumes, 4))
         self._scalp = np.flatnonzero(mesh.tags == Tissue.SCALP)
         self._depths = self.envelope.depths(mesh.centroids[self._brain])
         self._tree = cKDTree(mesh.centroids[self._brain])
@@ -73,8 +79,9 @@ class HeadAnalysis:
         brain, volumes = magnE[self._brain], self._volumes
         grey, grey_volumes = brain[self._is_gm], volumes[self._is_gm]
         E_brain = _maximum(grey, grey_volumes)
-        half = brain >= E_brain / 2
-        d_half, v_half = float(self._depths[half].max()), float(volumes[half].sum())
+        half = self._neighbourhood(brain) >= E_brain / 2
+        d_half = max(_maximum(self._depths[half], volumes[half]), _LEAST_DEPTH)
+        v_half = float(volumes[brain >= E_brain / 2].sum())
         peak = self._peak(brain, E_brain)
         depths, profile = self._profile(brain, peak, field.pose.rotation[:, 2])
         return HeadMetrics(
@@ -89,6 +96,12 @@ class HeadAnalysis:
             depths=sealed(depths),
             profile=sealed(profile),
         )
+
+    def _neighbourhood(self, brain: np.ndarray) -> np.ndarray:
+        """Means (b,) over the neighbours of each tetrahedron of the brain: to the nodes, by volume, and back."""
+        at_nodes = np.bincount(self._tets.ravel(), np.repeat(self._volumes * brain, 4)) / self._node_volumes
+        means: np.ndarray = at_nodes[self._tets].mean(axis=1)
+        return means
 
     def _peak(self, brain: np.ndarray, E_brain: float) -> np.ndarray:
         """(3,) m: see HeadMetrics."""
@@ -123,5 +136,6 @@ class HeadAnalysis:
         return peak - (back[out[0]] if len(out) else 0.0) * inward
 
 
-def _maximum(magnE: np.ndarray, volumes: np.ndarray) -> float:
-    return float(weighted_percentiles(magnE, volumes, (_MAXIMUM,))[0])
+def _maximum(values: np.ndarray, volumes: np.ndarray) -> float:
+    """That does not hang on one tetrahedron; 0 of none."""
+    return float(weighted_percentiles(values, volumes, (_MAXIMUM,))[0]) if len(values) else 0.0

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from femtms.cli.parse import parse_place, parse_radii, parse_sigma, parse_size
+from femtms.cli.parse import parse_place, parse_places, parse_radii, parse_sigma, parse_size
 from femtms.cli.progress import stages
 from femtms.errors import FemtmsError
 
@@ -230,8 +230,8 @@ def compare(
             _layered(head, radii, labels),
             coil,
             out,
-            at=[parse_place(text, "--at") for text in at],
-            towards=[parse_place(text, "--towards") for text in towards or []],
+            at=parse_places(at, "--at"),
+            towards=parse_places(towards or [], "--towards"),
             gap_mm=gap,
             target=target,
             period=1e-6 * period,

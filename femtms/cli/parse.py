@@ -20,6 +20,15 @@ def parse_place(text: str | None, option: str) -> str | tuple[float, float, floa
     return numbers[0], numbers[1], numbers[2]
 
 
+def parse_places(texts: Sequence[str], option: str) -> list[str | tuple[float, float, float]]:
+    """Several of them.
+
+    >>> parse_places(["C3", "0,0,92"], "--at")
+    ['C3', (0.0, 0.0, 92.0)]
+    """
+    return [place for text in texts if (place := parse_place(text, option)) is not None]
+
+
 def parse_sigma(assignments: Sequence[str]) -> dict[int | str, float]:
     """`bone=0.008` or `3=1.5`, also several separated by commas.
 

@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 from femtms.coil.coil import Coil
 from femtms.coil.pose import Pose
 from femtms.report.field_picture import drawn_coil
-from femtms.report.picture import field_colours
+from femtms.report.picture import field_colours, letters
 from femtms.report.render import OVERSAMPLING, Camera, Picture, render, vertex_normals
 from femtms.report.tissue_surface import TissueSurface
 
@@ -48,7 +48,7 @@ class MapView:
         self._draw_coil(ImageDraw.Draw(layer), coil, pose)
         layer = layer.resize((width, height), Image.Resampling.BOX)
         image.paste(layer, mask=layer.getchannel("A"))
-        self._draw_bar(image)
+        self._draw_marks(image)
         # 256 colours are enough for one colour scale and its shades, and a third of the bytes
         file = BytesIO()
         image.quantize(256, dither=Image.Dither.NONE).save(file, "PNG", optimize=True)
@@ -121,22 +121,35 @@ class MapView:
         along /= np.linalg.norm(along)
         across = np.array([-along[1], along[0]])
         for colour, extra in ((_HALO, 3), (_INK, 0)):
-            head = [tip + extra * along, *(tip - (22 + extra) * along + side * (9 + extra) * across for side in (1, -1))]
+            head = [
+                tip + extra * along,
+                *(tip - (22 + extra) * along + side * (9 + extra) * across for side in (1, -1)),
+            ]
             shaft = [tuple(map(float, tail)), tuple(map(float, tip - 18 * along))]
             draw.line(shaft, fill=(*colour, 255), width=4 + 2 * extra)
             draw.polygon([tuple(map(float, p)) for p in head], fill=(*colour, 255))
 
-    def _draw_bar(self, image: Image.Image) -> None:
-        """The length of _BAR_MM in the lower left corner."""
+    def _draw_marks(self, image: Image.Image) -> None:
+        """The length of _BAR_MM in the lower left corner, and anatomical directions at the edges."""
         draw, bottom = ImageDraw.Draw(image), SHAPE[0] - 12
         right = 10 + _BAR_MM / self._camera.pixel
         draw.line([(10, bottom), (right, bottom)], fill=_INK, width=3)
-        draw.text((10, bottom - 5), f"{_BAR_MM:g} mm", fill=_INK, font=ImageFont.load_default(15), anchor="ls")
+        font, (height, width), (across, up, _) = ImageFont.load_default(15), SHAPE, self._camera.axes
+        draw.text((10, bottom - 5), f"{_BAR_MM:g} mm", fill=_INK, font=font, anchor="ls")
+        for direction, place, anchor in (
+            (up, (width / 2, 4), "mt"),
+            (-up, (width / 2, height - 4), "mb"),
+            (-across, (5, height / 2), "lm"),
+            (across, (width - 5, height / 2), "rm"),
+        ):
+            draw.text(place, letters(direction), fill=_INK, font=font, anchor=anchor)
 
 
 def colour_stops(number: int = 17) -> list[str]:
     """The colour scale of the field as CSS colours, from low to high."""
-    return ["#" + "".join(f"{round(255 * c):02x}" for c in rgb[:3]) for rgb in field_colours()(np.linspace(0, 1, number))]
+    return [
+        "#" + "".join(f"{round(255 * c):02x}" for c in rgb[:3]) for rgb in field_colours()(np.linspace(0, 1, number))
+    ]
 
 
 def nice_ticks(limit: float, most: int = 6) -> Sequence[float]:

@@ -1,8 +1,9 @@
 "use strict";
 const data = JSON.parse(document.getElementById("data").textContent);
 const element = (id) => document.getElementById(id);
-// plotly reads a little HTML in its texts; names are shown as they are
-const shown = (text) => text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
+// plotly reads a little HTML in its texts; names are shown as they are, long ones not to their end
+const cut = (text) => text.length > 26 ? text.slice(0, 25) + "…" : text;
+const shown = (text) => cut(text).replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
 
 // --- the table ---------------------------------------------------------------------------------------------------
 
@@ -41,7 +42,18 @@ const symbols = ["circle", "square", "diamond", "triangle-up", "cross", "x", "st
 const dashes = ["solid", "dash", "dot", "dashdot", "longdash", "longdashdot"];
 const hue = (i) => hues[i % hues.length];
 const dark = matchMedia("(prefers-color-scheme: dark)");
-const options = { responsive: true, displaylogo: false, modeBarButtonsToRemove: ["lasso2d", "select2d"] };
+const options = {
+  responsive: true, displaylogo: false, modeBarButtonsToRemove: ["lasso2d", "select2d"],
+  displayModeBar: innerWidth > 640 ? "hover" : false,  // it would cover the titles
+};
+
+// the legend lies below the axis: room for its lines, of about so many pixels for each name
+function roomFor(names, plot) {
+  const longest = Math.max(...names.map((name) => cut(name).length));
+  const each = 60 + 7.6 * longest;
+  const lines = Math.ceil(names.length / Math.max(1, Math.floor((element(plot).clientWidth - 75) / each)));
+  return { height: 370 + 20 * lines, bottom: 65 + 20 * lines };
+}
 
 function layout(title, x, y, more) {
   const style = getComputedStyle(document.documentElement);
@@ -50,8 +62,9 @@ function layout(title, x, y, more) {
   return {
     title: { text: title, font: { size: 15 }, x: 0.02, xanchor: "left" },
     font: { color: ink, family: "system-ui, sans-serif", size: 13 },
-    paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", margin: { l: 60, r: 15, t: 45, b: 50 },
-    legend: { orientation: "h", y: -0.2, yanchor: "top" },
+    paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", margin: { l: 60, r: 15, t: 55, b: 50 },
+    legend: { orientation: "h", x: 0, xanchor: "left", yref: "container", y: 0, yanchor: "bottom" },
+    modebar: { bgcolor: "rgba(0,0,0,0)", color: line, activecolor: ink },
     xaxis: axis(x), yaxis: axis(y), ...more,
   };
 }
@@ -68,11 +81,12 @@ function drawFocality(place) {
     };
   });
   const spread = rowsAt(place).map((row) => row.s_half_cm2);
-  const powers = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000];
+  const powers = [0.1, 0.2, 0.5, 1, 2, 3, 5, 7, 10, 15, 20, 30, 50, 70, 100, 150, 200, 300, 500, 1000];
+  const room = roomFor(data.coils, "focality");
   Plotly.react("focality", traces, layout(`Depth and spread, ${shown(place)}`, { title: { text: "depth d½ (cm)" } }, {
     title: { text: "spread S½ (cm²)" }, type: "log", tickvals: powers, ticktext: powers.map(String),
     range: [Math.log10(0.7 * Math.min(...spread)), Math.log10(1.4 * Math.max(...spread))],
-  }, { showlegend: true }), options);
+  }, { showlegend: true, height: room.height, margin: { l: 60, r: 15, t: 55, b: room.bottom } }), options);
 }
 
 function drawProfiles(place) {
@@ -84,22 +98,28 @@ function drawProfiles(place) {
       hovertemplate: "%{y:.3g} V/m at %{x:.1f} mm<extra>%{fullData.name}</extra>",
     };
   });
+  const room = roomFor(data.coils, "profile");
   Plotly.react("profile", traces, layout(`Depth profile at the peak, ${shown(place)}`,
-    { title: { text: "depth below the surface of the brain (mm)" }, range: [0, 50] },
-    { title: { text: "|E| (V/m for 1 A/µs)" }, rangemode: "tozero" }, { showlegend: true }), options);
+    { title: { text: "depth in the brain (mm)" }, range: [0, 50] },
+    { title: { text: "|E| (V/m for 1 A/µs)" }, rangemode: "tozero" },
+    { showlegend: true, height: room.height, margin: { l: 60, r: 15, t: 55, b: room.bottom } }), options);
 }
 
 function drawStrength(key) {
-  const marks = ["", "/", "x", ".", "\\", "-", "+", "|"];
+  // light to dark in the order of the places: other hues than those of the coils
+  const share = (i) => data.places.length < 2 ? 0 : i / (data.places.length - 1);
+  const shade = (i) => `hsl(${Math.round(215 + 25 * share(i))} ${Math.round(25 + 20 * share(i))}% ${Math.round(78 - 46 * share(i))}%)`;
   const traces = data.places.map((place, i) => ({
     type: "bar", name: shown(place), x: data.coils.map(shown),
     y: data.coils.map((coil) => data.rows.find((row) => row.coil === coil && row.place === place)[key]),
-    marker: { color: hue(i), pattern: { shape: marks[Math.floor(i / hues.length) % marks.length] } },
+    marker: { color: shade(i), line: { width: 0.5, color: "#fff" } },
     hovertemplate: "%{y:.3g} V/m<extra>%{fullData.name}</extra>",
   }));
   const unit = key === "E_brain_at_limit_V_per_m" ? "V/m at the limit" : "V/m for 1 A/µs";
+  const room = roomFor(data.places, "strength");
   Plotly.react("strength", traces, layout("Field in the brain", { type: "category" },
-    { title: { text: `|E| (${unit})` }, rangemode: "tozero" }, { showlegend: true, barmode: "group" }), options);
+    { title: { text: `|E| (${unit})` }, rangemode: "tozero" },
+    { showlegend: true, barmode: "group", height: room.height, margin: { l: 60, r: 15, t: 55, b: room.bottom } }), options);
 }
 
 // --- the rotatable view ------------------------------------------------------------------------------------------
@@ -191,6 +211,10 @@ element("plot-strength").addEventListener("change", drawPlots);
 element("scene-coil").addEventListener("change", () => drawScene(false));
 element("scene-place").addEventListener("change", () => drawScene(true));
 for (const id of ["scene-own", "scene-scalp"]) element(id).addEventListener("change", () => drawScene(false));
+let width = innerWidth;
+addEventListener("resize", () => {  // the legends need other room
+  if (innerWidth !== width) { width = innerWidth; drawPlots(); }
+});
 dark.addEventListener("change", () => { drawPlots(); drawScene(false); });
 drawPlots();
 drawScene(true).then(() => { document.documentElement.dataset.ready = "yes"; });
