@@ -1,7 +1,7 @@
 """A coil on the standard sphere: how strong, how deep and how focal its field is, exactly.
 
 A sphere is the same for everybody and its field is known, so coils are compared on it: Deng, Lisanby & Peterchev 2013,
-Brain Stimul 6:1.  Here the field comes from a series in vector spherical harmonics, theory.md (22)-(24).
+Brain Stimul 6:1.  Here the field comes from a series in vector spherical harmonics, theory.md (23), (24).
 """
 
 from dataclasses import dataclass

@@ -102,7 +102,7 @@ class Circle(Path):
     def currents(self, distance: float, accuracy: float) -> Currents:
         """Elements along the tangent at equal angles; the fewest that theory.md (25) allows."""
         strip = np.log1p(distance / self.radius)
-        count = max(_FEWEST, int(np.ceil(1 + np.log(2.1 / accuracy) / strip)))
+        count = max(_FEWEST, int(np.ceil(1 + np.log((2 + accuracy) / accuracy) / strip)))
         radial, tangent = self._frame(count)
         length = 2 * np.pi * self.radius / count
         return Currents(self.centre + self.radius * radial, self.turns * length * tangent)
