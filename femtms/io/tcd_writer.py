@@ -102,7 +102,8 @@ def _deformation(deformation: Deformation) -> dict[str, Any]:
 
 
 def _range(r: Range, unit: str) -> dict[str, Any]:
-    initial, low, high = (in_mm if unit == Translation.unit else np.asarray)([r.initial, r.low, r.high]).tolist()
+    amounts = np.array([r.initial, r.low, r.high], dtype=np.float64)
+    initial, low, high = (in_mm(amounts) if unit == Translation.unit else amounts).tolist()
     return {"initial": initial, "range": [low, high]}
 
 
