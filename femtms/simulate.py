@@ -45,6 +45,7 @@ def simulate(
     size_mm: SizeMM = DEFAULT_SIZE_MM,
     labels: Labels | None = None,
     sigma: Mapping[int | str, float] | None = None,
+    outside: str = "error",
     didt: float = 1e6,
     device: str = "auto",
     rtol: float = 1e-6,
@@ -54,12 +55,13 @@ def simulate(
     """Compute the field of a coil in a head, write RESULTS into the folder `out`, and return the summary.
 
     head     built-in name, label volume, mesh file, or a LayeredSphere
-    coil     built-in name or .ccd file
+    coil     built-in name or a coil file: see `load_coil`
     at, towards, gap_mm   where the coil is: see `place`; or
     matrix   a file with its 4×4 matrix in mm
     size_mm  of the tetrahedra, or tissue -> size, for heads that are meshed here: see `mesh_head`
     labels   which tissue each label of a label volume is: see `read_labels`
     sigma    {tissue number or name: S/m} in place of the built-in values
+    outside  what a coil's sampled A is outside its grid: "error", or "zero"
     didt     rate of change of the current, A/s
     stage    called with the name of each long stage, returns a context manager: for progress displays
 
@@ -87,7 +89,7 @@ def simulate(
     check_rtol(rtol)
     if device != "auto":
         backend(device)
-    the_coil = load_coil(coil)
+    the_coil = load_coil(coil, outside)
     the_pose = None if matrix is None else read_pose(matrix)
     with timed("read", "reading the head"):
         source = head if isinstance(head, LayeredSphere) else load_head(head, labels)
@@ -126,7 +128,7 @@ def simulate(
             title = f"{the_coil.name}{where}, dI/dt = {1e-6 * didt:g} A/µs, head: {name}"
             draw_field_picture(folder / "field.png", field, title)
         summary = {
-            "inputs": inputs_summary(head, coil, the_coil, matrix, sigma, labels),
+            "inputs": inputs_summary(head, coil, the_coil, matrix, sigma, labels) | {"outside": outside},
             "placement": {"at": _listed(at), "towards": _listed(towards), "gap_mm": gap_mm if at is not None else None},
             "size_mm": None if isinstance(source, TetMesh) else size_mm,
         } | field_summary(field, rtol, sim.hierarchy, seconds)

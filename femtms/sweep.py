@@ -45,6 +45,7 @@ def sweep(
     size_mm: SizeMM = DEFAULT_SIZE_MM,
     labels: Labels | None = None,
     sigma: Mapping[int | str, float] | None = None,
+    outside: str = "error",
     didt: float = 1e6,
     tissues: Sequence[int | str] | None = None,
     fields: bool = False,
@@ -55,7 +56,7 @@ def sweep(
 ) -> dict[str, Any]:
     """Compute statistics of |E| for many poses, write sweep.csv and sweep.json into `out`, and return the summary.
 
-    head, coil, size_mm, labels, sigma, didt, device, rtol, stage   are those of `simulate`
+    head, coil, size_mm, labels, sigma, outside, didt, device, rtol, stage   are those of `simulate`
     poses      file of poses, see `read_poses`, or the poses themselves
     tissues    numbers or names of those to look at; None for all
     fields     also write E of each pose, as fields/pose_00000.npy (m,3) float32 in V/m, and the mesh as mesh.vtu
@@ -82,7 +83,7 @@ def sweep(
     wanted = None if tissues is None else sorted({tag_of(t) for t in tissues})
     check_didt(didt)
     check_rtol(rtol)
-    the_coil = load_coil(coil)
+    the_coil = load_coil(coil, outside)
     the_poses = _checked(poses)
     chosen = backend(device)
     inputs = inputs_summary(head, coil, the_coil, None, {name_of(tag): s for tag, s in known_sigma.items()}, labels)
@@ -94,6 +95,7 @@ def sweep(
             "path": str(Path(poses).resolve()) if isinstance(poses, str | Path) else None,
         },
         "size_mm": size_mm,
+        "outside": outside,
         "didt": float(didt),
         "rtol": rtol,
         "tissues": None if wanted is None else [name_of(tag) for tag in wanted],

@@ -11,7 +11,7 @@ from femtms.coil.elements import CoilElements
 from femtms.coil.pose import Pose
 from femtms.coil.sampled import SampledField
 from femtms.coil.stimulator import Stimulator
-from femtms.coil.winding import Winding
+from femtms.coil.winding import ACCURACY, DISTANCE, Winding
 from femtms.errors import FemtmsError
 from femtms.kernels import cpu
 from femtms.mesh.surface import Surface
@@ -106,6 +106,16 @@ class Coil:
                 f"got {list(shares)}"
             )
         return replace(self, elements=tuple(group.scaled(shares[group.stimulator]) for group in self.elements))
+
+    def with_dipoles(self, distance: float = DISTANCE, accuracy: float = ACCURACY) -> tuple["Coil", float]:
+        """The coil with magnetic dipoles in place of its wires, in its own frame, and the error: see Winding.dipoles.
+
+        Raises FemtmsError when the wires are not known.
+        """
+        if not self.windings:
+            raise FemtmsError(f"the wires of coil '{self.name}' must be known to stand dipoles for them; they are not")
+        made = [winding.dipoles(distance, accuracy) for winding in self.windings]
+        return replace(self, elements=tuple(dipoles for dipoles, _ in made)), max(error for _, error in made)
 
     def vector_potential(self, points: Any, kernels: Any = cpu) -> Any:
         """A (n,3) in T·m for a current of 1 A, at points (n,3) m in the frame of the coil: theory.md (2, 3).
