@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from femtms.backend import backend
-from femtms.coil.place import DEFAULT_GAP_MM, check_clear, check_gap, check_place, place
+from femtms.coil.clearance import check_gap
+from femtms.coil.place import DEFAULT_GAP_MM, check_clear, check_place, place
 from femtms.conductivity.isotropic import check_known, sigma_by_tag
 from femtms.errors import FemtmsError
 from femtms.head.labels import LabelVolume

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from scipy.spatial import cKDTree
 
+from femtms.coil.clearance import check_gap
 from femtms.coil.coil import Coil
 from femtms.coil.pose import Pose
 from femtms.errors import FemtmsError
@@ -73,12 +74,6 @@ def place(
     matrix[:3, :3] = np.column_stack([np.cross(y, z), y, z])
     matrix[:3, 3] = 1e3 * _lifted(foot, outward, 1e-3 * gap_mm, surface)
     return Pose(matrix)
-
-
-def check_gap(gap_mm: float) -> None:
-    """Raise FemtmsError unless a distance from the scalp is finite and ≥ 0."""
-    if not (np.isfinite(gap_mm) and gap_mm >= 0):
-        raise FemtmsError(f"gap_mm must be finite and ≥ 0; got {gap_mm}")
 
 
 class _Surface:
