@@ -23,6 +23,7 @@ ROWS = [
     {"simulator"},
     {"report", "reference"},
     {"io"},
+    {"placement"},
     {"simulate", "sweep"},
     {"cli"},
 ]

@@ -52,6 +52,10 @@ class CoilElements:
         """The elements with `factor` amperes in them."""
         return replace(self, vectors=factor * self.vectors)
 
+    def driven_by(self, stimulator: int) -> "CoilElements":
+        """The same elements, driven by another stimulator."""
+        return replace(self, stimulator=stimulator)
+
     def potential(self, points: Any, kernels: Any) -> Any:
         """A (n,3) in T·m for 1 A, at points (n,3) m on the kernels' device."""
         raise NotImplementedError

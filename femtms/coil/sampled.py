@@ -75,6 +75,10 @@ class SampledField:
         knots, coefficients = self.spline
         return replace(self, values=factor * self.values, spline=(knots, factor * coefficients))
 
+    def driven_by(self, stimulator: int) -> "SampledField":
+        """The same field, driven by another stimulator."""
+        return replace(self, stimulator=stimulator)
+
     def overhang(self, points: np.ndarray) -> np.ndarray:
         """How far (n,) in m points (n,3) m are outside the grid; 0 inside."""
         matrix, offset = self._to_indices()
