@@ -26,7 +26,10 @@ def parse_didt(text: str) -> float | tuple[float, ...]:
     >>> parse_didt("1e6"), parse_didt("1e6,-5e5")
     (1000000.0, (1000000.0, -500000.0))
     """
-    numbers = _numbers(text, "--didt")
+    try:
+        numbers = [float(word) for word in text.split(",")]
+    except ValueError:
+        raise FemtmsError(f"--didt must be a valid number in A/s, or several with commas; got '{text}'") from None
     return numbers[0] if len(numbers) == 1 else tuple(numbers)
 
 

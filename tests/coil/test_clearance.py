@@ -6,6 +6,7 @@ import pytest
 from femtms import Coil, FemtmsError, LabelVolume, LayeredSphere, Pose, Surface, mesh_head, place
 from femtms.coil.clearance import clearance, raised
 from femtms.coil.elements import Dipoles
+from femtms.coil.place import check_clear
 from femtms.coil.sampled import SampledField
 
 RADIUS = 0.09
@@ -184,3 +185,17 @@ def test_clearance_of_a_place_on_the_head_is_its_gap(ball):
     found = clearance(ball, cased(plate()), place(ball, "C3", "CP3", gap_mm=4))
     assert found.mm == pytest.approx(4, abs=0.3)  # the plate touches a facet beside the foot of the origin
     assert "mm at (" in repr(found)
+
+
+def test_casing_in_the_scalp_is_refused_with_its_depth_unless_it_may(ball):
+    coil = cased(plate())
+    check_clear(ball, coil, above(33, 0.001))
+    check_clear(ball, coil, above(33, -0.00005))  # rounding
+    with pytest.raises(FemtmsError, match=r"'cased' is up to 3\.[01] mm below it, at \(\d\d\.\d, .*allow-intersection"):
+        check_clear(ball, coil, above(33, -0.003))
+    check_clear(ball, coil, above(33, -0.003), allow_intersection=True)
+
+
+def test_elements_in_the_head_are_refused_even_if_the_casing_may_cut(ball):
+    with pytest.raises(FemtmsError, match="inside the head: 1 of 1 elements"):
+        check_clear(ball, cased(plate()), above(33, -0.04), allow_intersection=True)
