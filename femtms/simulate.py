@@ -114,7 +114,7 @@ def simulate(
             save_field(field, folder / "field.vtu")
             save_field(field, folder / "field.msh")
             grid = (source.affine, source.data.shape) if isinstance(source, LabelVolume) else covering_grid(mesh)
-            write_magnitude(folder / "magnE.nii.gz", mesh, field.magnE, grid, f"magnE, V/m, {didt:g} A/s")
+            write_magnitude(folder / "magnE.nii.gz", mesh, field.magnE, grid, f"magnE, V/m, {field.didt:g} A/s")
         with timed("picture", "drawing"):
             name = head.name if isinstance(head, LayeredSphere) else Path(head).name
             title = f"{'; '.join(map(_titled, placed))}, head: {name}"
