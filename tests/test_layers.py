@@ -21,6 +21,7 @@ ROWS = [
     {"solver"},
     {"field"},
     {"simulator"},
+    {"analysis"},
     {"report", "reference"},
     {"io"},
     {"placement"},

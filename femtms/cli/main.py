@@ -347,15 +347,15 @@ def heads(json_: Json = False, debug: Debug = False) -> None:
 
 @app.command()
 def coils(json_: Json = False, debug: Debug = False) -> None:
-    """List the built-in coils."""
-    from femtms.coil.catalogue import CATALOGUE
+    """List the coils of the catalogue: the built-in ones and those in the folder named by FEMTMS_COILS."""
+    from femtms.io.catalogue import catalogue
 
-    found = [make() for make in CATALOGUE.values()]
+    found = [_catalogue_report(coil) for coil in catalogue().values()]
     if json_:
-        print(json.dumps([_coil_report(coil) for coil in found], indent=2))
+        print(json.dumps(found, indent=2))
         return
     for coil in found:
-        print(f"{coil!r}\n  {coil.source}")
+        print(f"{coil['name']:<18}{coil['title']}\n{'':<18}{coil['source']}")
 
 
 @app.command()
@@ -371,7 +371,7 @@ def info(
 ) -> None:
     """Say what a file, a built-in head or coil, or a result folder holds."""
     import femtms
-    from femtms.coil.catalogue import CATALOGUE
+    from femtms.io.catalogue import find_coil
     from femtms.io.poses import read_pose
     from femtms.io.summary import read_summary
     from femtms.io.sweeps import read_sweep
@@ -391,7 +391,7 @@ def info(
         content = read_sweep(path / "sweep.json")
         print(json.dumps(content, indent=2)) if json_ else _print_sweep(content)
         return
-    if file in CATALOGUE or path.suffix.lower() == ".ccd":
+    if find_coil(file) is not None or path.suffix.lower() in (".ccd", ".toml"):
         coil = femtms.load_coil(file)
         print(json.dumps(_coil_report(coil), indent=2) if json_ else f"{coil!r}")
         return
@@ -442,12 +442,36 @@ def _mesh_report(mesh: Any) -> dict[str, Any]:
 
 
 def _coil_report(coil: Any) -> dict[str, Any]:
+    inductance = coil.inductance
     return {
         "name": coil.name,
         "elements": len(coil.positions),
         "max_didt_A_per_s": coil.max_didt,
+        "inductance_uH": None if inductance is None else round(1e6 * inductance, 3),
         "source": coil.source,
     }
+
+
+def _catalogue_report(entry: Any) -> dict[str, Any]:
+    """What is known of a coil of the catalogue without making it."""
+    if entry.table is None:
+        return {"name": entry.name, "title": entry.file.name, "source": str(entry.file), "file": str(entry.file)}
+    table = entry.table
+    report = {"name": table.name, "title": table.title, "brand": table.brand, "source": table.source}
+    winding = table.winding
+    if winding is not None:
+        report |= {
+            "shape": winding.shape,
+            "outer_diameter_mm": winding.outer_diameter_mm,
+            "inner_diameter_mm": winding.inner_diameter_mm,
+            "turns_per_wing": None if winding.turns is None else winding.turns * winding.layers,
+            "turns": winding.turns,
+            "layers": winding.layers,
+            "wire_mm": list(winding.wire_mm),
+            "angle_deg": winding.angle_deg,
+        }
+    limit = table.max_didt_A_per_us
+    return report | {"max_didt_A_per_us": limit, "max_didt_A_per_s": None if limit is None else 1e6 * limit}
 
 
 def _print_head(head: Any, json_: bool) -> None:

@@ -11,6 +11,7 @@ from femtms.coil.elements import CoilElements
 from femtms.coil.pose import Pose
 from femtms.coil.sampled import SampledField
 from femtms.coil.stimulator import Stimulator
+from femtms.coil.winding import Winding
 from femtms.errors import FemtmsError
 from femtms.kernels import cpu
 from femtms.mesh.surface import Surface
@@ -30,6 +31,7 @@ class Coil:
     stimulators  what drives it: elements say by `stimulator` which one; a single one of `max_didt` if none are given
     limits       (3,2) m, the box around the coil for which the model is meant, or None
     resolution   (3,) m, how finely A should be sampled there, or None
+    windings     the wires that the elements stand for, where these are known; in the coil's own frame, wherever it is
 
     Raises FemtmsError for a coil without elements and for elements of a stimulator that it does not have.
     """
@@ -44,6 +46,7 @@ class Coil:
     stimulators: tuple[Stimulator, ...] = ()
     limits: np.ndarray | None = None
     resolution: np.ndarray | None = None
+    windings: tuple[Winding, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.elements:
@@ -76,6 +79,11 @@ class Coil:
     def sampled(self) -> tuple[SampledField, ...]:
         """The parts whose A is known on a grid."""
         return tuple(group for group in self.elements if isinstance(group, SampledField))
+
+    @property
+    def inductance(self) -> float | None:
+        """Self-inductance in H of its one winding; None where the wires are not known, or several are driven."""
+        return self.windings[0].inductance if len(self.windings) == 1 else None
 
     def moved(self, pose: Pose) -> "Coil":
         """The same coil in head coordinates."""

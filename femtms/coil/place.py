@@ -91,7 +91,7 @@ class _Surface:
         """The point (3,) of the triangles that is nearest to a point (3,)."""
         to_centre, _ = self.centres.query(point)
         near = self.triangles[self.centres.query_ball_point(point, to_centre + self.reach)]
-        candidates = _nearest_points_of(point, near)
+        candidates = nearest_points_of(point, near)
         nearest: np.ndarray = candidates[((candidates - point) ** 2).sum(axis=1).argmin()]
         return nearest
 
@@ -109,7 +109,7 @@ def _lifted(start: np.ndarray, outward: np.ndarray, gap: float, surface: _Surfac
     raise FemtmsError(f"no point above this place is {1e3 * gap:g} mm from the scalp; choose another place or gap")
 
 
-def _nearest_points_of(point: np.ndarray, triangles: np.ndarray) -> np.ndarray:
+def nearest_points_of(point: np.ndarray, triangles: np.ndarray) -> np.ndarray:
     """The nearest point (f,3) of each triangle (f,3,3): the foot on its plane if that is inside, else on an edge."""
     a, b, c = triangles[:, 0], triangles[:, 1], triangles[:, 2]
     normal = np.cross(b - a, c - a)

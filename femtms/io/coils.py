@@ -4,28 +4,36 @@ from pathlib import Path
 
 import numpy as np
 
-from femtms.coil.catalogue import CATALOGUE, catalogue_coil
 from femtms.coil.coil import Coil
 from femtms.coil.elements import Dipoles
 from femtms.errors import FemtmsError
+from femtms.io.catalogue import catalogue, find_coil
 from femtms.io.files import existing_file
+from femtms.io.windings import read_winding
 
 _LARGEST_M = 2.0  # a coil farther than this from its own origin was written in mm
 
 
 def load_coil(name: str | Path) -> Coil:
-    """A coil by its name in the catalogue ("figure8-70mm") or from a file (.ccd).
+    """A coil by its name in the catalogue ("figure8-70mm") or from a file (.toml, .ccd).
 
     Raises FemtmsError for an unknown name or format, and for a damaged file.
     """
-    if str(name) in CATALOGUE:
-        return catalogue_coil(str(name))
-    path = Path(name)
-    if path.suffix.lower() == ".ccd":
+    known = find_coil(str(name))
+    if known is not None and known.table is not None:
+        return known.table.coil(Path())
+    path = Path(name) if known is None or known.file is None else known.file
+    suffix = path.suffix.lower()
+    if suffix == ".ccd":
         return read_ccd(path)
+    if suffix == ".toml":
+        return read_winding(path)
     if path.exists():
-        raise FemtmsError(f"{path}: a coil file must be a dipole list (.ccd); got '{path.suffix or path.name}'")
-    raise FemtmsError(f"a coil must be a built-in name ({', '.join(CATALOGUE)}) or a .ccd file; there is no '{name}'")
+        raise FemtmsError(f"{path}: a coil file must be .toml or .ccd; got '{path.suffix or path.name}'")
+    raise FemtmsError(
+        f"a coil must be a name in the catalogue ({', '.join(catalogue())}) or a .toml or .ccd file; "
+        f"there is no '{name}'"
+    )
 
 
 def read_ccd(path: str | Path) -> Coil:

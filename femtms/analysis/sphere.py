@@ -1,0 +1,233 @@
+"""A coil on the standard sphere: how strong, how deep and how focal its field is, exactly.
+
+A sphere is the same for everybody and its field is known, so coils are compared on it: Deng, Lisanby & Peterchev 2013,
+Brain Stimul 6:1.  Here the field comes from a series in vector spherical harmonics, theory.md (23), (24).
+"""
+
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from numpy.polynomial.legendre import leggauss
+from scipy.optimize import brentq
+from scipy.special import sph_legendre_p_all
+
+from femtms.coil.coil import Coil
+from femtms.coil.place import nearest_points_of
+from femtms.coil.pose import Pose
+from femtms.errors import FemtmsError
+
+SCALP_MM, BRAIN_MM, GAP_MM = 85.0, 70.0, 5.0  # of Deng et al. 2013
+
+_DEGREE = 90  # of the series in the brain: (70 mm / 90 mm)^90 is 1e-10
+_SCALP_DEGREE = 140  # on the scalp: (85 mm / 90 mm)^140 is 3e-4
+_STEP_MM = 0.25  # of the shells that volumes are summed over
+_THETA, _PHI = 180, 240  # directions: Gauss-Legendre in cos θ, equal steps in φ
+
+
+@dataclass(frozen=True, eq=False)
+class SphereMetrics:
+    """The field of a coil in the standard sphere, for a current that rises by 1 A/µs.
+
+    E_brain  largest |E| at the surface of the brain, V/m
+    E_scalp  largest |E| at the surface of the scalp, V/m
+    d_half   d½ in m: greatest depth below the surface of the brain at which |E| is half of E_brain
+    v_half   V½ in m³: volume of the brain with |E| of at least half of E_brain
+    s_half   S½ in m²: V½ / d½, the spread
+    depths   (q,) m below the surface of the brain, along the radius through the strongest point
+    profile  |E| (q,) in V/m there
+    """
+
+    E_brain: float
+    E_scalp: float
+    d_half: float
+    v_half: float
+    s_half: float
+    depths: np.ndarray
+    profile: np.ndarray
+
+
+def sphere_metrics(
+    coil: Coil, gap_mm: float = GAP_MM, scalp_mm: float = SCALP_MM, brain_mm: float = BRAIN_MM
+) -> SphereMetrics:
+    """Strength, depth d½ and spread S½ of a coil above a sphere: Deng, Lisanby & Peterchev 2013.
+
+    The coil's z axis goes through the centre, and the nearest point of its casing or, where it has none, of its wires
+    is gap_mm above the scalp.  Conductivities do not enter: the field is that of any layers.  Raises FemtmsError.
+    """
+    if not 0 < brain_mm <= scalp_mm or not np.isfinite(scalp_mm):
+        raise FemtmsError(f"the radii must be 0 < brain ≤ scalp in mm; got {brain_mm} and {scalp_mm}")
+    brain, scalp = 1e-3 * brain_mm, 1e-3 * scalp_mm
+    pose = pose_above_sphere(coil, scalp_mm, gap_mm)
+    field, directions = ToroidalField.of(coil, pose, brain), _Directions.grid(_DEGREE)
+    at_scalp = ToroidalField.of(coil, pose, scalp, _SCALP_DEGREE).magnitude(scalp, _Directions.grid(_SCALP_DEGREE))
+    at_surface = field.magnitude(brain, directions)
+    E_brain = float(at_surface.max())
+    half = E_brain / 2
+
+    def excess(r: float) -> float:
+        return float(field.magnitude(r, directions).max()) - half
+
+    d_half = brain - float(brentq(excess, 1e-6 * brain, brain, xtol=1e-7))
+    row, column = divmod(int(at_surface.argmax()), at_surface.shape[1])
+    radii = np.linspace(brain, 0.0, int(np.ceil(brain_mm / _STEP_MM)) + 1)
+    depths = brain - radii
+    shells = [field.magnitude(r, directions) for r in radii if brain - r <= d_half + 1e-3]
+    v_half = directions.volume(np.stack(shells), radii[: len(shells)], half)
+    profile = np.array([field.magnitude(r, directions.only(row, column)).item() for r in radii])
+    return SphereMetrics(
+        E_brain=E_brain,
+        E_scalp=float(at_scalp.max()),
+        d_half=d_half,
+        v_half=v_half,
+        s_half=v_half / d_half,
+        depths=depths,
+        profile=profile,
+    )
+
+
+def pose_above_sphere(coil: Coil, scalp_mm: float = SCALP_MM, gap_mm: float = GAP_MM) -> Pose:
+    """The pose above the top of a sphere about the origin, z down, in which the coil comes as near as gap_mm.
+
+    What comes near is the casing or, where there is none, the wires: the outlines and the elements.
+    Raises FemtmsError unless the gap is above 0.
+    """
+    if not 0 < gap_mm < np.inf:
+        raise FemtmsError(f"gap_mm must be > 0; got {gap_mm}")
+    reach = 1e-3 * (scalp_mm + gap_mm)
+    height = 1.0  # m, of the coil's origin: from well outside inwards, never farther than the distance allows
+    for _ in range(1000):
+        excess = _distance(coil, np.array([0.0, 0.0, height])) - reach
+        height -= excess
+        if abs(excess) < 1e-8:
+            break
+    matrix = np.diag([1.0, -1.0, -1.0, 1.0])
+    matrix[2, 3] = 1e3 * height
+    return Pose(matrix)
+
+
+def _distance(coil: Coil, point: np.ndarray) -> float:
+    """Distance in m of a point (3,) m in the coil's frame from the coil."""
+    if coil.casing is not None:
+        near = nearest_points_of(point, coil.casing.nodes[coil.casing.triangles])
+    else:
+        near = np.concatenate([coil.positions, *coil.outlines])
+    if len(near) == 0:
+        near = np.zeros((1, 3))  # a sampled A has no place but its origin
+    return float(np.linalg.norm(near - point, axis=1).min())
+
+
+@dataclass(frozen=True, eq=False)
+class ToroidalField:
+    """E inside a sphere without conductors outside: theory.md (24).
+
+    coefficients  (l+1,m+1) complex in V/m for 1 A/µs: of degree l and order m ≥ 0 on a sphere of `radius` m
+    """
+
+    coefficients: np.ndarray
+    radius: float
+
+    @classmethod
+    def of(cls, coil: Coil, pose: Pose, radius: float, degree: int = _DEGREE) -> "ToroidalField":
+        """That of a coil in a pose, from its A on a sphere about the origin, of `radius` m: theory.md (23)."""
+        rule = _Directions.rule(degree)
+        a = coil.moved(pose).vector_potential(radius * rule.vectors.reshape(-1, 3)).reshape(rule.vectors.shape)
+        a_theta, a_phi = (a * rule.along_theta).sum(axis=-1), (a * rule.along_phi).sum(axis=-1)
+        step = 2 * np.pi / len(rule.phi)
+        orders = slice(0, degree + 1)
+        theta_m = step * np.fft.rfft(a_theta, axis=1)[:, orders]  # (t,m): ∫ A e^{-imφ} dφ
+        phi_m = step * np.fft.rfft(a_phi, axis=1)[:, orders]
+        # Φ = n × r∇Y has the components -∂Y/∂φ / sin θ and ∂Y/∂θ
+        across, along = rule.harmonics
+        weights = rule.weights[:, None]
+        t = np.einsum("lmt,tm->lm", along, weights * phi_m) + 1j * np.einsum("lmt,tm->lm", across, weights * theta_m)
+        l = np.arange(degree + 1)
+        t[1:] /= (l * (l + 1))[1:, None]
+        return cls(-1e6 * t, radius)
+
+    def magnitude(self, r: float, directions: "_Directions") -> np.ndarray:
+        """|E| (t,p) in V/m for 1 A/µs at r m from the centre in some directions."""
+        across, along = directions.harmonics
+        degrees = np.arange(len(self.coefficients))[:, None]
+        t = self.coefficients * (r / self.radius) ** degrees
+        waves = np.exp(1j * degrees * directions.phi)
+        waves[1:] *= 2  # orders m and -m
+        e_theta = ((-1j * np.einsum("lmt,lm->tm", across, t)) @ waves).real
+        e_phi = (np.einsum("lmt,lm->tm", along, t) @ waves).real
+        size: np.ndarray = np.hypot(e_theta, e_phi)
+        return size
+
+
+@dataclass(frozen=True, eq=False)
+class _Directions:
+    """Directions with polar angles theta (t,) and azimuths phi (p,), and the weights (t,) of a rule for ∫ sin θ dθ.
+
+    harmonics  m P_lm / sin θ and dP_lm/dθ, both (l+1,m+1,t), of the normalised Legendre functions
+    """
+
+    theta: np.ndarray
+    phi: np.ndarray
+    weights: np.ndarray
+    harmonics: tuple[np.ndarray, np.ndarray]
+
+    @classmethod
+    def of(cls, cosine: np.ndarray, weights: np.ndarray, azimuths: int, degree: int) -> "_Directions":
+        theta = np.arccos(cosine)
+        values, slopes = sph_legendre_p_all(degree, degree, theta, diff_n=1)[:, :, : degree + 1]
+        across = np.arange(degree + 1)[:, None] * values / np.sin(theta)
+        return cls(theta, 2 * np.pi * np.arange(azimuths) / azimuths, weights, (across, slopes))
+
+    @classmethod
+    @cache
+    def rule(cls, degree: int) -> "_Directions":
+        """Those that integrate products of two harmonics up to a degree exactly."""
+        cosine, weights = leggauss(degree + 1)
+        return cls.of(cosine, weights, 2 * degree + 2, degree)
+
+    @classmethod
+    @cache
+    def grid(cls, degree: int = _DEGREE) -> "_Directions":
+        """Those that maxima and volumes are looked for in: dense towards the top, where coils are."""
+        # cos θ = 1 - 2 u², u in (0, 1): equal steps of u are equal steps of sin(θ/2)
+        u, weights = leggauss(_THETA)
+        u, weights = (u + 1) / 2, weights / 2
+        return cls.of(1 - 2 * u**2, 4 * u * weights, _PHI, degree)
+
+    def only(self, row: int, column: int) -> "_Directions":
+        """A single one of them."""
+        across, along = (h[:, :, row : row + 1] for h in self.harmonics)
+        return _Directions(
+            self.theta[row : row + 1], self.phi[column : column + 1], self.weights[row : row + 1], (across, along)
+        )
+
+    @property
+    def vectors(self) -> np.ndarray:
+        """Unit vectors (t,p,3)."""
+        sine = np.sin(self.theta)[:, None]
+        cosine = np.broadcast_to(np.cos(self.theta)[:, None], (len(self.theta), len(self.phi)))
+        return np.stack([sine * np.cos(self.phi), sine * np.sin(self.phi), cosine], axis=-1)
+
+    @property
+    def along_theta(self) -> np.ndarray:
+        """Unit vectors (t,p,3) in the direction of growing θ."""
+        cosine, sine = np.cos(self.theta)[:, None], np.sin(self.theta)[:, None]
+        return np.stack([cosine * np.cos(self.phi), cosine * np.sin(self.phi), -sine + 0 * self.phi], axis=-1)
+
+    @property
+    def along_phi(self) -> np.ndarray:
+        """Unit vectors (t,p,3) in the direction of growing φ."""
+        zero = 0 * self.theta[:, None] * self.phi
+        return np.stack([-np.sin(self.phi) + zero, np.cos(self.phi) + zero, zero], axis=-1)
+
+    def volume(self, magnitudes: np.ndarray, radii: np.ndarray, least: float) -> float:
+        """Volume in m³ where magnitudes (s,t,p) on shells of descending radii (s,) m are at least `least`.
+
+        Along each direction |E| is taken to be linear between shells, and the part of a step that counts is exact.
+        """
+        total = 0.0
+        for above, below, outer, inner in zip(magnitudes, magnitudes[1:], radii, radii[1:]):
+            high, low = np.maximum(above, below), np.minimum(above, below)
+            share = np.clip((high - least) / np.maximum(high - low, 1e-300), 0, 1)
+            solid_angle = 2 * np.pi * float(self.weights @ share.mean(axis=1))
+            total += solid_angle * (outer**3 - inner**3) / 3
+        return total
