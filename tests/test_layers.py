@@ -24,6 +24,7 @@ ROWS = [
     {"analysis"},
     {"report", "reference"},
     {"io"},
+    {"placement"},
     {"simulate", "sweep"},
     {"cli"},
 ]

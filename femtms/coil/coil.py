@@ -124,12 +124,26 @@ class Coil:
         grid of a sampled A, unless that is zero there.
         """
         if kernels is cpu:
-            points = np.ascontiguousarray(points, dtype=np.float64)
-            if points.ndim != 2 or points.shape[1] != 3:
-                raise FemtmsError(f"points must be (n,3) in m; got {points.shape}")
-            for field in self.sampled:
-                field.check_covers(points)
+            points = self._checked(points)
         return sum(group.potential(points, kernels) for group in self.elements)
+
+    def magnetic_field(self, points: Any) -> np.ndarray:
+        """B (n,3) in T for a current of 1 A, at points (n,3) m in the frame of the coil: the curl of A.
+
+        Infinite at an element.  Raises FemtmsError for points outside the grid of a sampled A, unless that is zero
+        there.
+        """
+        points = self._checked(points)
+        return np.sum([group.flux_density(points) for group in self.elements], axis=0)
+
+    def _checked(self, points: Any) -> np.ndarray:
+        """Points (n,3) m where the coil's field is known.  Raises FemtmsError."""
+        points = np.ascontiguousarray(points, dtype=np.float64)
+        if points.ndim != 2 or points.shape[1] != 3:
+            raise FemtmsError(f"points must be (n,3) in m; got {points.shape}")
+        for field in self.sampled:
+            field.check_covers(points)
+        return points
 
     def __repr__(self) -> str:
         kinds = ", ".join(f"{len(group):,} {type(group).__name__.lower()}" for group in self.elements)

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from femtms.coil.coil import Coil
-from femtms.coil.model import CoilModel
 from femtms.coil.elements import Dipoles
+from femtms.coil.model import CoilModel
 from femtms.coil.sampled import OUTSIDE
 from femtms.errors import FemtmsError
 from femtms.io.a_fields import read_a_field, write_a_field
