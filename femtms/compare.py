@@ -1,9 +1,10 @@
 """Several coils at the same places of one head and on the standard sphere: which is strong, which deep, which focal."""
 
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,7 @@ def compare(
     sigma: Mapping[int | str, float] | None = None,
     device: str = "auto",
     rtol: float = 1e-6,
+    outside: str = "error",
     allow_intersection: bool = False,
     overwrite: bool = False,
     stage: Stage = silent,
@@ -80,7 +82,7 @@ def compare(
     target   brain maximum in V/m for which dI/dt and energy are given
     period   of the current's sine in s, for the energy
     allow_intersection   measure the gap from the coil's origin, as `simulate` does, even if the casing then cuts
-    size_mm, labels, sigma, device, rtol, stage   are those of `simulate`
+    size_mm, labels, sigma, device, rtol, outside, stage   are those of `simulate`
 
     For each coil there is a row for every place and one for the standard sphere.  In spheres the numbers are exact; the
     volumes of grey matter and the maps are of finite elements everywhere.  The results appear whole or not at all.
@@ -111,7 +113,7 @@ def compare(
             raise FemtmsError(f"{name} must be > 0 and finite, in {unit}; got {value}")
     if device != "auto":
         backend(device)
-    the_coils = _loaded(coils)
+    the_coils = _loaded(coils, outside)
     with timed("read", "reading the head"):
         source = head if isinstance(head, LayeredSphere) else load_head(head, labels)
         tissues = np.array(source.tags) if isinstance(source, LayeredSphere) else source.tissues
@@ -224,7 +226,9 @@ def _named(at: Sequence[Place], towards: Sequence[Place]) -> dict[str, tuple[Pla
         raise FemtmsError(
             f"'towards' must be given once, or once for each of the {len(at)} places; got {len(towards)} of them"
         )
-    directions: list[Place | None] = list(towards) * (len(at) if len(towards) == 1 else 1) or [None] * len(at)
+    directions: list[Place | None] = [None] * len(at)
+    if towards:
+        directions = list(towards) * (len(at) // len(towards))
     places: dict[str, tuple[Place, Place | None]] = {}
     for where, to in zip(at, directions, strict=True):
         name = where if isinstance(where, str) else ",".join(f"{float(c):g}" for c in where)
@@ -234,20 +238,20 @@ def _named(at: Sequence[Place], towards: Sequence[Place]) -> dict[str, tuple[Pla
     return places
 
 
-def _loaded(coils: Sequence[str | Path]) -> dict[str, Coil]:
-    """Name -> coil.  Raises FemtmsError for one that cannot be read, and for two of one name."""
+def _loaded(coils: Sequence[str | Path], outside: str) -> dict[str, Coil]:
+    """Name -> coil; where names are alike, those of the files.  Raises FemtmsError for what cannot be told apart."""
     if isinstance(coils, str | Path) or not coils:
         raise FemtmsError(f"coils must be a list with at least one name or file; got {coils!r}")
-    loaded: dict[str, Coil] = {}
-    origins: dict[str, str | Path] = {}
-    for origin in coils:
-        coil = load_coil(origin)
-        if coil.name in loaded:
-            raise FemtmsError(
-                f"the coils must have different names; '{coil.name}' is that of {origins[coil.name]} and of {origin}"
-            )
-        loaded[coil.name], origins[coil.name] = coil, origin
-    return loaded
+    found = [load_coil(origin, outside) for origin in coils]
+    own = Counter(coil.name for coil in found)
+    named = [
+        replace(coil, name=Path(origin).name) if own[coil.name] > 1 else coil
+        for origin, coil in zip(coils, found, strict=True)
+    ]
+    name, times = Counter(coil.name for coil in named).most_common(1)[0]
+    if times > 1:
+        raise FemtmsError(f"the coils, or their files, must have different names; '{name}' is there {times} times")
+    return {coil.name: coil for coil in named}
 
 
 def _of_sphere(sphere: LayeredSphere, coils: Mapping[str, Coil], gap_mm: float) -> dict[str, SphereMetrics]:
@@ -299,9 +303,12 @@ def _inputs(
     labels: Labels | None,
 ) -> dict[str, Any]:
     """Names, paths and hashes of what went in."""
-    each = [inputs_summary(head, o, coil, None, sigma, labels) for o, coil in zip(origins, coils.values(), strict=True)]
+    each = [
+        inputs_summary(head, [(origin, coil, None)], sigma, labels)
+        for origin, coil in zip(origins, coils.values(), strict=True)
+    ]
     shared = {key: value for key, value in each[0].items() if key not in ("coil", "matrix")}
-    named = [{"name": coil.name} | one["coil"] for one, coil in zip(each, coils.values(), strict=True)]
+    named = [one["coil"] | {"name": coil.name} for one, coil in zip(each, coils.values(), strict=True)]
     return shared | {"coils": named}
 
 

@@ -7,66 +7,68 @@ from pathlib import Path
 from typing import Any
 
 from femtms.backend import backend
-from femtms.coil.place import DEFAULT_GAP_MM, check_clear, check_gap, check_place, place
+from femtms.coil.array import Didt, check_didt
+from femtms.coil.place import DEFAULT_GAP_MM
 from femtms.conductivity.isotropic import check_known, sigma_by_tag
 from femtms.errors import FemtmsError
 from femtms.head.labels import LabelVolume
 from femtms.head.sphere import LayeredSphere
-from femtms.io.coils import load_coil
 from femtms.io.files import check_out, whole_folder
 from femtms.io.heads import load_head, no_label_volume
 from femtms.io.label_maps import Labels
 from femtms.io.nifti import covering_grid, write_magnitude
-from femtms.io.poses import read_pose
 from femtms.io.results import save_field
-from femtms.io.summary import field_summary, inputs_summary, write_json
+from femtms.io.summary import field_summary, in_A_per_us, inputs_summary, write_json
 from femtms.mesh.generate import mesh_head
 from femtms.mesh.sizes import DEFAULT_SIZE_MM, SizeMM
 from femtms.mesh.tetmesh import TetMesh
+from femtms.placement import Place, PlacedCoil, placements, together
 from femtms.report.field_picture import draw_field_picture
-from femtms.simulator import Simulator, check_didt, check_rtol
+from femtms.simulator import Simulator, check_rtol
 from femtms.stage import Stage, silent
 from femtms.tissue import name_of
 
 RESULTS = ("field.vtu", "field.msh", "magnE.nii.gz", "field.png", "summary.json")
 
-Place = str | Sequence[float]
-
 
 def simulate(
     head: str | Path | LayeredSphere,
-    coil: str | Path,
+    coil: str | Path | Sequence[str | Path],
     out: str | Path,
     *,
-    at: Place | None = None,
-    towards: Place | None = None,
-    gap_mm: float = DEFAULT_GAP_MM,
-    matrix: str | Path | None = None,
+    at: Place | Sequence[Place] | None = None,
+    towards: Place | Sequence[Place] | None = None,
+    gap_mm: float | Sequence[float] = DEFAULT_GAP_MM,
+    matrix: str | Path | Sequence[str | Path] | None = None,
     size_mm: SizeMM = DEFAULT_SIZE_MM,
     labels: Labels | None = None,
     sigma: Mapping[int | str, float] | None = None,
-    didt: float = 1e6,
+    outside: str = "error",
+    didt: Didt | Sequence[Didt] = 1e6,
     device: str = "auto",
     rtol: float = 1e-6,
+    allow_intersection: bool = False,
     overwrite: bool = False,
     stage: Stage = silent,
 ) -> dict[str, Any]:
     """Compute the field of a coil in a head, write RESULTS into the folder `out`, and return the summary.
 
     head     built-in name, label volume, mesh file, or a LayeredSphere
-    coil     built-in name or .ccd file
+    coil     a name or a file, see `load_coil`; or a list of several that are driven at the same time, each with its own
+             at and towards, or matrix, and with one gap_mm and didt for all or its own (lists of as many)
     at, towards, gap_mm   where the coil is: see `place`; or
     matrix   a file with its 4×4 matrix in mm
     size_mm  of the tetrahedra, or tissue -> size, for heads that are meshed here: see `mesh_head`
     labels   which tissue each label of a label volume is: see `read_labels`
     sigma    {tissue number or name: S/m} in place of the built-in values
-    didt     rate of change of the current, A/s
+    outside  what a coil's sampled A is outside its grid: "error", or "zero"
+    didt     rate of change of the current, A/s; one for each stimulator of a coil with several, or one for all
+    allow_intersection    do not refuse a coil whose casing cuts the scalp
     stage    called with the name of each long stage, returns a context manager: for progress displays
 
     The results appear whole or not at all.  Raises FemtmsError.
     """
-    if (matrix is None) == (at is None) or (at is None) != (towards is None):
-        raise FemtmsError("the coil's place must be given either by 'at' and 'towards' or by a matrix")
+    wanted = placements(coil, at, towards, gap_mm, matrix, didt)
     out = Path(out)
     check_out(out, RESULTS, overwrite)
     seconds: dict[str, float] = {}
@@ -82,20 +84,18 @@ def simulate(
     if labels is not None and isinstance(head, LayeredSphere):
         raise no_label_volume(head.name)
     known_sigma = sigma_by_tag(sigma or {})
-    check_gap(gap_mm)
-    check_didt(didt)
+    for placement in wanted:
+        check_didt(placement.didt)
     check_rtol(rtol)
     if device != "auto":
         backend(device)
-    the_coil = load_coil(coil)
-    the_pose = None if matrix is None else read_pose(matrix)
+    loaded = [placement.loaded(outside) for placement in wanted]
     with timed("read", "reading the head"):
         source = head if isinstance(head, LayeredSphere) else load_head(head, labels)
         if isinstance(source, LabelVolume | TetMesh):
             check_known(source.tissues, known_sigma)
-        for place_name, option in ((at, "at"), (towards, "towards")):
-            if place_name is not None:
-                check_place(place_name, source.landmarks, option)
+        for one in loaded:
+            one.check_places(source.landmarks)
         if isinstance(source, LabelVolume) and len(source.tissues) == 1 and source.data.min() == 0:
             # almost always a mask that was taken for a segmentation; its field would look right and mean nothing
             raise FemtmsError(
@@ -104,14 +104,11 @@ def simulate(
             )
     with timed("mesh", "mesh"):
         mesh = source if isinstance(source, TetMesh) else mesh_head(source, size_mm, stage)
-    with timed("place", "placing the coil"):
-        if the_pose is None:
-            assert at is not None and towards is not None
-            the_pose = place(mesh, at, towards, gap_mm)
-        check_clear(mesh, the_coil, the_pose)
+    with timed("place", "placing the coil" if len(loaded) == 1 else "placing the coils"):
+        placed = [one.placed(mesh, allow_intersection) for one in loaded]
 
     sim = Simulator(mesh, sigma, device=device, rtol=rtol, stage=stage)
-    field = sim.solve(the_coil, the_pose, didt)
+    field = sim.solve(*together(placed), allow_intersection=True)  # each coil has been looked at
     seconds |= sim.seconds | dict(field.seconds)
 
     with whole_folder(out, RESULTS, overwrite) as folder:
@@ -119,20 +116,26 @@ def simulate(
             save_field(field, folder / "field.vtu")
             save_field(field, folder / "field.msh")
             grid = (source.affine, source.data.shape) if isinstance(source, LabelVolume) else covering_grid(mesh)
-            write_magnitude(folder / "magnE.nii.gz", mesh, field.magnE, grid, f"magnE, V/m, {didt:g} A/s")
+            write_magnitude(folder / "magnE.nii.gz", mesh, field.magnE, grid, f"magnE, V/m, {field.didt:g} A/s")
         with timed("picture", "drawing"):
-            where = f" over {at}" if isinstance(at, str) else ""
             name = head.name if isinstance(head, LayeredSphere) else Path(head).name
-            title = f"{the_coil.name}{where}, dI/dt = {1e-6 * didt:g} A/µs, head: {name}"
-            draw_field_picture(folder / "field.png", field, title)
+            title = f"{'; '.join(map(_titled, placed))}, head: {name}"
+            draw_field_picture(folder / "field.png", field, title, [(one.coil, one.pose) for one in placed])
+        rows = [one.summary() for one in placed]
+        went_in = [(one.wanted.name, one.coil, one.wanted.matrix) for one in placed]
         summary = {
-            "inputs": inputs_summary(head, coil, the_coil, matrix, sigma, labels),
-            "placement": {"at": _listed(at), "towards": _listed(towards), "gap_mm": gap_mm if at is not None else None},
+            "inputs": inputs_summary(head, went_in, sigma, labels) | {"outside": outside},
+            "placement": {key: rows[0][key] for key in ("at", "towards", "gap_mm")},
             "size_mm": None if isinstance(source, TetMesh) else size_mm,
+            "clearance_mm": min((row["clearance_mm"] for row in rows if row["clearance_mm"] is not None), default=None),
+            "coils": rows,
         } | field_summary(field, rtol, sim.hierarchy, seconds)
         write_json(folder / "summary.json", summary)
     return summary
 
 
-def _listed(place: Place | None) -> Any:
-    return place if place is None or isinstance(place, str) else [float(c) for c in place]
+def _titled(placed: PlacedCoil) -> str:
+    """The coil, where it is, and how it is driven."""
+    wanted = placed.wanted
+    where = f" over {wanted.at}" if isinstance(wanted.at, str) else ""
+    return f"{placed.coil.name}{where}, dI/dt = {in_A_per_us(wanted.didt)} A/µs"

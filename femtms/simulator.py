@@ -11,6 +11,7 @@ import numpy as np
 
 from femtms.arrays import sealed
 from femtms.backend import backend, to_host
+from femtms.coil.array import Didt, driven_at
 from femtms.coil.coil import Coil
 from femtms.coil.expansion import HarmonicBoxes
 from femtms.coil.place import check_clear
@@ -43,12 +44,6 @@ def check_rtol(rtol: float) -> None:
     """Raise FemtmsError for a tolerance that double precision cannot reach, or that asks for nothing."""
     if not 1e-13 <= rtol < 1:
         raise FemtmsError(f"rtol must be from 1e-13 to below 1; got {rtol}")
-
-
-def check_didt(didt: float) -> None:
-    """Raise FemtmsError for a rate of change that is not a number."""
-    if not np.isfinite(didt):
-        raise FemtmsError(f"didt must be finite, in A/s; got {didt}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,42 +126,52 @@ class Simulator:
         return self._solver.hierarchy
 
     @overload
-    def solve(self, coil: Coil, poses: Pose, didt: float = 1e6) -> Field: ...
+    def solve(self, coil: Coil, poses: Pose, didt: Didt = 1e6, allow_intersection: bool = False) -> Field: ...
 
     @overload
-    def solve(self, coil: Coil, poses: Iterable[Pose], didt: float = 1e6) -> list[Field]: ...
+    def solve(
+        self, coil: Coil, poses: Iterable[Pose], didt: Didt = 1e6, allow_intersection: bool = False
+    ) -> list[Field]: ...
 
-    def solve(self, coil: Coil, poses: Pose | Iterable[Pose], didt: float = 1e6) -> Field | list[Field]:
+    def solve(
+        self, coil: Coil, poses: Pose | Iterable[Pose], didt: Didt = 1e6, allow_intersection: bool = False
+    ) -> Field | list[Field]:
         """The Field of a coil in one pose, or the list of Fields for many.
 
-        didt  rate of change of the coil's current in A/s; the field is proportional to it
+        didt                rate of change of the coil's current in A/s; the field is proportional to it.  One for each
+                            stimulator of a coil with several, or one for all; see `femtms.coil.array.driven_at`
+        allow_intersection  do not refuse a coil whose casing cuts the scalp
 
-        Raises FemtmsError when the coil is inside the head or didt is not finite, NotConverged when the solver fails.
+        Raises FemtmsError when the coil is inside the head, its casing cuts the scalp, or didt is not finite,
+        NotConverged when the solver fails.
         """
         if isinstance(poses, Pose):
-            return next(self.solve_each(coil, [poses], didt))
-        return list(self.solve_each(coil, poses, didt))
+            return next(self.solve_each(coil, [poses], didt, allow_intersection))
+        return list(self.solve_each(coil, poses, didt, allow_intersection))
 
-    def solve_each(self, coil: Coil, poses: Iterable[Pose], didt: float = 1e6) -> Iterator[Field]:
+    def solve_each(
+        self, coil: Coil, poses: Iterable[Pose], didt: Didt = 1e6, allow_intersection: bool = False
+    ) -> Iterator[Field]:
         """The Fields one after the other, solved in blocks: for more poses than there is memory for Fields.
 
         Arguments and errors are those of `solve`.
         """
 
         def fields(poses: list[Pose]) -> Iterator[Field]:
-            block = self._solve_block(coil, poses, didt, self._stage)
+            block = self._solve_block(driven, poses, reference, self._stage)
             return (self._field(block, i) for i in range(len(poses)))
 
-        check_didt(didt)
-        return self._in_blocks(coil, poses, fields)
+        driven, reference = driven_at(coil, didt)
+        return self._in_blocks(coil, poses, fields, allow_intersection)
 
     def sweep(
         self,
         coil: Coil,
         poses: Iterable[Pose],
-        didt: float = 1e6,
+        didt: Didt = 1e6,
         tissues: Sequence[int | str] | None = None,
         fields: bool = False,
+        allow_intersection: bool = False,
     ) -> Iterator[PoseResult]:
         """Statistics of |E| for thousands of poses, one PoseResult after the other, in constant memory.
 
@@ -178,19 +183,23 @@ class Simulator:
         """
 
         def results(poses: list[Pose]) -> Iterator[PoseResult]:
-            block = self._solve_block(coil, poses, didt, silent)  # what is announced is results, not stages
+            block = self._solve_block(driven, poses, reference, silent)  # what is announced is results, not stages
             return self._results(block, looked_at, fields)
 
-        check_didt(didt)
+        driven, reference = driven_at(coil, didt)
         tags = self.mesh.tissues if tissues is None else sorted({self.mesh.present_tag(t) for t in tissues})
         looked_at = [TissueTets.of(self.mesh, tag, self.backend.xp) for tag in tags]
-        return self._in_blocks(coil, poses, results)
+        return self._in_blocks(coil, poses, results, allow_intersection)
 
     def _in_blocks(
-        self, coil: Coil, poses: Iterable[Pose], solved: Callable[[list[Pose]], Iterator[Result]]
+        self,
+        coil: Coil,
+        poses: Iterable[Pose],
+        solved: Callable[[list[Pose]], Iterator[Result]],
+        allow_intersection: bool,
     ) -> Iterator[Result]:
         """What `solved` gives for each pose, called with as many poses at a time as the memory has room for."""
-        to_come = self._checked(coil, poses)
+        to_come = self._checked(coil, poses, allow_intersection)
         size = self._largest_block()
         waiting: list[Pose] = []
         while True:
@@ -226,12 +235,12 @@ class Simulator:
             bound = min(bound, (available_memory() or bound) // 2)
         return int(np.clip(bound // column, 1, _LARGEST_BLOCK))
 
-    def _checked(self, coil: Coil, poses: Iterable[Pose]) -> Iterator[Pose]:
+    def _checked(self, coil: Coil, poses: Iterable[Pose], allow_intersection: bool) -> Iterator[Pose]:
         """The poses, each looked at before it is solved.  Raises FemtmsError."""
         for pose in poses:
             if not isinstance(pose, Pose):
                 raise FemtmsError(f"a pose must be a femtms.Pose, such as Pose(matrix); got {type(pose).__name__}")
-            check_clear(self.mesh, coil, pose)
+            check_clear(self.mesh, coil, pose, allow_intersection)
             yield pose
 
     def _solve_block(self, coil: Coil, poses: list[Pose], didt: float, stage: Stage) -> _Block:

@@ -9,7 +9,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from femtms.backend import backend
+from femtms.coil.array import Didt, check_didt, driven_at
 from femtms.coil.coil import Coil
 from femtms.coil.place import check_clear
 from femtms.coil.pose import Pose
@@ -27,7 +30,7 @@ from femtms.io.sweeps import PARTIAL, begin_or_go_on, columns_of, field_path, fi
 from femtms.mesh.generate import mesh_head
 from femtms.mesh.sizes import DEFAULT_SIZE_MM, SizeMM
 from femtms.mesh.tetmesh import TetMesh
-from femtms.simulator import Simulator, check_didt, check_rtol
+from femtms.simulator import Simulator, check_rtol
 from femtms.stage import Stage, silent
 from femtms.tissue import name_of, tag_of
 
@@ -45,17 +48,21 @@ def sweep(
     size_mm: SizeMM = DEFAULT_SIZE_MM,
     labels: Labels | None = None,
     sigma: Mapping[int | str, float] | None = None,
-    didt: float = 1e6,
+    outside: str = "error",
+    didt: Didt = 1e6,
     tissues: Sequence[int | str] | None = None,
     fields: bool = False,
     device: str = "auto",
     rtol: float = 1e-6,
+    allow_intersection: bool = False,
     overwrite: bool = False,
     stage: Stage = silent,
 ) -> dict[str, Any]:
     """Compute statistics of |E| for many poses, write sweep.csv and sweep.json into `out`, and return the summary.
 
-    head, coil, size_mm, labels, sigma, didt, device, rtol, stage   are those of `simulate`
+    head, coil, size_mm, labels, sigma, outside, device, rtol, allow_intersection, stage   are those of `simulate`, for
+               one coil
+    didt       rate of change of the current, A/s; one for each stimulator of a coil with several, or one for all
     poses      file of poses, see `read_poses`, or the poses themselves
     tissues    numbers or names of those to look at; None for all
     fields     also write E of each pose, as fields/pose_00000.npy (m,3) float32 in V/m, and the mesh as mesh.vtu
@@ -63,7 +70,8 @@ def sweep(
 
     What has been computed stays in `out` when the sweep is stopped: called again with the same inputs it goes on there,
     and ends in the same bytes as if it had not been stopped.  With the result of the same inputs complete in `out`
-    there is nothing to do.  Raises FemtmsError, for poses that put the coil inside the head before the first is solved.
+    there is nothing to do.  Raises FemtmsError, for poses that put the coil inside the head, or its casing into the
+    scalp, before the first is solved.
     """
     out = Path(out)
     seconds: dict[str, float] = {}
@@ -82,10 +90,12 @@ def sweep(
     wanted = None if tissues is None else sorted({tag_of(t) for t in tissues})
     check_didt(didt)
     check_rtol(rtol)
-    the_coil = load_coil(coil)
+    the_coil = load_coil(coil, outside)
+    driven_at(the_coil, didt)
     the_poses = _checked(poses)
     chosen = backend(device)
-    inputs = inputs_summary(head, coil, the_coil, None, {name_of(tag): s for tag, s in known_sigma.items()}, labels)
+    as_json = np.asarray(didt, dtype=np.float64).tolist()  # a number or a list
+    inputs = inputs_summary(head, [(coil, the_coil, None)], {name_of(tag): s for tag, s in known_sigma.items()}, labels)
     del inputs["matrix"]
     inputs |= {
         "poses": {
@@ -94,7 +104,8 @@ def sweep(
             "path": str(Path(poses).resolve()) if isinstance(poses, str | Path) else None,
         },
         "size_mm": size_mm,
-        "didt": float(didt),
+        "outside": outside,
+        "didt": as_json,
         "rtol": rtol,
         "tissues": None if wanted is None else [name_of(tag) for tag in wanted],
         "fields": fields,
@@ -118,7 +129,7 @@ def sweep(
             mesh = source if isinstance(source, TetMesh) else mesh_head(source, size_mm, stage)
         _check_present(wanted, mesh.tissues)
         with timed("check", "checking the poses"):
-            _check_all_clear(mesh, the_coil, the_poses)
+            _check_all_clear(mesh, the_coil, the_poses, allow_intersection)
         sim = Simulator(mesh, sigma, device=chosen.name, rtol=rtol, stage=stage)
 
         seen = [int(tag) for tag in mesh.tissues] if wanted is None else wanted
@@ -127,13 +138,13 @@ def sweep(
             log.info("%s: going on after %s of %s poses", out, f"{done:,}", f"{len(the_poses):,}")
         with timed("sweep", "poses") as count:
             count(done, len(the_poses))
-            results = sim.sweep(the_coil, the_poses[done:], didt, seen, fields)
+            results = sim.sweep(the_coil, the_poses[done:], didt, seen, fields, allow_intersection)
             _keep(out / PARTIAL, results, done, len(the_poses), count)
 
         summary = {"inputs": inputs} | head_summary(mesh, sim.sigma, sim.backend.description)
         summary |= {
             "coil": the_coil.name,
-            "didt": didt,
+            "didt": as_json,
             "poses": len(the_poses),
             "tissues": {
                 name_of(tag): {"tag": tag, "tets": int(own.sum()), "volume_ml": 1e6 * float(mesh.volumes[own].sum())}
@@ -179,12 +190,12 @@ def _check_present(wanted: Sequence[int] | None, present: Iterable[int]) -> None
         raise FemtmsError(f"the head must have the tissues that are asked for; it has {there}, not {missing[0]}")
 
 
-def _check_all_clear(mesh: TetMesh, coil: Coil, poses: Sequence[Pose]) -> None:
-    """Raise FemtmsError with the index of each pose that puts the coil inside the head: now, not after hours."""
+def _check_all_clear(mesh: TetMesh, coil: Coil, poses: Sequence[Pose], allow_intersection: bool) -> None:
+    """Raise FemtmsError with the index of each pose that puts the coil into the head: now, not after hours."""
     bad: dict[int, FemtmsError] = {}
     for i, pose in enumerate(poses):
         try:
-            check_clear(mesh, coil, pose)
+            check_clear(mesh, coil, pose, allow_intersection)
         except FemtmsError as error:
             bad[i] = error
     if not bad:

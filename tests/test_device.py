@@ -8,13 +8,12 @@ import numpy as np
 import pytest
 from kernels.host_cuda import DeviceArray, HostCupy, gpu, host_module
 
-from femtms import FemtmsError, LayeredSphere, Simulator, mesh_head, place
+from femtms import FemtmsError, LayeredSphere, Simulator, load_coil, mesh_head, place
 from femtms.backend import backend, to_host
-from femtms.coil.catalogue import catalogue_coil
 from femtms.fem.p1 import P1
 from femtms.solver.potential import PotentialSolver
 
-COIL = catalogue_coil("figure8-70mm")
+COIL = load_coil("figure8-70mm")
 
 
 @pytest.fixture(scope="module")

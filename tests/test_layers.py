@@ -24,6 +24,7 @@ ROWS = [
     {"analysis"},
     {"report", "reference"},
     {"io"},
+    {"placement"},
     {"compare", "simulate", "sweep"},
     {"cli"},
 ]

@@ -1,15 +1,16 @@
 """A coil on the standard sphere: how strong, how deep and how focal its field is, exactly.
 
 A sphere is the same for everybody and its field is known, so coils are compared on it: Deng, Lisanby & Peterchev 2013,
-Brain Stimul 6:1.  Here the field comes from a series in vector spherical harmonics, theory.md (22)-(24).
+Brain Stimul 6:1.  Here the field comes from a series in vector spherical harmonics, theory.md (23), (24).
 """
 
 from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
+from numpy.polynomial.legendre import leggauss
 from scipy.optimize import brentq
-from scipy.special import roots_legendre, sph_legendre_p_all
+from scipy.special import sph_legendre_p_all
 
 from femtms.coil.coil import Coil
 from femtms.coil.place import nearest_points_of
@@ -18,7 +19,8 @@ from femtms.errors import FemtmsError
 
 SCALP_MM, BRAIN_MM, GAP_MM = 85.0, 70.0, 5.0  # of Deng et al. 2013
 
-_DEGREE = 90  # (70 mm / 90 mm)^90 is 1e-10
+_DEGREE = 90  # of the series in the brain: (70 mm / 90 mm)^90 is 1e-10
+_SCALP_DEGREE = 140  # on the scalp: (85 mm / 90 mm)^140 is 3e-4
 _STEP_MM = 0.25  # of the shells that volumes are summed over
 _THETA, _PHI = 180, 240  # directions: Gauss-Legendre in cos θ, equal steps in φ
 
@@ -56,8 +58,9 @@ def sphere_metrics(
     if not 0 < brain_mm <= scalp_mm or not np.isfinite(scalp_mm):
         raise FemtmsError(f"the radii must be 0 < brain ≤ scalp in mm; got {brain_mm} and {scalp_mm}")
     brain, scalp = 1e-3 * brain_mm, 1e-3 * scalp_mm
-    field = ToroidalField.of(coil, pose_above_sphere(coil, scalp_mm, gap_mm), brain)
-    directions = _Directions.grid()
+    pose = pose_above_sphere(coil, scalp_mm, gap_mm)
+    field, directions = ToroidalField.of(coil, pose, brain), _Directions.grid(_DEGREE)
+    at_scalp = ToroidalField.of(coil, pose, scalp, _SCALP_DEGREE).magnitude(scalp, _Directions.grid(_SCALP_DEGREE))
     at_surface = field.magnitude(brain, directions)
     E_brain = float(at_surface.max())
     half = E_brain / 2
@@ -66,7 +69,7 @@ def sphere_metrics(
         return float(field.magnitude(r, directions).max()) - half
 
     d_half = brain - float(brentq(excess, 1e-6 * brain, brain, xtol=1e-7))
-    row, column = np.unravel_index(at_surface.argmax(), at_surface.shape)
+    row, column = divmod(int(at_surface.argmax()), at_surface.shape[1])
     radii = np.linspace(brain, 0.0, int(np.ceil(brain_mm / _STEP_MM)) + 1)
     depths = brain - radii
     shells = [field.magnitude(r, directions) for r in radii if brain - r <= d_half + 1e-3]
@@ -74,7 +77,7 @@ def sphere_metrics(
     profile = np.array([field.magnitude(r, directions.only(row, column)).item() for r in radii])
     return SphereMetrics(
         E_brain=E_brain,
-        E_scalp=float(field.magnitude(scalp, directions).max()),
+        E_scalp=float(at_scalp.max()),
         d_half=d_half,
         v_half=v_half,
         s_half=v_half / d_half,
@@ -125,28 +128,29 @@ class ToroidalField:
     radius: float
 
     @classmethod
-    def of(cls, coil: Coil, pose: Pose, radius: float) -> "ToroidalField":
+    def of(cls, coil: Coil, pose: Pose, radius: float, degree: int = _DEGREE) -> "ToroidalField":
         """That of a coil in a pose, from its A on a sphere about the origin, of `radius` m: theory.md (23)."""
-        rule = _Directions.rule()
+        rule = _Directions.rule(degree)
         a = coil.moved(pose).vector_potential(radius * rule.vectors.reshape(-1, 3)).reshape(rule.vectors.shape)
         a_theta, a_phi = (a * rule.along_theta).sum(axis=-1), (a * rule.along_phi).sum(axis=-1)
         step = 2 * np.pi / len(rule.phi)
-        orders = slice(0, _DEGREE + 1)
+        orders = slice(0, degree + 1)
         theta_m = step * np.fft.rfft(a_theta, axis=1)[:, orders]  # (t,m): ∫ A e^{-imφ} dφ
         phi_m = step * np.fft.rfft(a_phi, axis=1)[:, orders]
         # Φ = n × r∇Y has the components -∂Y/∂φ / sin θ and ∂Y/∂θ
         across, along = rule.harmonics
         weights = rule.weights[:, None]
         t = np.einsum("lmt,tm->lm", along, weights * phi_m) + 1j * np.einsum("lmt,tm->lm", across, weights * theta_m)
-        degree = np.arange(_DEGREE + 1)
-        t[1:] /= (degree * (degree + 1))[1:, None]
+        l = np.arange(degree + 1)
+        t[1:] /= (l * (l + 1))[1:, None]
         return cls(-1e6 * t, radius)
 
     def magnitude(self, r: float, directions: "_Directions") -> np.ndarray:
         """|E| (t,p) in V/m for 1 A/µs at r m from the centre in some directions."""
         across, along = directions.harmonics
-        t = self.coefficients * (r / self.radius) ** np.arange(_DEGREE + 1)[:, None]
-        waves = np.exp(1j * np.arange(_DEGREE + 1)[:, None] * directions.phi)
+        degrees = np.arange(len(self.coefficients))[:, None]
+        t = self.coefficients * (r / self.radius) ** degrees
+        waves = np.exp(1j * degrees * directions.phi)
         waves[1:] *= 2  # orders m and -m
         e_theta = ((-1j * np.einsum("lmt,lm->tm", across, t)) @ waves).real
         e_phi = (np.einsum("lmt,lm->tm", along, t) @ waves).real
@@ -167,26 +171,27 @@ class _Directions:
     harmonics: tuple[np.ndarray, np.ndarray]
 
     @classmethod
-    def of(cls, cosine: np.ndarray, weights: np.ndarray, azimuths: int) -> "_Directions":
+    def of(cls, cosine: np.ndarray, weights: np.ndarray, azimuths: int, degree: int) -> "_Directions":
         theta = np.arccos(cosine)
-        values, slopes = sph_legendre_p_all(_DEGREE, _DEGREE, theta, diff_n=1)[:, :, : _DEGREE + 1]
-        across = np.arange(_DEGREE + 1)[:, None] * values / np.sin(theta)
+        values, slopes = sph_legendre_p_all(degree, degree, theta, diff_n=1)[:, :, : degree + 1]
+        across = np.arange(degree + 1)[:, None] * values / np.sin(theta)
         return cls(theta, 2 * np.pi * np.arange(azimuths) / azimuths, weights, (across, slopes))
 
     @classmethod
     @cache
-    def rule(cls) -> "_Directions":
-        """Those that integrate products of two harmonics up to _DEGREE exactly."""
-        return cls.of(*roots_legendre(_DEGREE + 1), 2 * _DEGREE + 2)
+    def rule(cls, degree: int) -> "_Directions":
+        """Those that integrate products of two harmonics up to a degree exactly."""
+        cosine, weights = leggauss(degree + 1)
+        return cls.of(cosine, weights, 2 * degree + 2, degree)
 
     @classmethod
     @cache
-    def grid(cls) -> "_Directions":
+    def grid(cls, degree: int = _DEGREE) -> "_Directions":
         """Those that maxima and volumes are looked for in: dense towards the top, where coils are."""
         # cos θ = 1 - 2 u², u in (0, 1): equal steps of u are equal steps of sin(θ/2)
-        u, weights = roots_legendre(_THETA)
+        u, weights = leggauss(_THETA)
         u, weights = (u + 1) / 2, weights / 2
-        return cls.of(1 - 2 * u**2, 4 * u * weights, _PHI)
+        return cls.of(1 - 2 * u**2, 4 * u * weights, _PHI, degree)
 
     def only(self, row: int, column: int) -> "_Directions":
         """A single one of them."""

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from femtms.cli.parse import parse_place, parse_places, parse_radii, parse_sigma, parse_size
+from femtms.cli.parse import parse_didt, parse_place, parse_places, parse_radii, parse_sigma, parse_size
 from femtms.cli.progress import stages
 from femtms.errors import FemtmsError
 
@@ -55,7 +55,13 @@ Labels = Annotated[
     ),
 ]
 Sigma = Annotated[list[str] | None, typer.Option("--sigma", help="TISSUE=S/m, such as bone=0.008; repeat for more.")]
-Didt = Annotated[float, typer.Option("--didt", help="Rate of change of the coil's current in A/s.")]
+Outside = Annotated[str, typer.Option("--outside", help="What a coil's sampled A is outside its grid: error, or zero.")]
+Didt = Annotated[
+    str, typer.Option("--didt", help="Rate of change of the coil's current in A/s; 1e6,5e5 for two stimulators.")
+]
+AllowIntersection = Annotated[
+    bool, typer.Option("--allow-intersection", help="Do not refuse a coil whose casing cuts the scalp.")
+]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")]
 Rtol = Annotated[float, typer.Option("--rtol", help="Relative residual at which the solver stops.")]
 
@@ -80,47 +86,67 @@ def common(
 @app.command()
 def simulate(
     head: Head,
-    coil: Annotated[str, typer.Option("--coil", help="Built-in coil or .ccd file.")],
+    coil: Annotated[
+        list[str],
+        typer.Option(
+            "--coil",
+            help="Coil of the catalogue or coil file; repeat it, and the options of its place, for several at once.",
+        ),
+    ],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the results.")],
-    at: Annotated[str | None, typer.Option("--at", help="Electrode (C3) or x,y,z in mm: centre of the coil.")] = None,
-    towards: Annotated[
-        str | None, typer.Option("--towards", help="Electrode or x,y,z in mm: direction of the coil's y.")
+    at: Annotated[
+        list[str] | None, typer.Option("--at", help="Electrode (C3) or x,y,z in mm: centre of the coil.")
     ] = None,
-    gap: Annotated[float, typer.Option("--gap", help="Distance of the coil from the scalp in mm.")] = 4.0,
+    towards: Annotated[
+        list[str] | None, typer.Option("--towards", help="Electrode or x,y,z in mm: direction of the coil's y.")
+    ] = None,
+    gap: Annotated[
+        list[float] | None, typer.Option("--gap", help="Distance of the coil from the scalp in mm. [default: 4.0]")
+    ] = None,
     matrix: Annotated[
-        Path | None, typer.Option("--matrix", help="File with the coil's 4×4 matrix in mm, text or .npy.")
+        list[Path] | None, typer.Option("--matrix", help="File with the coil's 4×4 matrix in mm, text or .npy.")
     ] = None,
     size: Size = "2.6",
     radii: Radii = None,
     labels: Labels = None,
     sigma: Sigma = None,
-    didt: Didt = 1e6,
+    outside: Outside = "error",
+    didt: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--didt",
+            help="Rate of change of the coil's current in A/s; 1e6,5e5 for two stimulators. [default: 1e6]",
+        ),
+    ] = None,
     device: Device = "auto",
     rtol: Rtol = 1e-6,
+    allow_intersection: AllowIntersection = False,
     overwrite: Overwrite = False,
     json_: Json = False,
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
-    """Compute the electric field of a coil in a head; write mesh, volume, numbers and picture."""
+    """Compute the electric field of a coil, or of several at once, in a head; write mesh, volume, numbers, picture."""
     from femtms.simulate import RESULTS
     from femtms.simulate import simulate as run
 
     with stages(quiet or json_) as stage:
         summary = run(
             _layered(head, radii, labels),
-            coil,
+            coil if len(coil) > 1 else coil[0],
             out,
-            at=parse_place(at, "--at"),
-            towards=parse_place(towards, "--towards"),
-            gap_mm=gap,
-            matrix=matrix,
+            at=_for_coils(coil, "--at", [parse_place(place, "--at") for place in at or []], None),
+            towards=_for_coils(coil, "--towards", [parse_place(place, "--towards") for place in towards or []], None),
+            gap_mm=_for_coils(coil, "--gap", gap or [], 4.0),
+            matrix=_for_coils(coil, "--matrix", matrix or [], None),
             size_mm=parse_size(size),
             labels=labels,
             sigma=parse_sigma(sigma or []),
-            didt=didt,
+            outside=outside,
+            didt=_for_coils(coil, "--didt", [parse_didt(rates) for rates in didt or []], 1e6),
             device=device,
             rtol=rtol,
+            allow_intersection=allow_intersection,
             overwrite=overwrite,
             stage=stage,
         )
@@ -131,10 +157,21 @@ def simulate(
         print(f"{out}: {', '.join(RESULTS)}")
 
 
+def _for_coils(coils: list[str], option: str, values: list[Any], otherwise: Any) -> Any:
+    """What `femtms.simulate` takes: a value for one coil, a list for several; a gap or dI/dt given once is for all."""
+    if not values:
+        return otherwise if otherwise is None or len(coils) == 1 else [otherwise] * len(coils)
+    if option in ("--gap", "--didt") and len(values) == 1:
+        values = values * len(coils)
+    if len(values) != len(coils):
+        raise FemtmsError(f"{option} must be given once for each coil; there are {len(coils)}, and {len(values)} of it")
+    return values[0] if len(coils) == 1 else values
+
+
 @app.command()
 def sweep(
     head: Head,
-    coil: Annotated[str, typer.Option("--coil", help="Built-in coil or .ccd file.")],
+    coil: Annotated[str, typer.Option("--coil", help="Built-in coil, or a .ccd, .tcd or NIfTI file.")],
     poses: Annotated[
         Path,
         typer.Option("--poses", help="The coil's 4×4 matrices in mm: .npy (k,4,4), or text, 16 numbers a row."),
@@ -148,9 +185,11 @@ def sweep(
     radii: Radii = None,
     labels: Labels = None,
     sigma: Sigma = None,
-    didt: Didt = 1e6,
+    outside: Outside = "error",
+    didt: Didt = "1e6",
     device: Device = "auto",
     rtol: Rtol = 1e-6,
+    allow_intersection: AllowIntersection = False,
     overwrite: Overwrite = False,
     json_: Json = False,
     quiet: Quiet = False,
@@ -170,11 +209,13 @@ def sweep(
                 size_mm=parse_size(size),
                 labels=labels,
                 sigma=parse_sigma(sigma or []),
-                didt=didt,
+                outside=outside,
+                didt=parse_didt(didt),
                 tissues=tissue or None,
                 fields=fields,
                 device=device,
                 rtol=rtol,
+                allow_intersection=allow_intersection,
                 overwrite=overwrite,
                 stage=stage,
             )
@@ -212,6 +253,7 @@ def compare(
     sigma: Sigma = None,
     device: Device = "auto",
     rtol: Rtol = 1e-6,
+    outside: Outside = "error",
     allow_intersection: Annotated[
         bool,
         typer.Option("--allow-intersection", help="Measure the gap from the coil's origin, even if its casing cuts."),
@@ -240,6 +282,7 @@ def compare(
             sigma=parse_sigma(sigma or []),
             device=device,
             rtol=rtol,
+            outside=outside,
             allow_intersection=allow_intersection,
             overwrite=overwrite,
             stage=stage,
@@ -374,15 +417,15 @@ def heads(json_: Json = False, debug: Debug = False) -> None:
 
 @app.command()
 def coils(json_: Json = False, debug: Debug = False) -> None:
-    """List the built-in coils."""
-    from femtms.coil.catalogue import CATALOGUE
+    """List the coils of the catalogue: the built-in ones and those in the folder named by FEMTMS_COILS."""
+    from femtms.io.catalogue import catalogue
 
-    found = [make() for make in CATALOGUE.values()]
+    found = [_catalogue_report(coil) for coil in catalogue().values()]
     if json_:
-        print(json.dumps([_coil_report(coil) for coil in found], indent=2))
+        print(json.dumps(found, indent=2))
         return
     for coil in found:
-        print(f"{coil!r}\n  {coil.source}")
+        print(f"{coil['name']:<18}{coil['title']}\n{'':<18}{coil['source']}")
 
 
 @app.command()
@@ -398,7 +441,8 @@ def info(
 ) -> None:
     """Say what a file, a built-in head or coil, or a result folder holds."""
     import femtms
-    from femtms.coil.catalogue import CATALOGUE
+    from femtms.io.a_fields import is_a_field
+    from femtms.io.catalogue import find_coil
     from femtms.io.poses import read_pose
     from femtms.io.summary import read_summary
     from femtms.io.sweeps import read_sweep
@@ -418,7 +462,11 @@ def info(
         content = read_sweep(path / "sweep.json")
         print(json.dumps(content, indent=2)) if json_ else _print_sweep(content)
         return
-    if file in CATALOGUE or path.suffix.lower() == ".ccd":
+    if path.suffix.lower() == ".tcd":
+        model = femtms.read_tcd(path)
+        print(json.dumps(_model_report(model, path.name), indent=2) if json_ else f"{model!r}")
+        return
+    if find_coil(file) is not None or path.suffix.lower() in (".ccd", ".toml") or is_a_field(path):
         coil = femtms.load_coil(file)
         print(json.dumps(_coil_report(coil), indent=2) if json_ else f"{coil!r}")
         return
@@ -469,12 +517,45 @@ def _mesh_report(mesh: Any) -> dict[str, Any]:
 
 
 def _coil_report(coil: Any) -> dict[str, Any]:
+    inductance = coil.inductance
     return {
         "name": coil.name,
         "elements": len(coil.positions),
         "max_didt_A_per_s": coil.max_didt,
+        "inductance_uH": None if inductance is None else round(1e6 * inductance, 3),
         "source": coil.source,
     }
+
+
+def _catalogue_report(entry: Any) -> dict[str, Any]:
+    """What is known of a coil of the catalogue without making it."""
+    if entry.table is None:
+        return {"name": entry.name, "title": entry.file.name, "source": str(entry.file), "file": str(entry.file)}
+    table = entry.table
+    report = {"name": table.name, "title": table.title, "brand": table.brand, "source": table.source}
+    winding = table.winding
+    if winding is not None:
+        report |= {
+            "shape": winding.shape,
+            "outer_diameter_mm": winding.outer_diameter_mm,
+            "inner_diameter_mm": winding.inner_diameter_mm,
+            "turns_per_wing": None if winding.turns is None else winding.turns * winding.layers,
+            "turns": winding.turns,
+            "layers": winding.layers,
+            "wire_mm": list(winding.wire_mm),
+            "angle_deg": winding.angle_deg,
+        }
+    limit = table.max_didt_A_per_us
+    return report | {"max_didt_A_per_us": limit, "max_didt_A_per_s": None if limit is None else 1e6 * limit}
+
+
+def _model_report(model: Any, source: str) -> dict[str, Any]:
+    """Of a coil whose parts move: as for any other, and how far they move."""
+    ranges = [
+        {"unit": model.range_unit(i), "initial": r.initial, "low": r.low, "high": r.high}
+        for i, r in enumerate(model.ranges)
+    ]
+    return _coil_report(model.coil(source=source)) | {"parts": len(model.parts), "deformation_ranges": ranges}
 
 
 def _print_head(head: Any, json_: bool) -> None:
@@ -502,6 +583,8 @@ def _head_report(head: Any) -> dict[str, Any]:
 
 def _print_field(summary: dict[str, Any]) -> None:
     """The numbers that people look at first, 80 columns wide."""
+    from femtms.io.summary import in_A_per_us
+
     columns = {  # heading -> key, width
         "mL": ("volume_ml", 8),
         "mean": ("mean", 7),
@@ -513,7 +596,9 @@ def _print_field(summary: dict[str, Any]) -> None:
         "≥50 % mL": ("focality_50_ml", 9),
         "≥75 % mL": ("focality_75_ml", 9),
     }
-    print(f"{summary['coil']}, dI/dt = {1e-6 * summary['didt']:g} A/µs; |E| in V/m")
+    coils = summary.get("coils") or [summary]
+    driven = "; ".join(f"{row['coil']}, dI/dt = {in_A_per_us(row['didt'])} A/µs" for row in coils)
+    print(f"{driven}; |E| in V/m")
     print(f"{'tissue':<12}" + "".join(f"{heading:>{width}}" for heading, (_, width) in columns.items()))
     for name, row in summary["tissues"].items():
         print(f"{name:<12}" + "".join(f"{_short(row[key]):>{width}}" for key, width in columns.values()))
@@ -521,6 +606,9 @@ def _print_field(summary: dict[str, Any]) -> None:
         row = summary["tissues"][name]
         x, y, z = row["peak_mm"]
         print(f"peak (one tetrahedron) in {name}: {row['peak']:.3g} V/m at ({x:.1f}, {y:.1f}, {z:.1f}) mm")
+    for row in coils:
+        if row.get("clearance_mm") is not None and row["clearance_mm"] < 0:
+            print(f"{row['coil']} cuts the scalp, {-row['clearance_mm']:.1f} mm deep")
     solver, mesh = summary["solver"], summary["mesh"]
     print(
         f"{mesh['tets']:,} tetrahedra, {mesh['nodes']:,} unknowns, {solver['iterations']} iterations to "
@@ -530,9 +618,11 @@ def _print_field(summary: dict[str, Any]) -> None:
 
 def _print_sweep(summary: dict[str, Any]) -> None:
     """What was done; the numbers are in sweep.csv."""
+    from femtms.io.summary import in_A_per_us
+
     mesh, solved = summary["mesh"], summary["poses_in_these_seconds"]
     print(
-        f"{summary['poses']:,} poses of {summary['coil']}, dI/dt = {1e-6 * summary['didt']:g} A/µs; "
+        f"{summary['poses']:,} poses of {summary['coil']}, dI/dt = {in_A_per_us(summary['didt'])} A/µs; "
         f"|E| in {', '.join(summary['tissues'])}"
     )
     each = f", {summary['seconds']['sweep'] / solved:.3g} s for each of {solved:,} poses" if solved else ""

@@ -20,6 +20,19 @@ def parse_place(text: str | None, option: str) -> str | tuple[float, float, floa
     return numbers[0], numbers[1], numbers[2]
 
 
+def parse_didt(text: str) -> float | tuple[float, ...]:
+    """`1e6` in A/s, or `1e6,5e5`, one for each stimulator of a coil.
+
+    >>> parse_didt("1e6"), parse_didt("1e6,-5e5")
+    (1000000.0, (1000000.0, -500000.0))
+    """
+    try:
+        numbers = [float(word) for word in text.split(",")]
+    except ValueError:
+        raise FemtmsError(f"--didt must be a valid number in A/s, or several with commas; got '{text}'") from None
+    return numbers[0] if len(numbers) == 1 else tuple(numbers)
+
+
 def parse_places(texts: Sequence[str], option: str) -> list[str | tuple[float, float, float]]:
     """Several of them.
 

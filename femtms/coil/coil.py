@@ -11,6 +11,7 @@ from femtms.coil.elements import CoilElements
 from femtms.coil.pose import Pose
 from femtms.coil.sampled import SampledField
 from femtms.coil.stimulator import Stimulator
+from femtms.coil.winding import ACCURACY, DISTANCE, Winding
 from femtms.errors import FemtmsError
 from femtms.kernels import cpu
 from femtms.mesh.surface import Surface
@@ -30,6 +31,7 @@ class Coil:
     stimulators  what drives it: elements say by `stimulator` which one; a single one of `max_didt` if none are given
     limits       (3,2) m, the box around the coil for which the model is meant, or None
     resolution   (3,) m, how finely A should be sampled there, or None
+    windings     the wires that the elements stand for, where these are known; in the coil's own frame, wherever it is
 
     Raises FemtmsError for a coil without elements and for elements of a stimulator that it does not have.
     """
@@ -44,6 +46,7 @@ class Coil:
     stimulators: tuple[Stimulator, ...] = ()
     limits: np.ndarray | None = None
     resolution: np.ndarray | None = None
+    windings: tuple[Winding, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.elements:
@@ -77,6 +80,11 @@ class Coil:
         """The parts whose A is known on a grid."""
         return tuple(group for group in self.elements if isinstance(group, SampledField))
 
+    @property
+    def inductance(self) -> float | None:
+        """Self-inductance in H of its one winding; None where the wires are not known, or several are driven."""
+        return self.windings[0].inductance if len(self.windings) == 1 else None
+
     def moved(self, pose: Pose) -> "Coil":
         """The same coil in head coordinates."""
         casing = self.casing
@@ -99,6 +107,16 @@ class Coil:
             )
         return replace(self, elements=tuple(group.scaled(shares[group.stimulator]) for group in self.elements))
 
+    def with_dipoles(self, distance: float = DISTANCE, accuracy: float = ACCURACY) -> tuple["Coil", float]:
+        """The coil with magnetic dipoles in place of its wires, in its own frame, and the error: see Winding.dipoles.
+
+        Raises FemtmsError when the wires are not known.
+        """
+        if not self.windings:
+            raise FemtmsError(f"the wires of coil '{self.name}' must be known to stand dipoles for them; they are not")
+        made = [winding.dipoles(distance, accuracy) for winding in self.windings]
+        return replace(self, elements=tuple(dipoles for dipoles, _ in made)), max(error for _, error in made)
+
     def vector_potential(self, points: Any, kernels: Any = cpu) -> Any:
         """A (n,3) in T·m for a current of 1 A, at points (n,3) m in the frame of the coil: theory.md (2, 3).
 
@@ -106,12 +124,26 @@ class Coil:
         grid of a sampled A, unless that is zero there.
         """
         if kernels is cpu:
-            points = np.ascontiguousarray(points, dtype=np.float64)
-            if points.ndim != 2 or points.shape[1] != 3:
-                raise FemtmsError(f"points must be (n,3) in m; got {points.shape}")
-            for field in self.sampled:
-                field.check_covers(points)
+            points = self._checked(points)
         return sum(group.potential(points, kernels) for group in self.elements)
+
+    def magnetic_field(self, points: Any) -> np.ndarray:
+        """B (n,3) in T for a current of 1 A, at points (n,3) m in the frame of the coil: the curl of A.
+
+        Infinite at an element.  Raises FemtmsError for points outside the grid of a sampled A, unless that is zero
+        there.
+        """
+        points = self._checked(points)
+        return np.sum([group.flux_density(points) for group in self.elements], axis=0)
+
+    def _checked(self, points: Any) -> np.ndarray:
+        """Points (n,3) m where the coil's field is known.  Raises FemtmsError."""
+        points = np.ascontiguousarray(points, dtype=np.float64)
+        if points.ndim != 2 or points.shape[1] != 3:
+            raise FemtmsError(f"points must be (n,3) in m; got {points.shape}")
+        for field in self.sampled:
+            field.check_covers(points)
+        return points
 
     def __repr__(self) -> str:
         kinds = ", ".join(f"{len(group):,} {type(group).__name__.lower()}" for group in self.elements)

@@ -8,6 +8,7 @@ import numpy as np
 from femtms.arrays import sealed
 from femtms.coil.pose import Pose
 from femtms.errors import FemtmsError
+from femtms.kernels.magnetic import current_flux, dipole_flux
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,8 +53,16 @@ class CoilElements:
         """The elements with `factor` amperes in them."""
         return replace(self, vectors=factor * self.vectors)
 
+    def driven_by(self, stimulator: int) -> "CoilElements":
+        """The same elements, driven by another stimulator."""
+        return replace(self, stimulator=stimulator)
+
     def potential(self, points: Any, kernels: Any) -> Any:
         """A (n,3) in T·m for 1 A, at points (n,3) m on the kernels' device."""
+        raise NotImplementedError
+
+    def flux_density(self, points: np.ndarray) -> np.ndarray:
+        """B (n,3) in T for 1 A, at points (n,3) m."""
         raise NotImplementedError
 
 
@@ -64,6 +73,10 @@ class Dipoles(CoilElements):
         """A (n,3) in T·m for 1 A: theory.md (2)."""
         return kernels.dipole_potential(points, self.positions, self.vectors)
 
+    def flux_density(self, points: np.ndarray) -> np.ndarray:
+        """B (n,3) in T for 1 A: the curl of theory.md (2)."""
+        return np.asarray(dipole_flux(points, self.positions, self.vectors))
+
 
 class Currents(CoilElements):
     """Current elements; vectors are the pieces dl of the wire in m."""
@@ -71,3 +84,7 @@ class Currents(CoilElements):
     def potential(self, points: Any, kernels: Any) -> Any:
         """A (n,3) in T·m for 1 A: theory.md (3)."""
         return kernels.current_potential(points, self.positions, self.vectors)
+
+    def flux_density(self, points: np.ndarray) -> np.ndarray:
+        """B (n,3) in T for 1 A: the curl of theory.md (3)."""
+        return np.asarray(current_flux(points, self.positions, self.vectors))

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from scipy.spatial import cKDTree
 
+from femtms.coil.clearance import check_gap, clearance
 from femtms.coil.coil import Coil
 from femtms.coil.pose import Pose
 from femtms.errors import FemtmsError
@@ -19,6 +20,8 @@ DEFAULT_GAP_MM = 4.0
 _PATCH_MM = 15.0
 # Farther than this, coordinates were meant for another head or another unit.
 _FARTHEST_MM = 30.0
+# What rounding in files and the facets of a coarse scalp make of a coil that touches it.
+_TOUCHING_MM = 0.1
 _FAR_MM = 5.0  # worth a note: electrodes lie on the scalp, but so coarse are meshes and coordinates from other heads
 
 
@@ -73,12 +76,6 @@ def place(
     matrix[:3, :3] = np.column_stack([np.cross(y, z), y, z])
     matrix[:3, 3] = 1e3 * _lifted(foot, outward, 1e-3 * gap_mm, surface)
     return Pose(matrix)
-
-
-def check_gap(gap_mm: float) -> None:
-    """Raise FemtmsError unless a distance from the scalp is finite and ≥ 0."""
-    if not (np.isfinite(gap_mm) and gap_mm >= 0):
-        raise FemtmsError(f"gap_mm must be finite and ≥ 0; got {gap_mm}")
 
 
 class _Surface:
@@ -158,19 +155,34 @@ def _shown(place: str | Sequence[float]) -> str:
     return place if isinstance(place, str) else "(" + ", ".join(f"{c:.1f}" for c in place) + ") mm"
 
 
-def check_clear(mesh: TetMesh, coil: Coil, pose: Pose) -> None:
-    """Raise FemtmsError when an element of the coil is inside the head, or some of the head outside a sampled A."""
+def check_clear(mesh: TetMesh, coil: Coil, pose: Pose, allow_intersection: bool = False) -> None:
+    """Raise FemtmsError when the coil's casing cuts the scalp, and how deep, unless allow_intersection.
+
+    An element of the coil inside the head, where A is infinite, and some of the head outside a sampled A are never
+    allowed.
+    """
     for field in coil.sampled:
         field.moved(pose).check_covers(mesh.nodes[np.unique(mesh.outer_faces)], "the head")
     points = coil.moved(pose).positions
     inside = mesh.cells.hold(points)
-    if not inside.any():
+    if inside.any():
+        depths = mesh.skin.nearest(points[inside])[1]
+        raise FemtmsError(
+            f"the pose puts the coil inside the head: {inside.sum():,} of {len(points):,} elements of '{coil.name}', "
+            f"the deepest {1e3 * depths.max():.1f} mm below the surface at {_mm(points[inside][depths.argmax()])}; "
+            f"move it outward or increase the gap"
+        )
+    if coil.casing is None or allow_intersection:
         return
-    surface = mesh.nodes[np.unique(mesh.outer_faces)]
-    depths = cKDTree(surface).query(points[inside])[0]
-    x, y, z = 1e3 * points[inside][depths.argmax()]
-    raise FemtmsError(
-        f"the pose puts the coil inside the head: {inside.sum():,} of {len(points):,} elements of '{coil.name}', the "
-        f"deepest {1e3 * depths.max():.1f} mm below the surface at ({x:.1f}, {y:.1f}, {z:.1f}) mm; "
-        f"move it outward or increase the gap"
-    )
+    found = clearance(mesh, coil, pose)
+    if found.mm < -_TOUCHING_MM:
+        raise FemtmsError(
+            f"the casing of a coil must not cut the scalp; that of '{coil.name}' is up to {-found.mm:.1f} mm below it, "
+            f"at {_mm(found.at)}: move it outward, increase the gap, or let it cut with --allow-intersection "
+            f"(allow_intersection=True)"
+        )
+
+
+def _mm(point: np.ndarray) -> str:
+    x, y, z = 1e3 * point
+    return f"({x:.1f}, {y:.1f}, {z:.1f}) mm"

@@ -69,6 +69,14 @@ class Pose:
         """The coil's origin (3,) in m."""
         return 1e-3 * self.matrix[:3, 3]
 
+    @property
+    def inverse(self) -> "Pose":
+        """The pose of the head in the frame of the coil."""
+        matrix = np.eye(4)
+        matrix[:3, :3] = self.rotation.T
+        matrix[:3, 3] = -self.rotation.T @ self.matrix[:3, 3]
+        return Pose(matrix)
+
     def in_head(self, points: np.ndarray) -> np.ndarray:
         """Points (n,3) in m from the coil's frame to head coordinates."""
         moved: np.ndarray = points @ self.rotation.T + self.centre

@@ -9,6 +9,7 @@ from scipy.interpolate import make_interp_spline
 from femtms.arrays import frozen
 from femtms.coil.pose import IDENTITY, Pose
 from femtms.errors import FemtmsError
+from femtms.kernels.magnetic import spline_flux
 from femtms.kernels.sampled import ON_THE_RIM
 
 _FEWEST = 4  # samples along an axis, for a cubic
@@ -75,6 +76,10 @@ class SampledField:
         knots, coefficients = self.spline
         return replace(self, values=factor * self.values, spline=(knots, factor * coefficients))
 
+    def driven_by(self, stimulator: int) -> "SampledField":
+        """The same field, driven by another stimulator."""
+        return replace(self, stimulator=stimulator)
+
     def overhang(self, points: np.ndarray) -> np.ndarray:
         """How far (n,) in m points (n,3) m are outside the grid; 0 inside."""
         matrix, offset = self._to_indices()
@@ -101,6 +106,11 @@ class SampledField:
         """A (n,3) in T·m for 1 A, at points (n,3) m on the kernels' device; 0 outside the grid."""
         assert self.spline is not None
         return kernels.spline_potential(points, *self._to_indices(), *self.spline, self.pose.rotation)
+
+    def flux_density(self, points: np.ndarray) -> np.ndarray:
+        """B (n,3) in T for 1 A, at points (n,3) m: the curl of the splines; 0 outside the grid."""
+        assert self.spline is not None
+        return np.asarray(spline_flux(points, *self._to_indices(), *self.spline, self.pose.rotation))
 
     def _to_indices(self) -> tuple[np.ndarray, np.ndarray]:
         """Matrix (3,3) and offset (3,) that make voxel indices of points in m: index = matrix @ point + offset."""

@@ -1,73 +1,161 @@
-"""Wire loops as current elements."""
+"""Wires of real thickness along paths, and the elements that stand for them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TypeVar
 
 import numpy as np
+from scipy.spatial import cKDTree
 
-from femtms.coil.coil import Coil
-from femtms.coil.elements import Currents
+from femtms.coil.elements import CoilElements, Currents, Dipoles
+from femtms.coil.inductance import neumann_inductance
+from femtms.coil.path import Path, fewest_gauss_points
+from femtms.coil.pose import Pose
+from femtms.errors import FemtmsError
+from femtms.kernels import cpu
 
-# Points on a loop of radius R at equal angles integrate a field that is smooth at distance a with an error that falls
-# like exp(-N a/R).  For 64 points and a loop of 43 mm, measured against the elliptic integrals: 3e-4 of the largest |A|
-# at 5 mm from the wire, 1e-3 at 4 mm, 2e-2 at 2 mm, and below 1e-6 at 12 mm.
-_POINTS_PER_LOOP = 64
+DISTANCE = 5e-3  # m from the wire at which a model has to be accurate: no head comes nearer
+ACCURACY = 1e-2  # of the error bound there
+_FINEST_PATCH = 0.5e-3  # m
+_PROBED = 2000  # elements around which the error of dipoles is looked at
 
 
-def loop(centre: tuple[float, float, float], radius: float, turns: float = 1.0) -> Currents:
-    """A circular loop in a plane z = const, current anticlockwise seen from +z.
+Elements = TypeVar("Elements", bound=CoilElements)
 
-    centre (3,) and radius in m; turns scales the current (negative: clockwise).  The elements are R dφ along the
-    tangent at equal angles: the trapezoidal rule, which converges geometrically for periodic integrands.
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Winding:
+    """Paths along which a wire runs, each around once for 1 A in the coil, or as often as it says.
+
+    paths         through the middle of the wire
+    wire_width    of its cross-section across the axis of the path, m
+    wire_height   along that axis, m
+    stimulator    which of the coil's stimulators drives it
+
+    The current is spread evenly over the cross-section.  Raises FemtmsError without paths, or for a wire without size.
     """
-    angle = 2 * np.pi * (np.arange(_POINTS_PER_LOOP) + 0.5) / _POINTS_PER_LOOP
-    zero = np.zeros_like(angle)
-    positions = np.array(centre) + radius * np.column_stack([np.cos(angle), np.sin(angle), zero])
-    tangents = np.column_stack([-np.sin(angle), np.cos(angle), zero])
-    return Currents(positions, turns * radius * (2 * np.pi / _POINTS_PER_LOOP) * tangents)
+
+    paths: tuple[Path, ...]
+    wire_width: float
+    wire_height: float
+    stimulator: int = 0
+
+    def __post_init__(self) -> None:
+        if not self.paths:
+            raise FemtmsError("a winding must have at least one path; got none")
+        for name in ("wire_width", "wire_height"):
+            if not 0 < getattr(self, name) < 0.1:
+                raise FemtmsError(f"{name} must be > 0 and below 0.1 m; got {getattr(self, name)}")
+
+    def moved(self, pose: Pose) -> "Winding":
+        """The same winding in another frame."""
+        return replace(self, paths=tuple(path.moved(pose) for path in self.paths))
+
+    def filaments(self, across: int, along: int) -> list[Path]:
+        """The wire as thin ones at the points of Gauss rules over its width and its height, which share its current."""
+        (u, share_u), (v, share_v) = (np.polynomial.legendre.leggauss(n) for n in (across, along))
+        return [
+            path.shifted(x * self.wire_width / 2, z * self.wire_height / 2).carrying(path.turns * wx * wz / 4)
+            for path in self.paths
+            for x, wx in zip(u, share_u)
+            for z, wz in zip(v, share_v)
+        ]
+
+    def currents(self, distance: float = DISTANCE, accuracy: float = ACCURACY) -> Currents:
+        """Current elements whose A differs from that of the winding by at most `accuracy`: theory.md (25)-(27).
+
+        The bound holds at all points at least `distance` m away from the surface of the wire, relative to
+        (μ0/4π) Σ ∮ |dl|/|x - s|, the A that the wires would make if all their currents were parallel.
+        """
+        _check(distance, accuracy)
+        # the width, the height and the path each take a third
+        across, along = (
+            fewest_gauss_points(size, distance, accuracy / 3) for size in (self.wire_width, self.wire_height)
+        )
+        parts = [path.currents(distance, accuracy / 3) for path in self.filaments(across, along)]
+        return self._joined(Currents, parts)
+
+    def dipoles(self, distance: float = DISTANCE, accuracy: float = ACCURACY) -> tuple[Dipoles, float]:
+        """Magnetic dipoles for the winding, and the error of their A: a current loop is a sheet of them.
+
+        The dipoles lie on surfaces that the paths bound, and the model holds at least `distance` m away from these.
+        They are made finer until the error is at most `accuracy`; it is the largest difference to current elements that
+        are ten times as accurate, relative to the largest |A|, over points at that distance.  No point farther out has
+        a larger one: the difference is harmonic (theory.md (28)).  Raises FemtmsError when no fine enough sheet does.
+        """
+        _check(distance, accuracy)
+        across, along = (
+            fewest_gauss_points(size, distance, accuracy / 10) for size in (self.wire_width, self.wire_height)
+        )
+        filaments = self.filaments(across, along)
+        exact = self.currents(distance, accuracy / 10)
+        size = distance / 2
+        while size >= _FINEST_PATCH:
+            sheets = [(path, *path.patches(size)) for path in filaments]
+            made = _merged(self._joined(Dipoles, [Dipoles(p, path.turns * areas) for path, p, areas in sheets]), size)
+            around = _around(made.positions, distance)
+            expected = exact.potential(around, cpu)
+            error = made.potential(around, cpu) - expected
+            largest = float(np.linalg.norm(error, axis=1).max() / np.linalg.norm(expected, axis=1).max())
+            if largest <= accuracy:
+                return made, largest
+            size /= 1.5
+        raise FemtmsError(
+            f"no sheet of dipoles within reason is accurate to {accuracy:g} from {1e3 * distance:.3g} mm away; "
+            f"use current elements, or a larger distance"
+        )
+
+    def _joined(self, kind: type[Elements], parts: Sequence[Elements]) -> Elements:
+        """All elements as one group."""
+        return kind(
+            np.concatenate([part.positions for part in parts]),
+            np.concatenate([part.vectors for part in parts]),
+            self.stimulator,
+        )
+
+    @cached_property
+    def inductance(self) -> float:
+        """Self-inductance in H, by Neumann's integral over the wires: theory.md (29)."""
+        return neumann_inductance(self.paths, self.wire_width, self.wire_height)
+
+    @property
+    def length(self) -> float:
+        """Of the wire, m."""
+        return float(sum(np.linalg.norm(np.diff(path.outline(), axis=0), axis=1).sum() for path in self.paths))
+
+    def __repr__(self) -> str:
+        return (
+            f"Winding({len(self.paths)} paths, {self.length:.3g} m of wire {1e3 * self.wire_width:g}×"
+            f"{1e3 * self.wire_height:g} mm)"
+        )
 
 
-def joined(parts: list[Currents]) -> Currents:
-    """All elements of the parts as one group."""
-    return Currents(np.concatenate([p.positions for p in parts]), np.concatenate([p.vectors for p in parts]))
+def _check(distance: float, accuracy: float) -> None:
+    if not 0 < distance < np.inf or not 0 < accuracy < 1:
+        raise FemtmsError(f"distance must be > 0 in m and accuracy between 0 and 1; got {distance} and {accuracy}")
 
 
-def turn_radii(inner_diameter: float, outer_diameter: float, turns: int, wire_width: float) -> np.ndarray:
-    """Radii (turns,) in m of the middle of each turn of a flat winding between two diameters (m)."""
-    return np.linspace(0.5 * (inner_diameter + wire_width), 0.5 * (outer_diameter - wire_width), turns)
+def _merged(dipoles: Dipoles, size: float) -> Dipoles:
+    """One dipole for all in each cell of a grid of `size` m, at their mean place: sheets of many turns lie together."""
+    cells = np.floor((dipoles.positions - dipoles.positions.min(axis=0)) / size + 0.5).astype(np.int64)
+    _, which = np.unique(cells, axis=0, return_inverse=True)
+    which = which.ravel()
+    strength = np.linalg.norm(dipoles.vectors, axis=1)
+
+    def sums(values: np.ndarray) -> np.ndarray:
+        return np.stack([np.bincount(which, column) for column in values.T], axis=1)
+
+    positions = sums(strength[:, None] * dipoles.positions) / np.bincount(which, strength)[:, None]
+    return Dipoles(positions, sums(dipoles.vectors), dipoles.stimulator)
 
 
-def flat_figure_eight(
-    name: str,
-    *,
-    inner_diameter: float,
-    outer_diameter: float,
-    turns: int,
-    wire_width: float,
-    wire_height: float,
-    max_didt: float | None = None,
-    source: str = "",
-) -> Coil:
-    """Two flat wings side by side in one plane, each of concentric turns; all lengths in m.
-
-    The wings touch at x = 0; the lower face of the wire is z = 0.  A rising current (dI/dt > 0) induces a field along
-    +y below the middle: the current there runs along -y.  Each turn is two filaments at the Gauss points of the wire's
-    height; the width of the wire is small against that of a wing and is not resolved.
-    """
-    gauss = wire_height / 2 / np.sqrt(3)
-    heights = (-wire_height / 2 - gauss, -wire_height / 2 + gauss)
-    wings = [
-        loop((side * outer_diameter / 2, 0.0, z), radius, turns=0.5 * side)
-        for side in (-1, 1)
-        for radius in turn_radii(inner_diameter, outer_diameter, turns, wire_width)
-        for z in heights
-    ]
-    return Coil(name, (joined(wings),), _outlines(inner_diameter, outer_diameter, wire_height), max_didt, source)
-
-
-def _outlines(inner_diameter: float, outer_diameter: float, wire_height: float) -> tuple[np.ndarray, ...]:
-    """The inner and outer rim of each wing, as closed polylines (p,3) in m."""
-    angle = np.linspace(0, 2 * np.pi, 97)
-    circle = np.column_stack([np.cos(angle), np.sin(angle), np.zeros_like(angle)])
-    return tuple(
-        0.5 * diameter * circle + np.array([side * outer_diameter / 2, 0, -wire_height / 2])
-        for side in (-1, 1)
-        for diameter in (inner_diameter, outer_diameter)
-    )
+def _around(positions: np.ndarray, distance: float) -> np.ndarray:
+    """Points (q,3) m on the surface at a distance (m) from all of the positions (d,3) m."""
+    steps = np.array([step for step in np.ndindex(3, 3, 3) if step != (1, 1, 1)]) - 1.0
+    steps *= distance / np.linalg.norm(steps, axis=1, keepdims=True)
+    some = positions[:: max(1, len(positions) // _PROBED)]
+    candidates = (some[:, None] + steps).reshape(-1, 3)
+    nearest, _ = cKDTree(positions).query(candidates)
+    around: np.ndarray = candidates[nearest >= (1 - 1e-9) * distance]
+    return around

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -78,30 +78,40 @@ def rounded(seconds: Mapping[str, float]) -> dict[str, float]:
 
 def inputs_summary(
     head: str | Path | LayeredSphere,
-    coil_name: str | Path,
-    coil: Coil,
-    matrix: str | Path | None,
+    coils: Sequence[tuple[str | Path, Coil, str | Path | None]],
     sigma: Mapping[int | str, float] | None,
     labels: Labels | None = None,
 ) -> dict[str, Any]:
-    """Names, paths and hashes of what went in; a built-in coil is hashed by its elements."""
+    """Names, paths and hashes of what went in; a built-in coil is hashed by its elements.
+
+    coils  name or file, the coil, and the file of its matrix if there is one; several of them become lists
+    """
     if isinstance(head, LayeredSphere):
         of_head: dict[str, Any] = {"name": head.name, "radii_mm": list(head.radii_mm), "tags": list(head.tags)}
     else:
         of_head = head_provenance(head)
-    path = Path(coil_name)
-    if path.is_file():
-        of_coil = file_provenance(path)
-    else:
-        arrays = [array.tobytes() for group in coil.elements for array in group.arrays]
-        of_coil = {"name": coil.name, "sha256": hashlib.sha256(b"".join(arrays)).hexdigest()}
+    of_coils = [_coil_provenance(name, coil) for name, coil, _ in coils]
+    matrices = [None if matrix is None else file_provenance(Path(matrix)) for _, _, matrix in coils]
     return {
         "head": of_head,
         "labels": None if labels is None else label_map_provenance(labels),
-        "coil": of_coil,
-        "matrix": None if matrix is None else file_provenance(Path(matrix)),
+        "coil": of_coils[0] if len(coils) == 1 else of_coils,
+        "matrix": matrices[0] if len(coils) == 1 else matrices,
         "sigma": {str(k): float(v) for k, v in (sigma or {}).items()},
     }
+
+
+def _coil_provenance(name: str | Path, coil: Coil) -> dict[str, Any]:
+    path = Path(name)
+    if path.is_file():
+        return file_provenance(path)
+    arrays = [array.tobytes() for group in coil.elements for array in group.arrays]
+    return {"name": coil.name, "sha256": hashlib.sha256(b"".join(arrays)).hexdigest()}
+
+
+def in_A_per_us(didt: Any) -> str:
+    """Rates of change in A/s, one or several, as people read them: in A/µs."""
+    return ", ".join(f"{1e-6 * rate:g}" for rate in np.ravel(didt))
 
 
 def write_json(path: Path, content: Any) -> None:

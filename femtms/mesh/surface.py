@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
 
 from femtms.arrays import frozen, sealed
 from femtms.errors import FemtmsError
@@ -80,6 +82,24 @@ def boundary_faces(tets: np.ndarray) -> np.ndarray:
     tet, face = np.nonzero(unpaired)
     outer: np.ndarray = tets[tet[:, None], OUTWARD_FACES[face]]
     return outer
+
+
+def without_cavities(nodes: np.ndarray, faces: np.ndarray) -> np.ndarray:
+    """Those of outward triangles (f,3) that do not bound a closed cavity: their piece encloses a positive volume."""
+    count, piece = pieces(faces)
+    volume = np.bincount(piece, cone_volumes(nodes, faces), count)
+    kept: np.ndarray = faces[(volume > 0)[piece]]
+    return kept
+
+
+def pieces(faces: np.ndarray) -> tuple[int, np.ndarray]:
+    """How many pieces triangles (f,3) make that have nodes in common, and the piece (f,) of each."""
+    used, corners = np.unique(faces, return_inverse=True)
+    corners = corners.reshape(-1, 3)
+    start, end = corners.ravel(), np.roll(corners, -1, axis=1).ravel()
+    joined = coo_matrix((np.ones(len(start), bool), (start, end)), shape=(len(used), len(used)))
+    count, piece = connected_components(joined, directed=False)
+    return int(count), piece[corners[:, 0]]
 
 
 def triangle_normals(nodes: np.ndarray, faces: np.ndarray) -> np.ndarray:

@@ -13,7 +13,8 @@ from femtms.kernels.cpu import signed_volumes
 from femtms.mesh.cells import Cells
 from femtms.mesh.enclose import outer_surface
 from femtms.mesh.quality import Quality, quality_of
-from femtms.mesh.surface import Surface, boundary_faces
+from femtms.mesh.surface import Surface, boundary_faces, without_cavities
+from femtms.mesh.triangle_tree import TriangleTree
 from femtms.tissue import is_within, name_of, tag_of
 
 
@@ -93,6 +94,11 @@ class TetMesh:
     def outer_faces(self) -> np.ndarray:
         """Triangles (f,3) between the head and what is around it or in its cavities, oriented outward."""
         return sealed(boundary_faces(self.tets))
+
+    @cached_property
+    def skin(self) -> TriangleTree:
+        """The outer faces without those of closed cavities, to be asked how far something is from the head."""
+        return TriangleTree.build(self.nodes[without_cavities(self.nodes, self.outer_faces)])
 
     @cached_property
     def cells(self) -> Cells:

@@ -1,5 +1,6 @@
 """The picture of a Field: what is drawn, and where the cuts go."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,22 +14,26 @@ from femtms.report.picture import draw_field
 from femtms.tissue import Tissue
 
 
-def draw_field_picture(path: Path, field: Field, title: str) -> None:
-    """The brain with the coil, and cuts through the peak in grey matter (in any tissue without it), as PNG."""
+def draw_field_picture(path: Path, field: Field, title: str, coils: Sequence[tuple[Coil, Pose]] | None = None) -> None:
+    """The brain with the coil, and cuts through the peak in grey matter (in any tissue without it), as PNG.
+
+    coils  those that made the field together, with their poses, where there are several; the first is looked along
+    """
+    drawn = [(field.coil, field.pose)] if coils is None else coils
     if Tissue.GM in field.mesh.tissues:
         target = field.summary(Tissue.GM)
     else:
         target = max(field.summary().values(), key=lambda summary: summary.peak)
-    lines, points, strength = drawn_coil(field.coil, field.pose)
+    lines, points, strengths = zip(*(drawn_coil(coil, pose) for coil, pose in drawn))
     draw_field(
         path,
         field.mesh,
         field.magnE,
         peak=1e-3 * np.array(target.peak_mm),
-        coil_lines=lines,
-        coil_points=points,
-        coil_strength=strength,
-        pose=field.pose.matrix,
+        coil_lines=[line for some in lines for line in some],
+        coil_points=np.concatenate(points),
+        coil_strength=np.concatenate(strengths),
+        poses=[pose.matrix for _, pose in drawn],
         title=title,
     )
 

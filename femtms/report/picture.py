@@ -145,14 +145,19 @@ def _split(line: np.ndarray, picture: Picture) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _arrow(pose: np.ndarray) -> np.ndarray:
-    """Tail and tip (2,3) mm of the arrow along the coil's y axis."""
+    """Tail and tip (2,3) mm of the arrow along a coil's y axis."""
     return pose[:3, 3] + np.array([[0.0], [ARROW]]) * pose[:3, 1]
 
 
 def _draw_coil(
-    ax: Axes, picture: Picture, lines: list[np.ndarray], points: np.ndarray, strength: np.ndarray, pose: np.ndarray
+    ax: Axes,
+    picture: Picture,
+    lines: list[np.ndarray],
+    points: np.ndarray,
+    strength: np.ndarray,
+    poses: Sequence[np.ndarray],
 ) -> None:
-    """Windings (or dipoles as dots) and the coil's y axis, in mm; what the brain hides is faint."""
+    """Windings (or dipoles as dots) and the y axis of each coil, in mm; what the brain hides is faint."""
     metres = sum(float(np.linalg.norm(np.diff(line, axis=0), axis=1).sum()) for line in lines) / 1e3
     width = float(np.clip(1.9 / np.sqrt(1 + metres), 0.5, 1.5))  # many turns must not cover the brain
     for line in lines:
@@ -164,6 +169,12 @@ def _draw_coil(
         size = np.clip(4000 / len(points), 2.0, 20.0) * strength
         ax.scatter(uv[hidden, 0], uv[hidden, 1], s=size[hidden], color=INK, alpha=0.15, linewidths=0, zorder=3)
         ax.scatter(uv[~hidden, 0], uv[~hidden, 1], s=size[~hidden], color=INK, alpha=0.75, linewidths=0, zorder=4)
+    for pose in poses:
+        _draw_arrow(ax, picture, pose)
+
+
+def _draw_arrow(ax: Axes, picture: Picture, pose: np.ndarray) -> None:
+    """The y axis of a coil."""
     ends = picture.camera.project(_arrow(pose))[:, :2]
     if np.linalg.norm(ends[1] - ends[0]) < 0.2 * ARROW:  # seen along the arrow
         return
@@ -215,7 +226,7 @@ def edge_letters(ax: Axes, right: np.ndarray, up: np.ndarray) -> None:
 
 def _draw_view(
     ax: Axes, picture: Picture, colours: Colormap, limit: float, *, head: np.ndarray, peak: np.ndarray,
-    lines: list[np.ndarray], points: np.ndarray, strength: np.ndarray, pose: np.ndarray, title: str,
+    lines: list[np.ndarray], points: np.ndarray, strength: np.ndarray, poses: Sequence[np.ndarray], title: str,
 ) -> None:  # fmt: skip
     camera = picture.camera
     shaded = Picture(camera, picture.value, picture.shade * picture.relief(), picture.depth)
@@ -223,7 +234,7 @@ def _draw_view(
     left, right, bottom, top = camera.extent
     _head_outline(ax, camera, head)
     ax.imshow(image, extent=camera.extent, zorder=1)
-    _draw_coil(ax, picture, lines, points, strength, pose)
+    _draw_coil(ax, picture, lines, points, strength, poses)
     if not picture.hides(peak[None], tolerance=10.0)[0]:  # the peak lies within the tissue, not on its surface
         u, v, _ = camera.project(peak[None])[0]
         ax.plot(u, v, "o", ms=6, mfc="none", mec=PEAK, mew=1.6, zorder=7, path_effects=_halo(3))
@@ -298,7 +309,7 @@ def draw_field(
     *,
     peak: np.ndarray,
     coil_lines: Sequence[np.ndarray],
-    pose: np.ndarray,
+    poses: Sequence[np.ndarray],
     title: str,
     surface_tags: Sequence[int] = BRAIN,
     coil_points: np.ndarray | None = None,
@@ -308,10 +319,10 @@ def draw_field(
 
     magnE (m,) V/m for each tetrahedron; peak (3,) m, through which the cuts go.
     coil_lines (p,3) m each, windings in head coordinates; coil_points (d,3) m become dots of area coil_strength (d,).
-    pose (4,4) mm, columns x, y, z (into the head), centre: the coil's frame.
+    poses (4,4) mm, columns x, y, z (into the head), centre: the frame of each coil; one view is along z of the first.
     title says which coil, where, and at which dI/dt.
     """
-    peak, pose = np.asarray(peak, float), np.asarray(pose, float)
+    peak, poses = np.asarray(peak, float), [np.asarray(pose, float) for pose in poses]
     shown = tuple(int(t) for t in surface_tags if (mesh.tags == t).any()) or tuple(int(t) for t in mesh.tissues)
     core = np.isin(mesh.tags, [Tissue.GM] if Tissue.GM in shown else shown)
     limit = float(weighted_percentiles(magnE[core], mesh.volumes[core], (99.9,))[0]) or 1.0
@@ -336,14 +347,14 @@ def draw_field(
     fig.text(0.02, 0.937, note, fontsize=min(9.5, 9.5 * 155 / len(note)), va="top", color=INK)
 
     head = 1e3 * mesh.nodes[np.unique(mesh.tets)]  # a mesh may carry nodes that no tetrahedron uses
-    views = _views(pose, 1e3 * peak)
+    views = _views(poses[0], 1e3 * peak)
     height, width = 2.95, 3.2  # inches of a view
-    cameras = _cameras(views, nodes, [*lines, points, _arrow(pose)], (round(height * DPI), round(width * DPI)))
+    cameras = _cameras(views, nodes, [*lines, points, *map(_arrow, poses)], (round(height * DPI), round(width * DPI)))
     for column, (view, camera) in enumerate(zip(views, cameras)):
         _draw_view(
             fig.add_axes(_place(0.1 + column * 3.33, 3.5, width, height)),
             render(camera, nodes, faces, values, normals),
-            colours, limit, head=head, peak=1e3 * peak, lines=lines, points=points, strength=strength, pose=pose,
+            colours, limit, head=head, peak=1e3 * peak, lines=lines, points=points, strength=strength, poses=poses,
             title=view[0],
         )  # fmt: skip
 

@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from femtms import FemtmsError, LabelVolume, Simulator, mesh_head, place, read_labels
-from femtms.coil.catalogue import catalogue_coil
+from femtms import FemtmsError, LabelVolume, Simulator, load_coil, mesh_head, place, read_labels
 from femtms.head.clean import PINHOLE_ML, cleaned
 
 AFFINE = np.diag([2.0, 2.0, 2.0, 1.0])  # voxels of 0.008 mL
@@ -193,7 +192,7 @@ def test_random_labels_end_in_a_field():
     mesh = mesh_head(LabelVolume(data, AFFINE), size_mm=2.5)
     assert mesh.notes
     pose = place(mesh, (19, 19, 34), (19, 34, 34))
-    field = Simulator(mesh, device="cpu").solve(catalogue_coil("figure8-70mm"), pose)
+    field = Simulator(mesh, device="cpu").solve(load_coil("figure8-70mm"), pose)
     assert np.isfinite(field.magnE).all()
     assert field.residual < 1e-6
 

@@ -5,7 +5,7 @@ import pytest
 from scipy.special import eval_legendre
 
 from femtms import FemtmsError
-from femtms.coil.winding import loop
+from femtms.coil.path import Circle
 from femtms.kernels import cpu
 from femtms.reference.loop import loop_potential
 from femtms.reference.sphere import dipole_field_in_sphere, dipoles_field_in_sphere, layered_field
@@ -116,7 +116,7 @@ def test_loop_of_current_elements_converges_to_the_elliptic_integrals():
     points = rng.normal(size=(300, 3)) * 0.06
     clear = np.hypot(np.hypot(points[:, 0], points[:, 1]) - radius, points[:, 2]) > 0.005
     exact = loop_potential(points[clear], radius)
-    elements = loop((0, 0, 0), radius)
+    elements = Circle(np.zeros(3), np.array([0, 0, 1.0]), radius).currents(0.005, 1e-3)
     made = cpu.current_potential(points[clear], elements.positions, elements.vectors)
     assert np.abs(made - exact).max() < 1e-3 * np.abs(exact).max()
     deep = points[clear][:, 2] > 0.012  # where heads are

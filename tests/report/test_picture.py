@@ -165,7 +165,7 @@ def drawn(path, mesh, magnE, **changes) -> np.ndarray:
     options = {
         "peak": np.array([-0.0551, 0.0011, 0.0013]),
         "coil_lines": [ring],
-        "pose": pose,
+        "poses": [pose],
         "title": "a ring",
     }
     draw_field(path, mesh, magnE, **{**options, **changes})

@@ -11,15 +11,25 @@ from kernels.host_cuda import DeviceArray, host_cuda
 from scipy import sparse
 from scipy.sparse.linalg import splu
 
-from femtms import Direct, FemtmsError, LayeredSphere, NotConverged, Pose, Simulator, TetMesh, mesh_head, place
+from femtms import (
+    Direct,
+    FemtmsError,
+    LayeredSphere,
+    NotConverged,
+    Pose,
+    Simulator,
+    TetMesh,
+    load_coil,
+    mesh_head,
+    place,
+)
 from femtms.backend import cpu_backend
-from femtms.coil.catalogue import catalogue_coil
 from femtms.fem.p1 import P1
 from femtms.kernels import cpu
 from femtms.solver import direct
 from femtms.solver.potential import PotentialSolver, grounded
 
-COIL = catalogue_coil("figure8-70mm")
+COIL = load_coil("figure8-70mm")
 LIBRARIES = [
     pytest.param(
         name, marks=pytest.mark.skipif(importlib.util.find_spec(module) is None, reason=f"{module} is not installed")

@@ -1,0 +1,159 @@
+"""How far the casing of a posed coil is from the scalp, or how deep it cuts, and the pose at a given distance."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from femtms.arrays import sealed
+from femtms.coil.coil import Coil
+from femtms.coil.pose import Pose
+from femtms.errors import FemtmsError
+from femtms.mesh.surface import pieces
+from femtms.mesh.tetmesh import TetMesh
+
+_DEPTH_TOLERANCE = 5e-5  # m
+_MOST_PIECES = 200_000  # of triangles that are looked at together for the deepest point: bounds the memory
+_TOUCH = 1e-6  # m: a coil so far from its gap is there
+_MOST_STEPS = 500
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Clearance:
+    """Where a coil comes nearest to the head.
+
+    distance  m; least distance of the casing from the scalp or, where it cuts the scalp, minus the depth of the cut
+    at        (3,) m in head coordinates, the point of the scalp that is nearest or, in a cut, the deepest of the casing
+    """
+
+    distance: float
+    at: np.ndarray = field(default_factory=lambda: np.zeros(3))
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether the casing cuts the scalp or is below it."""
+        return self.distance < 0
+
+    @property
+    def mm(self) -> float:
+        """The distance in mm."""
+        return 1e3 * self.distance
+
+    def __repr__(self) -> str:
+        x, y, z = 1e3 * self.at
+        what = f"cut, {-self.mm:.1f} mm deep" if self.is_cut else f"{self.mm:.1f} mm"
+        return f"Clearance({what} at ({x:.1f}, {y:.1f}, {z:.1f}) mm)"
+
+
+def check_gap(gap_mm: float) -> None:
+    """Raise FemtmsError unless a distance from the scalp is finite and ≥ 0."""
+    if not (np.isfinite(gap_mm) and gap_mm >= 0):
+        raise FemtmsError(f"gap_mm must be finite and ≥ 0; got {gap_mm}")
+
+
+def hull(coil: Coil) -> np.ndarray:
+    """What of a coil must keep clear of the head, as triangles (f,3,3) m in its frame; f = 0 where nothing is known.
+
+    The casing; for a coil without one its outlines, as triangles without width, and the places of its elements.
+    """
+    if coil.casing is not None:
+        triangles: np.ndarray = coil.casing.nodes[coil.casing.triangles]
+        return triangles
+    segments = [np.stack([line[:-1], line[1:], line[1:]], axis=1) for line in coil.outlines if len(line) > 1]
+    points = np.repeat(coil.positions[:, None], 3, axis=1)
+    return np.concatenate([np.empty((0, 3, 3)), *segments, points])
+
+
+def clearance(mesh: TetMesh, coil: Coil, pose: Pose) -> Clearance:
+    """The least distance of a posed coil's casing from the scalp, or the depth to which it cuts.
+
+    Of a coil without a casing its outlines and elements are taken.  The distance is exact for the triangles of both;
+    the depth, from the deepest point of the casing to the nearest point of the scalp, is good to 0.1 mm.  Cavities of
+    the head that are closed count as head.
+    Raises FemtmsError for a coil of which nothing but a sampled A is known.
+    """
+    triangles = _posed_hull(coil, pose)
+    distance, at = mesh.skin.distance(triangles)
+    # what does not touch the scalp is on one side of it
+    if distance > 0 and not mesh.cells.hold(triangles[_one_of_each_piece(coil), 0]).any():
+        return Clearance(distance, sealed(at))
+    return _deepest(mesh, triangles)
+
+
+def raised(mesh: TetMesh, coil: Coil, pose: Pose, gap_mm: float) -> Pose:
+    """The pose moved along its z until the casing is gap_mm (mm) from the scalp, outward or inward as needed.
+
+    It is the first such place on the way in from outside, so the coil that was asked for in the head comes out of it.
+    Raises FemtmsError for a gap that is not finite and ≥ 0, a coil that passes the head on its way, and those of
+    `clearance`.
+    """
+    check_gap(gap_mm)
+    gap, outward = 1e-3 * gap_mm, -pose.rotation[:, 2]
+    triangles = _posed_hull(coil, pose)
+    head, casing = mesh.skin.triangles @ outward, triangles @ outward
+    shift = float(head.max() - casing.min()) + gap + _TOUCH  # beside each other, wherever they are
+    passed = float(head.min() - casing.max()) - gap
+    for _ in range(_MOST_STEPS):
+        distance, _at = mesh.skin.distance(triangles + shift * outward)
+        # a step as long as what is left cannot pass the place where the coil comes near
+        if distance - gap <= _TOUCH:
+            matrix = pose.matrix.copy()
+            matrix[:3, 3] += 1e3 * shift * outward
+            return Pose(matrix)
+        shift -= distance - gap
+        if shift < passed:
+            break
+    raise FemtmsError(
+        f"moved along its z, coil '{coil.name}' must come within {gap_mm:g} mm of the scalp; it does not: z of the "
+        f"pose must point into the head"
+    )
+
+
+def _one_of_each_piece(coil: Coil) -> np.ndarray | slice:
+    """Rows of `hull`, one at least of each connected piece of it."""
+    if coil.casing is None:
+        return slice(None)
+    rows: np.ndarray = np.unique(pieces(coil.casing.triangles)[1], return_index=True)[1]
+    return rows
+
+
+def _posed_hull(coil: Coil, pose: Pose) -> np.ndarray:
+    """`hull` in head coordinates, not empty."""
+    triangles = hull(coil)
+    if len(triangles) == 0:
+        raise FemtmsError(
+            f"coil '{coil.name}' must have a casing, outlines or elements to tell how far it is from the scalp; all "
+            f"that is known of it is a sampled A"
+        )
+    return pose.in_head(triangles.reshape(-1, 3)).reshape(-1, 3, 3)
+
+
+def _deepest(mesh: TetMesh, triangles: np.ndarray) -> Clearance:
+    """The deepest point below the scalp of triangles (f,3,3) m in head coordinates.
+
+    Depth changes no faster than place.  So a piece whose middle is less deep than the deepest point so far by more than
+    the piece reaches from its middle is done with; all others are quartered, until they reach no farther than the
+    tolerance.
+    """
+    deepest, at = 0.0, triangles[0, 0]
+    is_inside = np.zeros(len(triangles), bool)  # where the depth of a larger piece told so
+    while len(triangles):
+        middles = triangles.mean(axis=1)
+        distance = mesh.skin.nearest(middles)[1]
+        reach = np.linalg.norm(triangles - middles[:, None], axis=2).max(axis=1)
+        is_inside[~is_inside] = mesh.cells.hold(middles[~is_inside])
+        depth = np.where(is_inside, distance, -distance)
+        if depth.max() > deepest:
+            deepest, at = float(depth.max()), middles[depth.argmax()]
+        is_open = (depth + reach > deepest + _DEPTH_TOLERANCE) & (reach > _DEPTH_TOLERANCE)
+        if np.count_nonzero(is_open) > _MOST_PIECES // 4:
+            break  # as on a plane in a box: all is as deep, within what is left of the reach
+        triangles = _quartered(triangles[is_open])
+        is_inside = np.tile((depth > reach)[is_open], 4)
+    return Clearance(-deepest, sealed(np.array(at)))
+
+
+def _quartered(triangles: np.ndarray) -> np.ndarray:
+    """Four triangles (4f,3,3) for each (f,3,3), cut at the middles of its edges."""
+    a, b, c = triangles[:, 0], triangles[:, 1], triangles[:, 2]
+    ab, bc, ca = (a + b) / 2, (b + c) / 2, (c + a) / 2
+    return np.concatenate([np.stack(t, axis=1) for t in ((a, ab, ca), (ab, b, bc), (ca, bc, c), (ab, bc, ca))])

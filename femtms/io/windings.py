@@ -1,0 +1,217 @@
+"""Coils described by their windings: a TOML file with measures, or lines of points in a CSV file."""
+
+import csv
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from femtms.coil.coil import Coil
+from femtms.coil.path import Polyline
+from femtms.coil.pose import Pose
+from femtms.coil.shapes import Wing, circular, cloverleaf, figure_eight, solenoid, wound_coil
+from femtms.coil.stimulator import Stimulator
+from femtms.coil.winding import ACCURACY, DISTANCE, Winding
+from femtms.errors import FemtmsError
+from femtms.io.files import existing_file
+
+_LARGEST_FILE = 50_000_000  # bytes: far above what anybody winds
+_MOST_TURNS = 1000
+
+Positive = Annotated[float, Field(gt=0, lt=1000, allow_inf_nan=False)]
+Number = Annotated[float, Field(ge=-1e4, le=1e4, allow_inf_nan=False)]
+Turns = Annotated[int, Field(ge=1, le=_MOST_TURNS)]
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class WindingTable(_Table):
+    """The measures of one winding, as in a file; lengths in mm.  docs/coils.md says what each means."""
+
+    shape: Literal["circular", "figure-8", "cloverleaf", "solenoid", "polylines"]
+    wire_mm: tuple[Positive, Positive]
+    outer_diameter_mm: Positive | None = None
+    inner_diameter_mm: Annotated[float, Field(ge=0, lt=1000)] | None = None
+    turns: Turns | None = None
+    layers: Turns = 1
+    spiral: bool = False
+    angle_deg: Annotated[float, Field(gt=0, le=180)] = 180.0
+    separation_mm: Positive | None = None
+    diameter_mm: Positive | None = None
+    length_mm: Positive | None = None
+    file: str | None = None
+    axis: tuple[Number, Number, Number] = (0.0, 0.0, 1.0)
+
+    @model_validator(mode="after")
+    def _complete(self) -> "WindingTable":
+        needs = {
+            "solenoid": ("diameter_mm", "length_mm", "turns"),
+            "polylines": ("file",),
+        }.get(self.shape, ("outer_diameter_mm", "inner_diameter_mm", "turns"))
+        missing = [key for key in needs if getattr(self, key) is None]
+        if missing:
+            raise ValueError(
+                f"a winding of shape '{self.shape}' needs {', '.join(needs)}; missing: {', '.join(missing)}"
+            )
+        if (self.angle_deg != 180 and self.shape != "figure-8") or (self.separation_mm and self.shape != "figure-8"):
+            raise ValueError(f"angle_deg and separation_mm are for the shape 'figure-8'; got '{self.shape}'")
+        return self
+
+    def wound(self, folder: Path) -> tuple[Winding, list[np.ndarray]]:
+        """The winding and lines (p,3) m to draw; a file of polylines is looked for in `folder`."""
+        width, height = (1e-3 * size for size in self.wire_mm)
+        if self.shape == "polylines":
+            assert self.file is not None
+            lines = read_polylines(folder / self.file)
+            paths = tuple(Polyline(line, np.array(self.axis)) for line in lines)
+            return Winding(paths, width, height), [path.outline() for path in paths]
+        assert self.turns is not None
+        if self.shape == "solenoid":
+            assert self.diameter_mm is not None and self.length_mm is not None
+            return solenoid(1e-3 * self.diameter_mm, 1e-3 * self.length_mm, self.turns, width, height)
+        assert self.outer_diameter_mm is not None and self.inner_diameter_mm is not None
+        inner, outer = 1e-3 * self.inner_diameter_mm, 1e-3 * self.outer_diameter_mm
+        wing = Wing(inner, outer, self.turns, width, height, self.layers, self.spiral)
+        if self.shape == "circular":
+            return circular(wing)
+        if self.shape == "cloverleaf":
+            return cloverleaf(wing)
+        return figure_eight(wing, self.angle_deg, None if self.separation_mm is None else 1e-3 * self.separation_mm)
+
+
+class PartTable(_Table):
+    """A winding in its place in a coil of several."""
+
+    winding: WindingTable
+    matrix_mm: tuple[tuple[Number, Number, Number, Number], ...]
+    channel: Annotated[int, Field(ge=0, le=1000)] = 0
+
+    def wound(self, folder: Path) -> tuple[Winding, list[np.ndarray]]:
+        """The winding and its lines, in their place."""
+        pose = Pose(np.array(self.matrix_mm))
+        winding, lines = self.winding.wound(folder)
+        moved = winding.moved(pose)
+        return Winding(moved.paths, moved.wire_width, moved.wire_height, self.channel), [
+            pose.in_head(line) for line in lines
+        ]
+
+
+class CoilTable(_Table):
+    """A coil of one winding or of several."""
+
+    name: Annotated[str, Field(min_length=1, max_length=200)]
+    title: str = ""
+    brand: str = ""
+    source: str = ""
+    max_didt_A_per_us: Annotated[float, Field(gt=0, lt=1e6)] | None = None
+    accurate_from_mm: Positive = 1e3 * DISTANCE
+    accuracy: Annotated[float, Field(ge=1e-6, le=0.1)] = ACCURACY
+    winding: WindingTable | None = None
+    part: tuple[PartTable, ...] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _inline(cls, table: Any) -> Any:
+        """The measures of a single winding may stand beside the name."""
+        if not isinstance(table, dict) or "shape" not in table:
+            return table
+        own = {key: value for key, value in table.items() if key in cls.model_fields}
+        return own | {"winding": {key: value for key, value in table.items() if key not in cls.model_fields}}
+
+    @model_validator(mode="after")
+    def _some(self) -> "CoilTable":
+        if (self.winding is None) == (not self.part):
+            raise ValueError("a coil needs either a shape with its measures, or parts")
+        return self
+
+    def coil(self, folder: Path) -> Coil:
+        """The coil; files are looked for in `folder`."""
+        if self.winding is not None:
+            wound = [self.winding.wound(folder)]
+        else:
+            wound = [part.wound(folder) for part in self.part]
+        limit = None if self.max_didt_A_per_us is None else 1e6 * self.max_didt_A_per_us
+        channels = 1 + max(winding.stimulator for winding, _ in wound)
+        return wound_coil(
+            self.name,
+            [winding for winding, _ in wound],
+            outlines=[line for _, lines in wound for line in lines],
+            distance=1e-3 * self.accurate_from_mm,
+            accuracy=self.accuracy,
+            max_didt=limit,
+            source=self.source,
+            brand=self.brand,
+            stimulators=tuple(Stimulator(f"channel {i}", max_didt=limit) for i in range(channels))
+            if channels > 1
+            else (),
+        )
+
+
+def read_winding(path: str | Path) -> Coil:
+    """A coil from a TOML file with the measures of its windings: docs/coils.md.
+
+    Raises FemtmsError, with the key that is wrong.
+    """
+    path = existing_file(path)
+    return coil_table(_toml(path), str(path)).coil(path.parent)
+
+
+def coil_table(table: Mapping[str, Any], where: str) -> CoilTable:
+    """The checked content of a TOML table.  Raises FemtmsError that begins with `where`."""
+    try:
+        return CoilTable.model_validate(dict(table))
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"] if part != "winding") or "the coil"
+        message = first["msg"].removeprefix("Value error, ")
+        others = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+        raise FemtmsError(f"{where}: {key}: {message}; got {str(first['input'])[:60]}{others}") from None
+
+
+def _toml(path: Path) -> dict[str, Any]:
+    _check_length(path)
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise FemtmsError(f"{path}: cannot be read as TOML ({error})") from None
+
+
+def read_polylines(path: str | Path) -> list[np.ndarray]:
+    """The lines (p,3) in m of a CSV file with the columns x_mm, y_mm, z_mm and, for more than one line, wire.
+
+    Rows with the same `wire` belong to one line, in the order in which they come.  Raises FemtmsError with the line
+    that is wrong.
+    """
+    path = existing_file(path)
+    _check_length(path)
+    lines: dict[str, list[list[float]]] = {}
+    try:
+        with open(path, newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file)
+            missing = [key for key in ("x_mm", "y_mm", "z_mm") if key not in (reader.fieldnames or ())]
+            if missing:
+                raise FemtmsError(f"{path}: must have the columns x_mm, y_mm, z_mm; missing: {', '.join(missing)}")
+            for row in reader:
+                try:
+                    point = [float(row[key]) for key in ("x_mm", "y_mm", "z_mm")]
+                except (TypeError, ValueError):
+                    point = []
+                if len(point) != 3 or not np.isfinite(point).all():
+                    raise FemtmsError(f"{path}, line {reader.line_num}: x_mm, y_mm, z_mm must be finite numbers")
+                lines.setdefault(row.get("wire") or "", []).append(point)
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise FemtmsError(f"{path}: cannot be read as CSV ({error})") from None
+    if not lines:
+        raise FemtmsError(f"{path}: must have rows with points; there are none")
+    return [1e-3 * np.array(points) for points in lines.values()]
+
+
+def _check_length(path: Path) -> None:
+    size = path.stat().st_size
+    if size > _LARGEST_FILE:
+        raise FemtmsError(f"{path}: must be at most {_LARGEST_FILE:,} bytes; it has {size:,}")
