@@ -31,7 +31,7 @@ class Coil:
     stimulators  what drives it: elements say by `stimulator` which one; a single one of `max_didt` if none are given
     limits       (3,2) m, the box around the coil for which the model is meant, or None
     resolution   (3,) m, how finely A should be sampled there, or None
-    windings     the wires that the elements stand for, where these are known; in the coil's own frame, wherever it is
+    windings     the wires that the elements stand for, where these are known; not of a coil that was moved or driven
 
     Raises FemtmsError for a coil without elements and for elements of a stimulator that it does not have.
     """
@@ -93,6 +93,7 @@ class Coil:
             elements=tuple(group.moved(pose) for group in self.elements),
             outlines=tuple(pose.in_head(line) for line in self.outlines),
             casing=None if casing is None else replace(casing, nodes=pose.in_head(casing.nodes)),
+            windings=(),
         )
 
     def driven(self, shares: Sequence[float]) -> "Coil":
@@ -105,10 +106,11 @@ class Coil:
                 f"coil '{self.name}' needs one finite number for each of its {len(self.stimulators)} stimulators; "
                 f"got {list(shares)}"
             )
-        return replace(self, elements=tuple(group.scaled(shares[group.stimulator]) for group in self.elements))
+        elements = tuple(group.scaled(shares[group.stimulator]) for group in self.elements)
+        return replace(self, elements=elements, windings=())
 
     def with_dipoles(self, distance: float = DISTANCE, accuracy: float = ACCURACY) -> tuple["Coil", float]:
-        """The coil with magnetic dipoles in place of its wires, in its own frame, and the error: see Winding.dipoles.
+        """The coil with magnetic dipoles in place of its wires, and the error of A: see Winding.dipoles.
 
         Raises FemtmsError when the wires are not known.
         """
