@@ -131,7 +131,9 @@ def compare(
         for i, coil in enumerate(the_coils.values(), 1):
             cases.append(Case.of(coil, STANDARD_SPHERE, 1e-3 * STANDARD_GAP_MM, sphere_metrics(coil)))
             count(i, len(the_coils))
-        exact = _of_sphere(source, the_coils, gap_mm) if isinstance(source, LayeredSphere) else {}
+        exact: dict[str, SphereMetrics] = {}
+        if isinstance(source, LayeredSphere):
+            exact = _of_sphere(source, the_coils, gap_mm)
 
     with timed("mesh", "mesh"):
         mesh = source if isinstance(source, TetMesh) else mesh_head(source, size_mm, stage)
@@ -141,17 +143,16 @@ def compare(
         analysis = HeadAnalysis(mesh)
         surface = TissueSurface.of(mesh, BRAIN)
 
-    sim = Simulator(mesh, sigma, device=device, rtol=rtol, stage=stage)
+    with stage("setting up the solver"):
+        sim = Simulator(mesh, sigma, device=device, rtol=rtol)
     found: list[_Found] = []
     with timed("solve", "fields") as count:
         for coil in the_coils.values():
             own = [poses[coil.name, name] for name in places]
-            results = sim.sweep(coil, own, _PER_A_PER_US, ["gm"], fields=True, allow_intersection=allow_intersection)
-            for name, result in zip(places, results, strict=True):
-                assert result.field is not None
-                on_mesh = analysis.metrics(result.field)
-                values = surface.values(result.field.magnE).astype(np.float32)
-                found.append(_Found(coil, name, result.pose, on_mesh, values))
+            # one after the other: only the numbers and the brain's surface are kept of a field
+            for name, field in zip(places, sim.solve_each(coil, own, _PER_A_PER_US, allow_intersection), strict=True):
+                values = surface.values(field.magnE).astype(np.float32)
+                found.append(_Found(coil, name, field.pose, analysis.metrics(field), values))
                 count(len(found), len(poses))
     cases += [
         Case.of(f.coil, f.place, _clearance(mesh, f.coil, f.pose), exact.get(f.coil.name, f.metrics), f.metrics)
@@ -226,7 +227,7 @@ def _named(at: Sequence[Place], towards: Sequence[Place]) -> dict[str, tuple[Pla
         raise FemtmsError(
             f"'towards' must be given once, or once for each of the {len(at)} places; got {len(towards)} of them"
         )
-    directions: list[Place | None] = [None] * len(at)
+    directions: Sequence[Place | None] = [None] * len(at)
     if towards:
         directions = list(towards) * (len(at) // len(towards))
     places: dict[str, tuple[Place, Place | None]] = {}
