@@ -1,4 +1,4 @@
-"""Strength, depth and spread on a mesh are those of the closed form; depths are below a brain whose sulci are closed."""
+"""Strength, depth and spread on a mesh are those of the closed form; the sulci of a brain count as its inside."""
 
 from dataclasses import replace
 
@@ -116,7 +116,9 @@ def test_profile_is_that_of_the_closed_form_along_the_coil_axis(metrics):
 def test_metrics_are_those_of_1_A_per_us_whatever_the_current(analysis, field, metrics):
     doubled = replace(field, E=-2 * field.E, didt=-2e6)
     other = analysis.metrics(doubled)
-    assert (other.E_brain, other.d_half, other.v_half) == pytest.approx((metrics.E_brain, metrics.d_half, metrics.v_half))
+    assert (other.E_brain, other.d_half, other.v_half) == pytest.approx(
+        (metrics.E_brain, metrics.d_half, metrics.v_half)
+    )
 
 
 def test_one_strong_tetrahedron_deep_in_the_brain_changes_little(analysis, field, metrics, mesh):

@@ -44,7 +44,9 @@ def test_anterior_goes_on_over_the_forehead_and_begins_at_the_back_of_the_head(m
 
 def test_left_and_right_are_mirror_images(mesh):
     mirror = np.array([-1, 1, 1])
-    np.testing.assert_allclose(pointed(mesh, "F4").rotation[:, 1], mirror * pointed(mesh, "F3").rotation[:, 1], atol=0.05)
+    np.testing.assert_allclose(
+        pointed(mesh, "F4").rotation[:, 1], mirror * pointed(mesh, "F3").rotation[:, 1], atol=0.05
+    )
 
 
 def test_only_the_direction_changes(mesh):

@@ -18,7 +18,9 @@ NASTY = 'a "coil", 50% of_$x$ {\\} ~^&#<b>|\nnew'
 @pytest.fixture(scope="module")
 def cases():
     coil = Coil(NASTY, (Dipoles(np.zeros((1, 3)), np.ones((1, 3))),), max_didt=100e6)
-    case = Case(coil, "F3", -0.001, 1.5, 3.0, 0.014, 2e-5, 2e-5 / 0.014, np.arange(3) * 1e-3, np.array([1, np.nan, 0.5]))
+    case = Case(
+        coil, "F3", -0.001, 1.5, 3.0, 0.014, 2e-5, 2e-5 / 0.014, np.arange(3) * 1e-3, np.array([1, np.nan, 0.5])
+    )
     return [case, replace(case, place="C3", E_scalp=None, clearance=None, gm_50=1e-5)]
 
 
