@@ -28,6 +28,10 @@ from femtms.io.units import in_m, in_mm, per_microsecond, per_second
 from femtms.io.waveforms import read_waveform
 
 
+def two_pulses():
+    return Stimulator(waveforms=(pulse("a"), pulse("b")))
+
+
 def listed(folder):
     return sorted(path.name for path in folder.iterdir())
 
@@ -68,7 +72,7 @@ def test_header_of_other_programs_is_understood(tmp_path):
         "# Test Coil version 1.1;dIdtmax=155.40;x=-300,300;y=-200,100;z=-200,none;resolution=3, 2 ,1.5;"
         "stimulator=MagPro X100;brand=None;dIdtstim=161;coilname=C-B60;\n1\n# words\n0 0 0 0 0 1e-6\n"
     )
-    with pytest.raises(FemtmsError, match="limits and resolution must be numbers in mm.*'-200,none'"):
+    with pytest.raises(FemtmsError, match=r"limits and resolution must be numbers in mm.*'-200,none'"):
         load_coil(tmp_path / "a.ccd")
     text = (tmp_path / "a.ccd").read_text().replace("z=-200,none", "z=-200,200")
     (tmp_path / "a.ccd").write_text(text)
@@ -109,10 +113,7 @@ def test_header_with_nonsense_is_refused(old, new, words, tmp_path):
         (lambda: Coil("a;b", (dipoles(),)), "coilname must be one line without ';'.*'a;b'"),
         (lambda: Coil("a\nb", (dipoles(),)), "coilname must be one line"),
         (lambda: Coil("None", (dipoles(),)), "coilname .*not 'none'"),
-        (
-            lambda: Coil("c", (dipoles(),), stimulators=(Stimulator(waveforms=(pulse("a"), pulse("b"))),)),
-            "one waveform",
-        ),
+        (lambda: Coil("c", (dipoles(),), stimulators=(two_pulses(),)), "one waveform"),
         (model, "parts of coil 'moving' move, which only a .tcd"),
     ],
 )
@@ -298,7 +299,7 @@ class _Harmful:
 def test_pickle_is_refused_and_not_run(content, shape, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     part = field_part(b64encode(zlib.compress(pickle.dumps(content))).decode(), **shape)
-    with pytest.raises(FemtmsError, match="pickle, which is not read.*NIfTI"):
+    with pytest.raises(FemtmsError, match=r"pickle, which is not read.*NIfTI"):
         load_coil(written(tmp_path, {"coilElementList": [part]}))
     assert not (tmp_path / "pickle-was-run").exists()
 
