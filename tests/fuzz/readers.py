@@ -27,7 +27,7 @@ def read(suffix, content, folder):
 
     Any other exception than FemtmsError passes through: it is what the fuzzers look for.
     """
-    path = folder / f"damaged{suffix}"
+    path = folder / f"{suffix[1:]}-file{suffix}"  # each with its own stem: an .stl is a part of a .ccd of its name
     path.write_bytes(content)
     try:
         found = READERS[suffix](path)
