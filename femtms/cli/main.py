@@ -154,14 +154,17 @@ def simulate(
 
 
 def _for_coils(coils: list[str], option: str, values: list[Any], otherwise: Any) -> Any:
-    """What `femtms.simulate` takes: a value for one coil, a list for several; a gap or dI/dt given once is for all."""
-    if not values:
-        return otherwise if otherwise is None or len(coils) == 1 else [otherwise] * len(coils)
+    """What `femtms.simulate` takes: a value for one coil, a list for several.
+
+    Of an option that is repeated for one coil the last counts; a gap or dI/dt that is given once is for all coils.
+    """
+    if len(coils) == 1 or not values:
+        return values[-1] if values else otherwise
     if option in ("--gap", "--didt") and len(values) == 1:
         values = values * len(coils)
     if len(values) != len(coils):
         raise FemtmsError(f"{option} must be given once for each coil; there are {len(coils)}, and {len(values)} of it")
-    return values[0] if len(coils) == 1 else values
+    return values
 
 
 @app.command()
