@@ -5,21 +5,25 @@ SI units inside (m, S/m, V/m, A/s); where a name is not SI it says so (`size_mm`
 
 from femtms.coil.coil import Coil
 from femtms.coil.elements import Currents, Dipoles
+from femtms.coil.model import CoilModel
 from femtms.coil.place import place
 from femtms.coil.pose import Pose
+from femtms.coil.sampled import SampledField
+from femtms.coil.stimulator import Stimulator, Waveform
 from femtms.errors import FemtmsError, NotConverged
 from femtms.field.field import Field
 from femtms.field.pose_result import PoseResult
 from femtms.head.label_map import LabelMap
 from femtms.head.labels import LabelVolume
 from femtms.head.sphere import LayeredSphere
-from femtms.io.coils import load_coil
+from femtms.io.coils import load_coil, write_coil
 from femtms.io.heads import load_head
 from femtms.io.label_maps import read_label_map
 from femtms.io.meshes import read_mesh, write_mesh
 from femtms.io.nifti import read_labels
 from femtms.io.poses import read_pose, read_poses
 from femtms.io.surfaces import write_surface
+from femtms.io.tcd import read_tcd
 from femtms.mesh.generate import mesh_head
 from femtms.mesh.surface import Surface
 from femtms.mesh.tetmesh import TetMesh
@@ -31,6 +35,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Coil",
+    "CoilModel",
     "Currents",
     "Dipoles",
     "Direct",
@@ -42,10 +47,13 @@ __all__ = [
     "NotConverged",
     "Pose",
     "PoseResult",
+    "SampledField",
     "Simulator",
+    "Stimulator",
     "Surface",
     "TetMesh",
     "Tissue",
+    "Waveform",
     "load_coil",
     "load_head",
     "mesh_head",
@@ -55,6 +63,8 @@ __all__ = [
     "read_mesh",
     "read_pose",
     "read_poses",
+    "read_tcd",
+    "write_coil",
     "write_mesh",
     "write_surface",
 ]

@@ -39,9 +39,9 @@ class Placement:
             raise FemtmsError("the coil's place must be given either by 'at' and 'towards' or by a matrix")
         check_gap(self.gap_mm)
 
-    def loaded(self) -> "LoadedCoil":
+    def loaded(self, outside: str = "error") -> "LoadedCoil":
         """With the coil, and the pose where a file has it.  Raises FemtmsError for what is wrong with the files."""
-        coil = load_coil(self.name)
+        coil = load_coil(self.name, outside)
         driven_at(coil, self.didt)
         return LoadedCoil(self, coil, None if self.matrix is None else read_pose(self.matrix))
 

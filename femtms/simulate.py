@@ -43,6 +43,7 @@ def simulate(
     size_mm: SizeMM = DEFAULT_SIZE_MM,
     labels: Labels | None = None,
     sigma: Mapping[int | str, float] | None = None,
+    outside: str = "error",
     didt: Didt | Sequence[Didt] = 1e6,
     device: str = "auto",
     rtol: float = 1e-6,
@@ -53,13 +54,14 @@ def simulate(
     """Compute the field of a coil in a head, write RESULTS into the folder `out`, and return the summary.
 
     head     built-in name, label volume, mesh file, or a LayeredSphere
-    coil     built-in name or file; or a list of several that are driven at the same time, each with its own at and
-             towards, or matrix, and with one gap_mm and didt for all or its own (lists of as many)
+    coil     a name or a file, see `load_coil`; or a list of several that are driven at the same time, each with its own
+             at and towards, or matrix, and with one gap_mm and didt for all or its own (lists of as many)
     at, towards, gap_mm   where the coil is: see `place`; or
     matrix   a file with its 4×4 matrix in mm
     size_mm  of the tetrahedra, or tissue -> size, for heads that are meshed here: see `mesh_head`
     labels   which tissue each label of a label volume is: see `read_labels`
     sigma    {tissue number or name: S/m} in place of the built-in values
+    outside  what a coil's sampled A is outside its grid: "error", or "zero"
     didt     rate of change of the current, A/s; one for each stimulator of a coil with several, or one for all
     allow_intersection    do not refuse a coil whose casing cuts the scalp
     stage    called with the name of each long stage, returns a context manager: for progress displays
@@ -87,7 +89,7 @@ def simulate(
     check_rtol(rtol)
     if device != "auto":
         backend(device)
-    loaded = [placement.loaded() for placement in wanted]
+    loaded = [placement.loaded(outside) for placement in wanted]
     with timed("read", "reading the head"):
         source = head if isinstance(head, LayeredSphere) else load_head(head, labels)
         if isinstance(source, LabelVolume | TetMesh):
@@ -122,7 +124,7 @@ def simulate(
         rows = [one.summary() for one in placed]
         went_in = [(one.wanted.name, one.coil, one.wanted.matrix) for one in placed]
         summary = {
-            "inputs": inputs_summary(head, went_in, sigma, labels),
+            "inputs": inputs_summary(head, went_in, sigma, labels) | {"outside": outside},
             "placement": {key: rows[0][key] for key in ("at", "towards", "gap_mm")},
             "size_mm": None if isinstance(source, TetMesh) else size_mm,
             "clearance_mm": min((row["clearance_mm"] for row in rows if row["clearance_mm"] is not None), default=None),

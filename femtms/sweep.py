@@ -48,6 +48,7 @@ def sweep(
     size_mm: SizeMM = DEFAULT_SIZE_MM,
     labels: Labels | None = None,
     sigma: Mapping[int | str, float] | None = None,
+    outside: str = "error",
     didt: Didt = 1e6,
     tissues: Sequence[int | str] | None = None,
     fields: bool = False,
@@ -59,7 +60,8 @@ def sweep(
 ) -> dict[str, Any]:
     """Compute statistics of |E| for many poses, write sweep.csv and sweep.json into `out`, and return the summary.
 
-    head, coil, size_mm, labels, sigma, device, rtol, allow_intersection, stage   are those of `simulate`, for one coil
+    head, coil, size_mm, labels, sigma, outside, device, rtol, allow_intersection, stage   are those of `simulate`, for
+               one coil
     didt       rate of change of the current, A/s; one for each stimulator of a coil with several, or one for all
     poses      file of poses, see `read_poses`, or the poses themselves
     tissues    numbers or names of those to look at; None for all
@@ -88,7 +90,7 @@ def sweep(
     wanted = None if tissues is None else sorted({tag_of(t) for t in tissues})
     check_didt(didt)
     check_rtol(rtol)
-    the_coil = load_coil(coil)
+    the_coil = load_coil(coil, outside)
     driven_at(the_coil, didt)
     the_poses = _checked(poses)
     chosen = backend(device)
@@ -102,6 +104,7 @@ def sweep(
             "path": str(Path(poses).resolve()) if isinstance(poses, str | Path) else None,
         },
         "size_mm": size_mm,
+        "outside": outside,
         "didt": as_json,
         "rtol": rtol,
         "tissues": None if wanted is None else [name_of(tag) for tag in wanted],

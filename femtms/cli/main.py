@@ -55,6 +55,7 @@ Labels = Annotated[
     ),
 ]
 Sigma = Annotated[list[str] | None, typer.Option("--sigma", help="TISSUE=S/m, such as bone=0.008; repeat for more.")]
+Outside = Annotated[str, typer.Option("--outside", help="What a coil's sampled A is outside its grid: error, or zero.")]
 Didt = Annotated[
     str, typer.Option("--didt", help="Rate of change of the coil's current in A/s; 1e6,5e5 for two stimulators.")
 ]
@@ -88,7 +89,8 @@ def simulate(
     coil: Annotated[
         list[str],
         typer.Option(
-            "--coil", help="Built-in coil or coil file; repeat it, and the options of its place, for several at once."
+            "--coil",
+            help="Coil of the catalogue or coil file; repeat it, and the options of its place, for several at once.",
         ),
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the results.")],
@@ -108,6 +110,7 @@ def simulate(
     radii: Radii = None,
     labels: Labels = None,
     sigma: Sigma = None,
+    outside: Outside = "error",
     didt: Annotated[
         list[str] | None,
         typer.Option(
@@ -139,6 +142,7 @@ def simulate(
             size_mm=parse_size(size),
             labels=labels,
             sigma=parse_sigma(sigma or []),
+            outside=outside,
             didt=_for_coils(coil, "--didt", [parse_didt(rates) for rates in didt or []], 1e6),
             device=device,
             rtol=rtol,
@@ -170,7 +174,7 @@ def _for_coils(coils: list[str], option: str, values: list[Any], otherwise: Any)
 @app.command()
 def sweep(
     head: Head,
-    coil: Annotated[str, typer.Option("--coil", help="Built-in coil or .ccd file.")],
+    coil: Annotated[str, typer.Option("--coil", help="Built-in coil, or a .ccd, .tcd or NIfTI file.")],
     poses: Annotated[
         Path,
         typer.Option("--poses", help="The coil's 4×4 matrices in mm: .npy (k,4,4), or text, 16 numbers a row."),
@@ -184,6 +188,7 @@ def sweep(
     radii: Radii = None,
     labels: Labels = None,
     sigma: Sigma = None,
+    outside: Outside = "error",
     didt: Didt = "1e6",
     device: Device = "auto",
     rtol: Rtol = 1e-6,
@@ -207,6 +212,7 @@ def sweep(
                 size_mm=parse_size(size),
                 labels=labels,
                 sigma=parse_sigma(sigma or []),
+                outside=outside,
                 didt=parse_didt(didt),
                 tissues=tissue or None,
                 fields=fields,
@@ -374,6 +380,7 @@ def info(
 ) -> None:
     """Say what a file, a built-in head or coil, or a result folder holds."""
     import femtms
+    from femtms.io.a_fields import is_a_field
     from femtms.io.catalogue import find_coil
     from femtms.io.poses import read_pose
     from femtms.io.summary import read_summary
@@ -394,7 +401,11 @@ def info(
         content = read_sweep(path / "sweep.json")
         print(json.dumps(content, indent=2)) if json_ else _print_sweep(content)
         return
-    if find_coil(file) is not None or path.suffix.lower() in (".ccd", ".toml"):
+    if path.suffix.lower() == ".tcd":
+        model = femtms.read_tcd(path)
+        print(json.dumps(_model_report(model, path.name), indent=2) if json_ else f"{model!r}")
+        return
+    if find_coil(file) is not None or path.suffix.lower() in (".ccd", ".toml") or is_a_field(path):
         coil = femtms.load_coil(file)
         print(json.dumps(_coil_report(coil), indent=2) if json_ else f"{coil!r}")
         return
@@ -475,6 +486,15 @@ def _catalogue_report(entry: Any) -> dict[str, Any]:
         }
     limit = table.max_didt_A_per_us
     return report | {"max_didt_A_per_us": limit, "max_didt_A_per_s": None if limit is None else 1e6 * limit}
+
+
+def _model_report(model: Any, source: str) -> dict[str, Any]:
+    """Of a coil whose parts move: as for any other, and how far they move."""
+    ranges = [
+        {"unit": model.range_unit(i), "initial": r.initial, "low": r.low, "high": r.high}
+        for i, r in enumerate(model.ranges)
+    ]
+    return _coil_report(model.coil(source=source)) | {"parts": len(model.parts), "deformation_ranges": ranges}
 
 
 def _print_head(head: Any, json_: bool) -> None:

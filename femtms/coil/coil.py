@@ -11,7 +11,7 @@ from femtms.coil.elements import CoilElements
 from femtms.coil.pose import Pose
 from femtms.coil.sampled import SampledField
 from femtms.coil.stimulator import Stimulator
-from femtms.coil.winding import Winding
+from femtms.coil.winding import ACCURACY, DISTANCE, Winding
 from femtms.errors import FemtmsError
 from femtms.kernels import cpu
 from femtms.mesh.surface import Surface
@@ -31,7 +31,7 @@ class Coil:
     stimulators  what drives it: elements say by `stimulator` which one; a single one of `max_didt` if none are given
     limits       (3,2) m, the box around the coil for which the model is meant, or None
     resolution   (3,) m, how finely A should be sampled there, or None
-    windings     the wires that the elements stand for, where these are known; in the coil's own frame, wherever it is
+    windings     the wires that the elements stand for, where these are known; not of a coil that was moved or driven
 
     Raises FemtmsError for a coil without elements and for elements of a stimulator that it does not have.
     """
@@ -93,6 +93,7 @@ class Coil:
             elements=tuple(group.moved(pose) for group in self.elements),
             outlines=tuple(pose.in_head(line) for line in self.outlines),
             casing=None if casing is None else replace(casing, nodes=pose.in_head(casing.nodes)),
+            windings=(),
         )
 
     def driven(self, shares: Sequence[float]) -> "Coil":
@@ -105,7 +106,18 @@ class Coil:
                 f"coil '{self.name}' needs one finite number for each of its {len(self.stimulators)} stimulators; "
                 f"got {list(shares)}"
             )
-        return replace(self, elements=tuple(group.scaled(shares[group.stimulator]) for group in self.elements))
+        elements = tuple(group.scaled(shares[group.stimulator]) for group in self.elements)
+        return replace(self, elements=elements, windings=())
+
+    def with_dipoles(self, distance: float = DISTANCE, accuracy: float = ACCURACY) -> tuple["Coil", float]:
+        """The coil with magnetic dipoles in place of its wires, and the error of A: see Winding.dipoles.
+
+        Raises FemtmsError when the wires are not known.
+        """
+        if not self.windings:
+            raise FemtmsError(f"the wires of coil '{self.name}' must be known to stand dipoles for them; they are not")
+        made = [winding.dipoles(distance, accuracy) for winding in self.windings]
+        return replace(self, elements=tuple(dipoles for dipoles, _ in made)), max(error for _, error in made)
 
     def vector_potential(self, points: Any, kernels: Any = cpu) -> Any:
         """A (n,3) in T·m for a current of 1 A, at points (n,3) m in the frame of the coil: theory.md (2, 3).

@@ -1,102 +1,113 @@
-"""Coil files: dipole lists (.ccd)."""
+"""Coils by name or by file, and to files."""
 
+import logging
 from pathlib import Path
-
-import numpy as np
+from typing import Any
 
 from femtms.coil.coil import Coil
 from femtms.coil.elements import Dipoles
+from femtms.coil.model import CoilModel
+from femtms.coil.sampled import OUTSIDE
 from femtms.errors import FemtmsError
+from femtms.io.a_fields import read_a_field, write_a_field
 from femtms.io.catalogue import catalogue, find_coil
-from femtms.io.files import existing_file
+from femtms.io.ccd import read_ccd, write_ccd
+from femtms.io.tcd import read_tcd
+from femtms.io.tcd_writer import write_tcd
 from femtms.io.windings import read_winding
 
-_LARGEST_M = 2.0  # a coil farther than this from its own origin was written in mm
+log = logging.getLogger("femtms")
+
+WRITTEN = "a dipole list (.ccd), a coil model (.tcd) or a sampled A (.nii, .nii.gz)"
+FORMATS = f"a winding (.toml), {WRITTEN}"
 
 
-def load_coil(name: str | Path) -> Coil:
-    """A coil by its name in the catalogue ("figure8-70mm") or from a file (.toml, .ccd).
+def load_coil(name: str | Path, outside: str = "error") -> Coil:
+    """A coil by its name in the catalogue ("figure8-70mm") or from a file: .toml, .ccd, .tcd, .nii or .nii.gz.
 
+    outside  what A is outside the grid of a sampled A: "error", or "zero"
+
+    The parts of a .tcd file that move are where it puts them initially; `read_tcd` lets you move them.
     Raises FemtmsError for an unknown name or format, and for a damaged file.
     """
+    if outside not in OUTSIDE:
+        raise FemtmsError(f"outside must be one of {', '.join(OUTSIDE)}; got '{outside}'")
     known = find_coil(str(name))
     if known is not None and known.table is not None:
         return known.table.coil(Path())
     path = Path(name) if known is None or known.file is None else known.file
-    suffix = path.suffix.lower()
+    if path.suffix.lower() == ".toml":
+        return read_winding(path)
+    suffix = coil_suffix(path)
     if suffix == ".ccd":
         return read_ccd(path)
-    if suffix == ".toml":
-        return read_winding(path)
+    if suffix == ".tcd":
+        return read_tcd(path, outside).coil(source=path.name)
+    if suffix is not None:
+        return read_a_field(path, outside)
     if path.exists():
-        raise FemtmsError(f"{path}: a coil file must be .toml or .ccd; got '{path.suffix or path.name}'")
+        raise FemtmsError(f"{path}: a coil file must be {FORMATS}; got '{path.suffix or path.name}'")
     raise FemtmsError(
-        f"a coil must be a name in the catalogue ({', '.join(catalogue())}) or a .toml or .ccd file; "
-        f"there is no '{name}'"
+        f"a coil must be a name in the catalogue ({', '.join(catalogue())}) or {FORMATS}; there is no '{name}'"
     )
 
 
-def read_ccd(path: str | Path) -> Coil:
-    """A dipole list: a header line, the number of dipoles, a comment, then rows x y z (m) and mx my mz (A·m² per A).
+def write_coil(
+    coil: Coil | CoilModel,
+    path: str | Path,
+    overwrite: bool = False,
+    limits: Any = None,
+    resolution: Any = None,
+) -> None:
+    """Write a coil as .ccd, .tcd, .nii or .nii.gz; what is read from it is the same to the last digit.
 
-    The header is `# name version …; key=value; …`; dIdtmax is in A/µs; `none` means that a value is not known.
-    Raises FemtmsError with the line that is wrong.
+    coil        a CoilModel keeps its moving parts in a .tcd only
+    limits      (3,2) m, the box in which A is sampled for .nii and .nii.gz; None for that of the coil
+    resolution  (3,) m or one number, how finely it is sampled there; None for that of the coil
+
+    In a .ccd dipoles stand for wires, where these are known: see Winding.dipoles.
+    A .ccd or NIfTI file has the casing and the pulse of the stimulator in an .stl and a .tsv of the same name beside
+    it.  The files appear together or not at all.  Raises FemtmsError for another suffix, for what the format cannot
+    hold (docs/coils.md), and when one of the files exists and overwrite is False.
     """
-    path = existing_file(path)
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except UnicodeDecodeError as error:
-        raise FemtmsError(f"{path}: a .ccd file must be text; byte {error.start} is not") from error
-    header = _header(lines[0]) if lines and lines[0].startswith("#") else {}
-    rows = [(i + 1, line) for i, line in enumerate(lines) if line.strip() and not line.lstrip().startswith("#")]
-    if not rows:
-        raise FemtmsError(f"{path}: a .ccd file must state the number of dipoles; it has no line with numbers")
-    try:
-        count = int(rows[0][1])
-    except ValueError:
-        raise FemtmsError(
-            f"{path}, line {rows[0][0]}: must be the number of dipoles; got '{rows[0][1][:40]}'"
-        ) from None
-    if count < 1:
-        raise FemtmsError(f"{path}, line {rows[0][0]}: a coil needs at least one dipole; got {count}")
-    if len(rows) - 1 != count:
-        raise FemtmsError(f"{path}: line {rows[0][0]} announces {count:,} dipoles; there are {len(rows) - 1:,}")
-    values = np.array([_row(path, number, line) for number, line in rows[1:]])
-    farthest = float(np.abs(values[:, :3]).max())
-    if farthest > _LARGEST_M:
-        raise FemtmsError(f"{path}: positions must be in m; the farthest is {farthest:.4g} (is it in mm?)")
-    return Coil(
-        name=header.get("coilname", path.stem),
-        elements=(Dipoles(values[:, :3], values[:, 3:]),),
-        max_didt=_max_didt(path, header),
-        source=path.name,
+    path = Path(path)
+    suffix = coil_suffix(path)
+    if suffix is None:
+        raise FemtmsError(f"{path}: a coil must be written as {WRITTEN}; got '{path.suffix}'")
+    sampled = suffix not in (".ccd", ".tcd")
+    if not sampled and (limits is not None or resolution is not None):
+        raise FemtmsError(f"{path}: limits and resolution are for a sampled A (.nii, .nii.gz); got them for {suffix}")
+    if suffix == ".tcd":
+        write_tcd(coil if isinstance(coil, CoilModel) else CoilModel.of(coil), path, overwrite)
+        return
+    if isinstance(coil, CoilModel):
+        if coil.ranges:
+            raise FemtmsError(
+                f"{path}: the parts of coil '{coil.name}' move, which only a .tcd file can hold; "
+                f"write model.coil(values) to keep them where they are"
+            )
+        coil = coil.coil()
+    if sampled:
+        write_a_field(coil, path, overwrite, limits, resolution)
+    else:
+        write_ccd(_of_dipoles(coil), path, overwrite)
+
+
+def _of_dipoles(coil: Coil) -> Coil:
+    """The same coil; where its wires are known, dipoles stand for them."""
+    if not coil.windings or all(isinstance(group, Dipoles) for group in coil.elements):
+        return coil
+    made, error = coil.with_dipoles()
+    log.info(
+        "%s dipoles for the wires of '%s'; 5 mm away from the sheets that they fill A is within %.2g %%",
+        f"{len(made.positions):,}",
+        coil.name,
+        1e2 * error,
     )
+    return made
 
 
-def _header(line: str) -> dict[str, str]:
-    """key -> value of the header; keys whose value is `none` are left out."""
-    pairs = [part.split("=", 1) for part in line.lstrip("# ").split(";") if "=" in part]
-    return {k.strip(): v.strip() for k, v in pairs if v.strip() and v.strip().lower() != "none"}
-
-
-def _row(path: Path, number: int, line: str) -> list[float]:
-    try:
-        row = [float(word) for word in line.replace(",", " ").split()]
-    except ValueError:
-        row = []
-    if len(row) != 6 or not np.isfinite(row).all():
-        raise FemtmsError(f"{path}, line {number}: must be six finite numbers x y z mx my mz; got '{line[:60]}'")
-    return row
-
-
-def _max_didt(path: Path, header: dict[str, str]) -> float | None:
-    """Largest dI/dt in A/s from the header's A/µs."""
-    if "dIdtmax" not in header:
-        return None
-    try:
-        value = float(header["dIdtmax"])
-    except ValueError:
-        value = float("nan")
-    if not 0 < value < float("inf"):
-        raise FemtmsError(f"{path}, line 1: dIdtmax must be a number > 0 in A/µs; got '{header['dIdtmax']}'")
-    return 1e6 * value
+def coil_suffix(path: str | Path) -> str | None:
+    """The suffix of a coil file, in small letters; None for other names."""
+    name = str(path).lower()
+    return next((suffix for suffix in (".ccd", ".tcd", ".nii", ".nii.gz") if name.endswith(suffix)), None)

@@ -91,11 +91,12 @@ def whole_file(path: Path, overwrite: bool) -> Iterator[Path]:
 
 
 @contextmanager
-def whole_folder(out: Path, names: tuple[str, ...], overwrite: bool) -> Iterator[Path]:
+def whole_folder(out: Path, names: tuple[str, ...], overwrite: bool, optional: tuple[str, ...] = ()) -> Iterator[Path]:
     """Give a temporary folder for files of the given names; move them into `out` when the block ends well.
 
-    The last name is the one that marks a result as complete: it is taken away first and put there last.  Other files
-    in `out` are left alone.  When the block fails, everything is as it was before.
+    The last name is the one that marks a result as complete: it is taken away first and put there last.  Those that
+    are `optional` need not be written; what `out` has of them goes away all the same, because it would be taken for a
+    part of the new result.  Other files in `out` are left alone.  When the block fails, everything is as it was before.
     """
     check_out(out, names, overwrite)
     with (
@@ -104,7 +105,7 @@ def whole_folder(out: Path, names: tuple[str, ...], overwrite: bool) -> Iterator
         _temporary_folder(out if out.exists() else out.parent) as folder,
     ):
         yield folder
-        missing = [name for name in names if not (folder / name).exists()]
+        missing = [name for name in names if name not in optional and not (folder / name).exists()]
         if missing:
             raise AssertionError(f"results that were never written: {missing}")
         if not out.exists():

@@ -50,7 +50,7 @@ def _read_volume(path: Path) -> LabelVolume:
     """The labels as they are in the file."""
     try:
         image: Any = nibabel.load(path)
-        _check_length(image, path)
+        check_length(image, path)
         check_shape(image.shape, path.name)
         _check_memory(image, path)
         data = np.asanyarray(image.dataobj)
@@ -69,7 +69,7 @@ def _read_volume(path: Path) -> LabelVolume:
     return labels
 
 
-def _check_length(image: Any, path: Path) -> None:
+def check_length(image: Any, path: Path) -> None:
     """Raise FemtmsError when the header announces more than the file can hold, before memory is taken for it."""
     announced = int(np.prod([int(n) for n in image.shape], dtype=object)) * image.get_data_dtype().itemsize
     file = image.file_map["image"].filename or path

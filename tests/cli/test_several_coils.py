@@ -30,7 +30,9 @@ def cased(monkeypatch):
     """All coils get a casing: a plate that is 3 mm nearer to the head than their origin."""
     plate = Surface([[0.1, 0.1, 0.003], [-0.2, 0.1, 0.003], [0.1, -0.2, 0.003]], [[0, 1, 2]], "casing")
     for module in ("placement", "sweep"):
-        monkeypatch.setattr(f"femtms.{module}.load_coil", lambda name: replace(load_coil(name), casing=plate))
+        monkeypatch.setattr(
+            f"femtms.{module}.load_coil", lambda name, outside="error": replace(load_coil(name), casing=plate)
+        )
     return replace(load_coil(FIGURE8), casing=plate)
 
 
@@ -42,7 +44,9 @@ def two_channels(monkeypatch):
     for module in ("placement", "sweep"):
         monkeypatch.setattr(
             f"femtms.{module}.load_coil",
-            lambda name: replace(load_coil(name), elements=tuple(parts), stimulators=stimulators, name="pair"),
+            lambda name, outside="error": replace(
+                load_coil(name), elements=tuple(parts), stimulators=stimulators, name="pair"
+            ),
         )
 
 

@@ -5,9 +5,15 @@ import pytest
 from rings import ring
 
 from femtms import Coil, Currents, Dipoles, FemtmsError, Pose, load_coil
+from femtms.coil.path import Circle
 from femtms.coil.sampled import SampledField
 
 MU0 = 4e-7 * np.pi
+
+
+def loop(centre, radius, turns=1):
+    """Current elements on a circle, good to 1e-6 beyond 12 mm."""
+    return Circle(np.array(centre), np.array([0, 0, 1.0]), radius, turns).currents(0.012, 1e-7)
 
 
 def curl(potential, points, step):
