@@ -7,8 +7,12 @@ import numpy as np
 
 from femtms.arrays import sealed
 from femtms.coil.coil import Coil
+from femtms.coil.extent import bounds, wires
 from femtms.errors import FemtmsError
 
+_MARGIN = 1.12  # of the plane in front of a coil, over the coil's own size
+_SMALLEST = 0.03  # m: half the side of the plane in front of a very small coil
+_COLUMNS = 120  # of its points, on either side of their middle
 _PARALLEL = 1e-6  # sine of the angle between axes that are one
 
 
@@ -50,6 +54,11 @@ class PlaneMap:
     def magE(self) -> np.ndarray:
         """|E| (r,c) in V/m in free space, where no charges are, for 1 A/µs: |∂A/∂t|."""
         return 1e6 * self.magA
+
+    def largest(self, values: np.ndarray) -> tuple[float, np.ndarray]:
+        """The largest of values (r,c), those that are NaN left out, and the point (3,) m where it is."""
+        row, column = np.unravel_index(np.nanargmax(values), values.shape)
+        return float(values[row, column]), self.points[row, column]
 
     def components(self, vectors: np.ndarray) -> np.ndarray:
         """Vectors (r,c,3) such as B by their parts along u, along v and normal to the plane, u × v."""
@@ -94,3 +103,24 @@ def plane_map(
     A[known], B[known] = coil.vector_potential(points[known]), coil.magnetic_field(points[known])
     shape = (len(y), len(x), 3)
     return PlaneMap(middle, first, second, x, y, sealed(A.reshape(shape)), sealed(B.reshape(shape)))
+
+
+def plane_before(coil: Coil, z: float = 0.01) -> PlaneMap:
+    """A and B on the plane at z m, a little larger than the coil; never a narrow strip.
+
+    Raises FemtmsError when nothing of a sampled A is known there.
+    """
+    low, high = bounds(coil)
+    half = np.maximum(_MARGIN * (high - low)[:2] / 2, _SMALLEST)
+    half = np.maximum(half, 0.55 * half.max())
+    middle = (low + high) / 2
+    found = plane_map(coil, (middle[0], middle[1], z), half=(half[0], half[1]), step=half.max() / _COLUMNS)
+    if not np.isfinite(found.magA).any():
+        raise FemtmsError(f"A of coil '{coil.name}' must be known on the plane; its grid has no z = {1e3 * z:g} mm")
+    return found
+
+
+def is_clear_of(coil: Coil, z: float) -> bool:
+    """Whether all wires of the coil are on one side of the plane at z m, so that A and B are smooth there."""
+    heights = wires(coil)[:, 2]
+    return bool((heights < z).all() or (heights > z).all())

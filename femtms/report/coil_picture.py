@@ -8,13 +8,13 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.figure import Figure
+from scipy.spatial import ConvexHull
 
 from femtms.coil.coil import Coil
 from femtms.coil.elements import Currents, Dipoles
-from femtms.coil.plane import PlaneMap, plane_map
-from femtms.coil.pose import Pose
+from femtms.coil.extent import bounds, corners
+from femtms.coil.plane import PlaneMap, is_clear_of, plane_before
 from femtms.coil.sampled import SampledField
-from femtms.errors import FemtmsError
 from femtms.report.marks import dipole_marks
 from femtms.report.mesh_picture import check_picture_suffix
 from femtms.report.picture import DPI, INK, field_colours, number
@@ -24,16 +24,12 @@ _TOP, _BOTTOM, _LEFT, _RIGHT, _BETWEEN = 1.3, 0.85, 0.62, 6.25, 1.2
 _WIDEST, _HIGHEST = 4.0, 3.2  # of the view from the head, and of the maps, which have the same scale
 _LABELS = 0.75  # between the two views from the sides
 PLANE = "#00859e"  # of the line that marks the plane of the maps
-CASING, CASING_EDGE = "#e8e6e0", "#b5b1a6"
-DEFAULT_Z_MM = 10.0
-_MARGIN = 1.12  # of what is shown, over the coil's own size
-_SMALLEST = 0.03  # m: half the side of the plane in front of a very small coil
-_COLUMNS = 120  # of the maps, on either side of their middle
+CASING, WIRE = "#e8e6e0", "#a65e2e"
 _ARROWS = 15  # in a row
 
 
-def draw_coil(coil: Coil, path: str | Path, z_mm: float = DEFAULT_Z_MM, title: str = "") -> None:
-    """Write a picture of a coil in its own frame: windings and casing, |A| and |B| on the plane z = z_mm.
+def draw_coil(coil: Coil, path: str | Path, z: float = 0.01, title: str = "") -> None:
+    """Write a picture of a coil in its own frame: windings and casing, |A| and |B| on the plane at z m.
 
     path  .png, .pdf or .svg
     Arrows on |A| are E of a rising current in free space; its size for 1 A/µs in V/m is that of A for 1 A in µT·m.
@@ -42,17 +38,11 @@ def draw_coil(coil: Coil, path: str | Path, z_mm: float = DEFAULT_Z_MM, title: s
     path = Path(path)
     check_picture_suffix(path)
     low, high = bounds(coil)
-    half = _half(low, high)
-    middle = (low + high) / 2
-    plane = plane_map(coil, (middle[0], middle[1], 1e-3 * z_mm), half=(half[0], half[1]), step=max(half) / _COLUMNS)
-    if not np.isfinite(plane.magA).any():
-        raise FemtmsError(
-            f"A of coil '{coil.name}' must be known on the plane z = {z_mm:g} mm; its grid does not reach"
-        )
-
+    plane = plane_before(coil, z)
+    z_mm = 1e3 * z
     depth = np.array([min(1e3 * low[2], 0.0), max(1e3 * high[2], z_mm)])
     depth = depth + 0.08 * np.ptp(depth) * np.array([-1, 1]) + np.array([-2, 2])
-    window = 1e3 * np.stack([middle[:2] - half, middle[:2] + half])
+    window = 1e3 * (plane.origin[:2] + np.array([[plane.x[0], plane.y[0]], [plane.x[-1], plane.y[-1]]]))
 
     size = np.ptp(window, axis=0)
     scale = min(_WIDEST / size[0], _HIGHEST / size[1])  # inches per mm, the same in all panels
@@ -83,18 +73,18 @@ def draw_coil(coil: Coil, path: str | Path, z_mm: float = DEFAULT_Z_MM, title: s
             ax.text(1.015, z_mm, f"z = {z_mm:g}", color=PLANE, fontsize=9, va="center",
                     transform=ax.get_yaxis_transform())  # fmt: skip
 
-    is_in_front = 1e-3 * z_mm > max((points[:, 2].max() for points in _parts(coil)), default=-np.inf)
+    is_clear = is_clear_of(coil, z)
     for left, values, name, arrows in (
         (_LEFT, 1e6 * plane.magA, "|A| (µT·m per A)  =  |E| in free space (V/m per A/µs)", -plane.A),
         (_RIGHT, 1e6 * plane.magB, "|B| (µT per A)", None),
     ):
         place = (left, _TOP + upper + _BETWEEN, width, height)
         bar = panel(left + width + 0.12, place[1], 0.13, height)
-        _draw_map(panel(*place), bar, plane, values, name, arrows, is_in_front)
+        _draw_map(panel(*place), bar, plane, values, name, arrows, is_clear)
     fig.text(
         0.03, 0.18 / total,
         "Arrows: direction of E in free space while the current rises."
-        + (" Lines: half of the largest value." if is_in_front else " The plane cuts the coil: colours end at the "
+        + (" Lines: half of the largest value." if is_clear else " The plane cuts the coil: colours end at the "
            "99th percentile."),
         fontsize=9, color=INK,
     )  # fmt: skip
@@ -104,39 +94,11 @@ def draw_coil(coil: Coil, path: str | Path, z_mm: float = DEFAULT_Z_MM, title: s
         fig.savefig(path, format=kind, metadata={"pdf": {"CreationDate": None}, "svg": {"Date": None}}.get(kind))
 
 
-def bounds(coil: Coil) -> tuple[np.ndarray, np.ndarray]:
-    """Lowest and highest corner (3,) m of a coil: of its casing, outlines and elements, or of the grid of its A."""
-    parts = _parts(coil)
-    if coil.casing is not None:
-        parts.append(coil.casing.nodes[coil.casing.triangles].reshape(-1, 3))
-    points = np.concatenate([np.empty((0, 3)), *parts])
-    if len(points) == 0:
-        points = np.concatenate([_corners(field.values.shape, field.affine, field.pose) for field in coil.sampled])
-    return points.min(axis=0), points.max(axis=0)
-
-
-def _parts(coil: Coil) -> list[np.ndarray]:
-    """Points (n,3) m of elements and outlines."""
-    return [points for points in (coil.positions, *coil.outlines) if len(points)]
-
-
-def _corners(shape: tuple[int, ...], affine: np.ndarray, pose: Pose) -> np.ndarray:
-    """Corners (8,3) in m of a grid."""
-    index = np.stack(np.meshgrid(*[(0, n - 1) for n in shape[:3]], indexing="ij"), axis=-1).reshape(-1, 3)
-    corners: np.ndarray = pose.in_head(index @ affine[:3, :3].T + affine[:3, 3])
-    return corners
-
-
-def _half(low: np.ndarray, high: np.ndarray) -> np.ndarray:
-    """Half the width and height (2,) in m of what is shown; never a narrow strip."""
-    half = np.maximum(_MARGIN * (high - low)[:2] / 2, _SMALLEST)
-    return np.maximum(half, 0.55 * half.max())
-
-
 def _caption(coil: Coil) -> str:
     """What the coil is, in a line or two."""
     names = {Currents: "current elements", Dipoles: "dipoles", SampledField: "samples of A"}
-    parts = [f"{len(group):,} {names[type(group)]}" for group in coil.elements]
+    counts = {kind: sum(len(group) for group in coil.elements if isinstance(group, kind)) for kind in names}
+    parts = [f"{count:,} {names[kind]}" for kind, count in counts.items() if count]
     low, high = bounds(coil)
     parts.append("×".join(f"{1e3 * d:.0f}" for d in high - low) + " mm")
     if coil.max_didt is not None:
@@ -153,15 +115,15 @@ def _draw_shape(ax: Axes, coil: Coil, axes: tuple[int, int]) -> None:
     """Casing, current elements, dipoles and outlines of a coil, projected on two of its axes, in mm."""
     uv = list(axes)
     if coil.casing is not None:
-        corners = 1e3 * coil.casing.nodes[coil.casing.triangles][:, :, uv]
-        ax.add_collection(PolyCollection(list(corners), facecolors=CASING, edgecolors=CASING, lw=0.4, zorder=1,
+        triangles = 1e3 * coil.casing.nodes[coil.casing.triangles][:, :, uv]
+        ax.add_collection(PolyCollection(list(triangles), facecolors=CASING, edgecolors=CASING, lw=0.4, zorder=1,
                                          rasterized=True))  # fmt: skip
     for group in coil.elements:
         if isinstance(group, Currents):
             step = group.vectors / np.maximum(np.linalg.norm(group.vectors, axis=1, keepdims=True), 1e-300)
             length = _spacing(group.positions, group.vectors)
             ends = 1e3 * (group.positions[:, None] + 0.5 * np.array([[-1.0], [1.0]]) * (length * step)[:, None])
-            lines = LineCollection(list(ends[:, :, uv]), colors="#a65e2e", lw=0.45, alpha=0.55, zorder=3,
+            lines = LineCollection(list(ends[:, :, uv]), colors=WIRE, lw=0.45, alpha=0.55, zorder=3,
                                    rasterized=True)  # fmt: skip
             ax.add_collection(lines)
         elif isinstance(group, Dipoles):
@@ -172,7 +134,13 @@ def _draw_shape(ax: Axes, coil: Coil, axes: tuple[int, int]) -> None:
                 points, strength = group.positions, size / max(float(size.max()), 1e-300)
             dot = np.clip(6000 / len(points), 1.5, 20.0) * strength
             u, v = (1e3 * points[:, axis] for axis in axes)
-            ax.scatter(u, v, s=dot, color="#a65e2e", alpha=0.6, linewidths=0, zorder=3, rasterized=True)
+            ax.scatter(u, v, s=dot, color=WIRE, alpha=0.6, linewidths=0, zorder=3, rasterized=True)
+        elif isinstance(group, SampledField) and len(coil.elements) == len(coil.sampled):  # there is nothing else
+            grid = 1e3 * corners(group)[:, uv]
+            outer = grid[ConvexHull(grid).vertices]
+            ax.fill(*outer.T, fc="none", ec="#8a8a8a", lw=0.9, ls=":", zorder=2)
+            u, v = grid.mean(axis=0)
+            ax.text(u, v, "grid of A", fontsize=9, color="#6a6a6a", ha="center", va="center")
     for line in coil.outlines:
         ax.plot(*(1e3 * line[:, uv]).T, color=INK, lw=0.9, zorder=4, solid_capstyle="butt")
 
@@ -195,11 +163,11 @@ def _frame(ax: Axes, u: str, v: str) -> None:
 
 
 def _draw_map(
-    ax: Axes, bar: Axes, plane: PlaneMap, values: np.ndarray, name: str, arrows: np.ndarray | None, is_in_front: bool
+    ax: Axes, bar: Axes, plane: PlaneMap, values: np.ndarray, name: str, arrows: np.ndarray | None, is_clear: bool
 ) -> None:
     """Sizes (r,c) as colours with a line at half of the largest, and the directions of vectors (r,c,3)."""
     finite = values[np.isfinite(values)]
-    limit = float(finite.max() if is_in_front else np.percentile(finite, 99)) or 1.0  # at a wire it has no bound
+    limit = float(finite.max() if is_clear else np.percentile(finite, 99)) or 1.0  # at a wire it has no bound
     x, y = 1e3 * (plane.origin[0] + plane.x), 1e3 * (plane.origin[1] + plane.y)
     image = ax.imshow(values, extent=(x[0], x[-1], y[0], y[-1]), origin="lower", cmap=field_colours(), vmin=0,
                       vmax=limit, interpolation="bilinear")  # fmt: skip
@@ -213,12 +181,12 @@ def _draw_map(
         )  # fmt: skip
     _frame(ax, "x", "y")
     title = f"{name}\nz = {1e3 * plane.origin[2]:g} mm"
-    if is_in_front and np.ptp(finite) > 0:
+    if is_clear and np.ptp(finite) > 0:
         ax.contour(x, y, np.ma.masked_invalid(values), levels=[limit / 2], colors=[INK], linewidths=0.9)
-        row, column = np.unravel_index(np.nanargmax(values), values.shape)
-        title += f": at most {limit:.3g} at ({number(float(x[column]))}, {number(float(y[row]))}) mm"
+        at = 1e3 * plane.largest(values)[1]
+        title += f": at most {limit:.3g} at ({number(at[0])}, {number(at[1])}) mm"
     ax.set_title(title, fontsize=9.8)
     colours = ax.figure.colorbar(image, cax=bar, extend="max" if finite.max() > limit else "neither")
     colours.ax.tick_params(labelsize=8.5)
-    if is_in_front:
+    if is_clear:
         colours.ax.axhline(limit / 2, color=INK, lw=0.9)
