@@ -35,7 +35,7 @@ PEAK = "#00a6d6"  # a hue that the colour map of the field does not contain
 GREYS = {Tissue.CSF: 0.97, Tissue.BONE: 0.89, Tissue.COMPACT_BONE: 0.89, Tissue.SPONGY_BONE: 0.85}
 
 
-def _field_colours() -> Colormap:
+def field_colours() -> Colormap:
     """From light grey through yellow and red to purple; lightness falls all the way.
 
     The low end must be light: most of the brain is there, and a shaded relief shows on light colours only.
@@ -338,7 +338,7 @@ def draw_field(
     core = np.isin(mesh.tags, [Tissue.GM] if Tissue.GM in shown else shown)
     limit = float(weighted_percentiles(magnE[core], mesh.volumes[core], (99.9,))[0]) or 1.0
     nearest = np.argmin(((mesh.centroids - peak) ** 2).sum(axis=1) + np.where(core, 0, np.inf))
-    colours = _field_colours()
+    colours = field_colours()
 
     nodes, faces, values = surface_field(mesh, magnE, shown)
     nodes = smoothed(nodes, faces)
