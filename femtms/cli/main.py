@@ -446,7 +446,25 @@ def coils(
         print(json.dumps(found, indent=2))
         return
     for coil in found:
-        print(f"{coil['name']:<18}{coil['title']}\n{'':<18}{coil['source']}")
+        for heading, line in zip(
+            (coil["name"], "", ""), filter(None, (coil["title"], _measures(coil), coil["source"]))
+        ):
+            print(f"{heading:<18}{line}")
+
+
+def _measures(coil: dict[str, Any]) -> str:
+    """The winding in a line: 75/35 mm, 5 turns × 2 layers of 1.75×5.5 mm, wings at 100°; at most 155.4 A/µs."""
+    words = []
+    if coil.get("outer_diameter_mm"):
+        layers = f" × {coil['layers']} layers" if coil["layers"] > 1 else ""
+        wire = "×".join(f"{size:g}" for size in coil["wire_mm"])
+        diameters = f"{coil['outer_diameter_mm']:g}/{coil['inner_diameter_mm']:g} mm"
+        words.append(f"{diameters}, {coil['turns']} turns{layers} of {wire} mm")
+        if coil["angle_deg"] != 180:
+            words[-1] += f", wings at {coil['angle_deg']:g}°"
+    if coil.get("max_didt_A_per_us"):
+        words.append(f"at most {coil['max_didt_A_per_us']:g} A/µs")
+    return "; ".join(words)
 
 
 def _show_coil(
