@@ -158,14 +158,17 @@ def simulate(
 
 
 def _for_coils(coils: list[str], option: str, values: list[Any], otherwise: Any) -> Any:
-    """What `femtms.simulate` takes: a value for one coil, a list for several; a gap or dI/dt given once is for all."""
-    if not values:
-        return otherwise if otherwise is None or len(coils) == 1 else [otherwise] * len(coils)
+    """What `femtms.simulate` takes: a value for one coil, a list for several.
+
+    Of an option that is repeated for one coil the last counts; a gap or dI/dt that is given once is for all coils.
+    """
+    if len(coils) == 1 or not values:
+        return values[-1] if values else otherwise
     if option in ("--gap", "--didt") and len(values) == 1:
         values = values * len(coils)
     if len(values) != len(coils):
         raise FemtmsError(f"{option} must be given once for each coil; there are {len(coils)}, and {len(values)} of it")
-    return values[0] if len(coils) == 1 else values
+    return values
 
 
 @app.command()
@@ -416,16 +419,111 @@ def heads(json_: Json = False, debug: Debug = False) -> None:
 
 
 @app.command()
-def coils(json_: Json = False, debug: Debug = False) -> None:
-    """List the coils of the catalogue: the built-in ones and those in the folder named by FEMTMS_COILS."""
+def coils(
+    name: Annotated[
+        str | None, typer.Argument(metavar="[NAME]", help="Coil of the catalogue or file, to be shown in detail.")
+    ] = None,
+    picture: Annotated[
+        Path | None, typer.Option("--picture", help="Picture of the coil to write: .png, .pdf or .svg.")
+    ] = None,
+    plane: Annotated[float, typer.Option("--plane-mm", help="z in mm of the plane on which A and B are shown.")] = 10.0,
+    write: Annotated[Path | None, typer.Option("--write", help="Write the coil: .ccd, .tcd, .nii or .nii.gz.")] = None,
+    outside: Outside = "error",
+    overwrite: Overwrite = False,
+    json_: Json = False,
+    debug: Debug = False,
+) -> None:
+    """List the coils of the catalogue, built in or in the folder named by FEMTMS_COILS, or show one, and write it."""
     from femtms.io.catalogue import catalogue
 
+    if name is not None:
+        _show_coil(name, picture, plane, write, outside, overwrite, json_)
+        return
+    if picture is not None or write is not None:
+        raise FemtmsError("--picture and --write are for one coil; say which: femtms coils NAME")
     found = [_catalogue_report(coil) for coil in catalogue().values()]
     if json_:
         print(json.dumps(found, indent=2))
         return
     for coil in found:
-        print(f"{coil['name']:<18}{coil['title']}\n{'':<18}{coil['source']}")
+        for heading, line in zip(
+            (coil["name"], "", ""), filter(None, (coil["title"], _measures(coil), coil["source"]))
+        ):
+            print(f"{heading:<18}{line}")
+
+
+def _measures(coil: dict[str, Any]) -> str:
+    """The winding in a line: 75/35 mm, 5 turns × 2 layers of 1.75×5.5 mm, wings at 100°; at most 155.4 A/µs."""
+    words = []
+    if coil.get("outer_diameter_mm"):
+        layers = f" × {coil['layers']} layers" if coil["layers"] > 1 else ""
+        wire = "×".join(f"{size:g}" for size in coil["wire_mm"])
+        diameters = f"{coil['outer_diameter_mm']:g}/{coil['inner_diameter_mm']:g} mm"
+        words.append(f"{diameters}, {coil['turns']} turns{layers} of {wire} mm")
+        if coil["angle_deg"] != 180:
+            words[-1] += f", wings at {coil['angle_deg']:g}°"
+    if coil.get("max_didt_A_per_us"):
+        words.append(f"at most {coil['max_didt_A_per_us']:g} A/µs")
+    return "; ".join(words)
+
+
+def _show_coil(
+    name: str, picture: Path | None, z_mm: float, write: Path | None, outside: str, overwrite: bool, json_: bool
+) -> None:
+    """One coil in detail."""
+    from femtms import load_coil, read_tcd
+    from femtms.io.coil_summary import coil_summary
+    from femtms.io.coils import write_coil
+    from femtms.io.files import check_out_file
+    from femtms.io.pictures import write_coil_picture
+    from femtms.report.mesh_picture import check_picture_suffix
+
+    if picture is not None:
+        check_picture_suffix(picture)
+        check_out_file(picture, overwrite)
+    coil = load_coil(name, outside)
+    summary = coil_summary(coil, z_mm)
+    if write is not None:
+        moving = Path(name).suffix.lower() == ".tcd" and Path(name).is_file()  # with its parts and how they move
+        write_coil(read_tcd(name, outside) if moving else coil, write, overwrite)
+    if picture is not None:
+        write_coil_picture(coil, picture, z_mm, overwrite)
+    written = [str(path) for path in (write, picture) if path is not None]
+    if json_:
+        print(json.dumps(summary | ({"written": written} if written else {}), indent=2))
+        return
+    _print_coil(summary)
+    for path in written:
+        print(path)
+
+
+def _print_coil(summary: dict[str, Any]) -> None:
+    """A coil for people, 80 columns wide but for its source."""
+    print(summary["name"] + (f" ({summary['brand']})" if summary["brand"] else ""))
+    print(f"  source      {summary['source'] or 'not known'}")
+    kinds = [f"{count:,} {kind.replace('_', ' ')}" for kind, count in summary["elements"].items() if count]
+    print(f"  made of     {', '.join(kinds)}")
+    size = "×".join(f"{high - low:.0f}" for low, high in zip(summary["low_mm"], summary["high_mm"]))
+    print(f"  size        {size} mm; z from {summary['low_mm'][2]:.1f} to {summary['high_mm'][2]:.1f} mm")
+    casing = summary["casing"]
+    print(f"  casing      {'none' if casing is None else str(casing['triangles']) + ' triangles'}")
+    for number, stimulator in enumerate(summary["stimulators"], 1):
+        limit = stimulator["max_didt_A_per_s"]
+        label = " ".join(word for word in (stimulator["brand"], stimulator["name"]) if word) or f"number {number}"
+        waves = f"; {len(stimulator['waveforms'])} waveforms" if stimulator["waveforms"] else ""
+        known = "not known" if limit is None else f"at most {1e-6 * limit:.4g} A/µs"
+        print(f"  stimulator  {label}: dI/dt {known}{waves}")
+    if summary["inductance_uH"] is not None:
+        print(f"  inductance  {summary['inductance_uH']:.3g} µH")
+    plane = summary["plane"]
+    if plane["cuts_the_coil"]:
+        print(f"  z = {plane['z_mm']:g} mm   cuts the coil, where A and B have no bounds")
+        return
+    for symbol, size, at in (
+        ("|E|", f"{plane['max_E_V_per_m_per_A_per_us']:.3g} V/m per A/µs in free space", plane["max_E_at_mm"]),
+        ("|B|", f"{1e6 * plane['max_B_T_per_A']:.3g} µT per A", plane["max_B_at_mm"]),
+    ):
+        print(f"  z = {plane['z_mm']:g} mm   {symbol} up to {size}, at ({at[0]:.1f}, {at[1]:.1f}) mm")
 
 
 @app.command()

@@ -48,8 +48,8 @@ def superposed(parts: Sequence[tuple[Coil, Pose, Didt]]) -> tuple[Coil, float]:
     """Coils in their poses, each driven at its own didt (A/s), as one coil in head coordinates and its didt.
 
     Its A is that of all coils together for 1 A of a reference current, the one that changes fastest; `max_didt` is how
-    fast that may change before the first stimulator is at its limit.  Elements, outlines, casings and stimulators are
-    those of all coils.  Raises FemtmsError without coils, and for what `driven_at` refuses.
+    fast that may change before the first stimulator is at its limit.  Elements, outlines, casings, stimulators and
+    windings are those of all coils.  Raises FemtmsError without coils, and for what `driven_at` refuses.
     """
     if not parts:
         raise FemtmsError("there must be at least one coil to superpose; got none")
@@ -80,6 +80,7 @@ def superposed(parts: Sequence[tuple[Coil, Pose, Didt]]) -> tuple[Coil, float]:
         brand="; ".join(dict.fromkeys(coil.brand for coil, _, _ in parts if coil.brand)),
         casing=_joined(casings),
         stimulators=tuple(stimulators),
+        windings=tuple(winding for coil, _, _ in parts for winding in coil.windings),
     )
     return together, reference
 

@@ -110,9 +110,9 @@ def test_coils_at_matrices_share_one_didt(run, files, tmp_path):
 @pytest.mark.parametrize(
     "options,words",
     [
-        ((*PLACE, *SIDE, "--gap", 4, "--gap", 5), ["--at", "once for each coil", "1", "2"]),
         (("--coil", FIGURE8, *PLACE), ["--at", "once for each coil"]),
         (("--coil", FIGURE8, *PLACE, *SIDE, "--didt", 1, "--didt", 2, "--didt", 3), ["--didt", "2", "3"]),
+        (("--coil", FIGURE8, *PLACE, *SIDE, *PLACE), ["--at", "once for each coil", "2", "3"]),
         ((*PLACE, "--didt", "1e6,1e6"), ["figure8-70mm", "one for each of its 1 stimulators"]),
         ((*PLACE, "--didt", "1e6,x"), ["--didt", "valid number"]),
         (("--coil", FIGURE8, *PLACE, *SIDE, "--matrix", "a", "--matrix", "b"), ["either by"]),

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from rings import ring
 
 from femtms import Coil, Currents, Dipoles, FemtmsError, Pose, load_coil
 from femtms.coil.path import Circle
@@ -69,7 +70,7 @@ def test_flux_density_is_the_curl_of_the_potential(kind, oblique):
 
 def test_on_the_axis_of_a_loop_is_its_closed_form():
     radius, z = 0.043, np.linspace(-0.1, 0.1, 9)
-    b = Coil("loop", (loop((0, 0, 0.01), radius, turns=3),)).magnetic_field(np.column_stack([0 * z, 0 * z, z + 0.01]))
+    b = Coil("loop", (ring(0.01, radius, turns=3),)).magnetic_field(np.column_stack([0 * z, 0 * z, z + 0.01]))
     np.testing.assert_allclose(b[:, 2], 3 * MU0 / 2 * radius**2 / (radius**2 + z**2) ** 1.5, rtol=1e-10)
     np.testing.assert_allclose(b[:, :2], 0, atol=1e-12 * b.max())
 
@@ -83,7 +84,7 @@ def circulation(coil, centre, radius, u, v):
 
 
 def test_circulation_of_b_around_a_wire_is_the_current_in_it():
-    coil = Coil("loop", (loop((0, 0, 0), 0.04, turns=7),))
+    coil = Coil("loop", (ring(0, 0.04, turns=7),))
     u, v = np.array([1.0, 0, 0]), np.array([0, 0, 1.0])
     # the current is along y at x = +R; u × v = -y
     assert circulation(coil, np.array([0.04, 0, 0]), 0.03, u, v) == pytest.approx(-7 * MU0, rel=1e-4)
@@ -94,9 +95,9 @@ def test_circulation_of_b_around_a_wire_is_the_current_in_it():
 
 def test_dipoles_far_from_a_loop_have_its_flux():
     points = np.array([[0.3, 0.1, 0.2], [-0.2, 0.4, 0.1], [0, 0, 0.5]])
-    ring = Coil("ring", (loop((0, 0, 0), 0.01),)).magnetic_field(points)
+    loop = Coil("loop", (ring(0, 0.01),)).magnetic_field(points)
     dipole = Coil("dipole", (Dipoles([[0, 0, 0]], [[0, 0, np.pi * 0.01**2]]),)).magnetic_field(points)
-    np.testing.assert_allclose(dipole, ring, atol=2e-3 * np.abs(ring).max())
+    np.testing.assert_allclose(dipole, loop, atol=2e-3 * np.abs(loop).max())
 
 
 def test_moved_coil_carries_its_flux_with_it(oblique):
