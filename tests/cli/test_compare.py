@@ -112,6 +112,14 @@ def test_command_line_prints_the_table(run, tmp_path):
     assert json.loads(result.out)["rows"][1]["place"] == "F3"
 
 
+def test_info_prints_the_table_of_a_comparison(run, refused, on_sphere, tmp_path):
+    out, summary = on_sphere
+    assert re.search(r"circular-70mm +Cz +1\.4\d", run("info", out).out)
+    assert json.loads(run("info", out, "--json").out) == json.loads(json.dumps(summary))
+    (tmp_path / "comparison.json").write_text('{"rows": []}')
+    refused("info", tmp_path, words=("comparison", "lacks inputs"))
+
+
 def test_coils_of_one_name_are_told_apart_by_their_files(files, tmp_path):
     other = tmp_path / "other.ccd"
     other.write_bytes(files[".ccd"].read_bytes())
