@@ -541,9 +541,9 @@ def info(
     import femtms
     from femtms.io.a_fields import is_a_field
     from femtms.io.catalogue import find_coil
+    from femtms.io.comparisons import read_comparison
     from femtms.io.poses import read_pose
     from femtms.io.summary import read_summary
-    from femtms.io.comparisons import read_comparison
     from femtms.io.sweeps import read_sweep
 
     path = Path(file)
