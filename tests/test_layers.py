@@ -25,7 +25,7 @@ ROWS = [
     {"report", "reference"},
     {"io"},
     {"placement"},
-    {"simulate", "sweep"},
+    {"compare", "simulate", "sweep"},
     {"cli"},
 ]
 LEVEL = {name: level for level, row in enumerate(ROWS) for name in row}

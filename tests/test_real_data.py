@@ -2,12 +2,14 @@
 
 import json
 import os
+import zlib
+from base64 import b64decode
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from femtms import Simulator, load_coil, mesh_head, place, read_labels, read_mesh
+from femtms import Simulator, load_coil, mesh_head, place, read_labels, read_mesh, read_tcd, write_coil
 from femtms.reference.sphere import dipoles_field_in_sphere
 from femtms.simulate import RESULTS, simulate
 
@@ -70,3 +72,84 @@ def test_mesh_of_a_real_head_is_sound_well_shaped_and_true_to_its_labels():
     assert quality.fit.centroids.mean < 0.07 and quality.fit.centroids.p95 < 0.22
     assert quality.fit.false_contact_cm2 < 5
     assert max(abs(percent) for percent in quality.fit.volume_percent.values()) < 1.5
+
+
+COILS = ("MagStim_D70.ccd", "MagVenture_C-B60.ccd", "testcoil.ccd", "testcoil.nii.gz", "Brainsway_H1.tcd")
+
+
+@pytest.mark.parametrize("name", COILS)
+def test_real_coil_round_trip(name, tmp_path):
+    """Written in its own format and read again, the coil is the same to the last digit."""
+    coil = load_coil(external(name))
+    path = tmp_path / name
+    write_coil(read_tcd(external(name)) if name.endswith(".tcd") else coil, path)
+    again = load_coil(path)
+    assert repr(again) == repr(coil)
+    assert (again.brand, again.max_didt) == (coil.brand, coil.max_didt)
+    assert [s.name for s in again.stimulators] == [s.name for s in coil.stimulators]
+    for group, other in zip(coil.elements, again.elements, strict=True):
+        for array, read in zip(group.arrays, other.arrays, strict=True):
+            np.testing.assert_array_equal(array, read)
+    for key in ("limits", "resolution"):
+        np.testing.assert_array_equal(getattr(coil, key), getattr(again, key))
+    if coil.casing is not None:
+        np.testing.assert_array_equal(coil.casing.nodes, again.casing.nodes)
+        np.testing.assert_array_equal(coil.casing.triangles, again.casing.triangles)
+
+
+def test_real_model_file_has_the_same_content_when_it_is_written_again(tmp_path):
+    original = json.loads(external("Brainsway_H1.tcd").read_text())
+    write_coil(read_tcd(external("Brainsway_H1.tcd")), tmp_path / "h1.tcd")
+    written = json.loads((tmp_path / "h1.tcd").read_text())
+    for key in ("name", "brand", "version", "limits", "resolution", "stimulatorList", "deformRangeList"):
+        assert written[key] == original[key]
+    for deformation, other in zip(original["deformList"], written["deformList"], strict=True):
+        assert (deformation["type"], deformation["deformRange"]) == (other["type"], other["deformRange"])
+        for key in ("point1", "point2"):
+            np.testing.assert_allclose(other[key], deformation[key], rtol=1e-15)
+    for part, other in zip(original["coilElementList"], written["coilElementList"], strict=True):
+        assert all(part[key] == other[key] for key in part if key not in ("points", "values"))
+    for casing, other in zip(original["coilModels"], written["coilModels"], strict=True):
+        assert zlib.decompress(b64decode(casing["faces"])) == zlib.decompress(b64decode(other["faces"]))
+
+
+def test_wings_of_a_real_coil_turn_about_their_hinges():
+    model = read_tcd(external("Brainsway_H1.tcd"))
+    still, moved = model.coil(), model.coil([10, 0, 0])
+    for part, before, after in zip(model.parts, still.elements, moved.elements, strict=True):
+        ranges = {model.deformations[i].range for i in part.deformations}
+        distance = np.linalg.norm(after.positions - before.positions, axis=1)
+        if 0 not in ranges:
+            assert distance.max() == 0
+            continue
+        hinge = model.deformations[part.deformations[0]]
+        along = (hinge.end - hinge.start) / np.linalg.norm(hinge.end - hinge.start)
+        radius = np.linalg.norm(np.cross(before.positions - hinge.start, along), axis=1)
+        np.testing.assert_allclose(distance, 2 * radius * np.sin(np.radians(5)), atol=1e-12)
+        np.testing.assert_allclose(
+            np.linalg.norm(after.vectors, axis=1), np.linalg.norm(before.vectors, axis=1), rtol=1e-9, atol=1e-15
+        )
+    points = np.random.default_rng(0).uniform([-0.05, -0.05, 0.05], [0.05, 0.05, 0.1], (50, 3))
+    a, b = still.vector_potential(points), moved.vector_potential(points)
+    assert 1e-3 < np.linalg.norm(a - b) / np.linalg.norm(a) < 0.5
+
+
+def test_sampled_coil_is_the_coil_of_dipoles_at_the_points_of_its_grid():
+    """It is in single precision; between the points the spline is tested in tests/coil/."""
+    dipoles, sampled = load_coil(external("testcoil.ccd")), load_coil(external("testcoil.nii.gz"))
+    field = sampled.elements[0]
+    index = np.stack(np.meshgrid(*map(np.arange, field.values.shape[:3]), indexing="ij"), axis=-1).reshape(-1, 3)
+    points = index @ field.affine[:3, :3].T + field.affine[:3, 3]
+    exact = dipoles.vector_potential(points)
+    np.testing.assert_allclose(field.values.reshape(-1, 3), exact, rtol=1e-6, atol=1e-6 * np.abs(exact).max())
+    assert dipoles.name == sampled.name and dipoles.max_didt == sampled.max_didt
+
+
+def test_real_coil_sampled_below_its_face_is_the_coil(tmp_path):
+    """In steps of 3 mm from the coil's face on; a grid that holds the coil's dipoles has their poles in it."""
+    coil = load_coil(external("MagStim_D70.ccd"))
+    write_coil(coil, tmp_path / "below.nii.gz", limits=[[-0.12, 0.12], [-0.1, 0.1], [0, 0.12]])
+    sampled = load_coil(tmp_path / "below.nii.gz")
+    points = np.random.default_rng(0).uniform([-0.1, -0.08, 0.005], [0.1, 0.08, 0.1], (5000, 3))
+    exact = coil.vector_potential(points)
+    assert np.linalg.norm(sampled.vector_potential(points) - exact) < 2e-3 * np.linalg.norm(exact)

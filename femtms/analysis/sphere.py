@@ -140,7 +140,9 @@ class ToroidalField:
         # Φ = n × r∇Y has the components -∂Y/∂φ / sin θ and ∂Y/∂θ
         across, along = rule.harmonics
         weights = rule.weights[:, None]
-        t = np.einsum("lmt,tm->lm", along, weights * phi_m) + 1j * np.einsum("lmt,tm->lm", across, weights * theta_m)
+        t = _times(along.transpose(0, 2, 1), weights * phi_m) + 1j * _times(
+            across.transpose(0, 2, 1), weights * theta_m
+        )
         l = np.arange(degree + 1)
         t[1:] /= (l * (l + 1))[1:, None]
         return cls(-1e6 * t, radius)
@@ -152,17 +154,25 @@ class ToroidalField:
         t = self.coefficients * (r / self.radius) ** degrees
         waves = np.exp(1j * degrees * directions.phi)
         waves[1:] *= 2  # orders m and -m
-        e_theta = ((-1j * np.einsum("lmt,lm->tm", across, t)) @ waves).real
-        e_phi = (np.einsum("lmt,lm->tm", along, t) @ waves).real
+        e_theta = ((-1j * _times(across, t)) @ waves).real
+        e_phi = (_times(along, t) @ waves).real
         size: np.ndarray = np.hypot(e_theta, e_phi)
         return size
+
+
+def _times(harmonics: np.ndarray, c: np.ndarray) -> np.ndarray:
+    """Σ_i h_mij c_im (j,m) of real harmonics (m,i,j) and complex numbers c (i,m): a product of matrices for each m."""
+    parts = np.ascontiguousarray(np.stack([c.real.T, c.imag.T], axis=1))  # (m,2,i)
+    sums = np.matmul(parts, harmonics)
+    product: np.ndarray = (sums[:, 0] + 1j * sums[:, 1]).T
+    return product
 
 
 @dataclass(frozen=True, eq=False)
 class _Directions:
     """Directions with polar angles theta (t,) and azimuths phi (p,), and the weights (t,) of a rule for ∫ sin θ dθ.
 
-    harmonics  m P_lm / sin θ and dP_lm/dθ, both (l+1,m+1,t), of the normalised Legendre functions
+    harmonics  m P_lm / sin θ and dP_lm/dθ, both (m+1,l+1,t), of the normalised Legendre functions
     """
 
     theta: np.ndarray
@@ -175,7 +185,8 @@ class _Directions:
         theta = np.arccos(cosine)
         values, slopes = sph_legendre_p_all(degree, degree, theta, diff_n=1)[:, :, : degree + 1]
         across = np.arange(degree + 1)[:, None] * values / np.sin(theta)
-        return cls(theta, 2 * np.pi * np.arange(azimuths) / azimuths, weights, (across, slopes))
+        harmonics = [np.ascontiguousarray(h.transpose(1, 0, 2)) for h in (across, slopes)]
+        return cls(theta, 2 * np.pi * np.arange(azimuths) / azimuths, weights, (harmonics[0], harmonics[1]))
 
     @classmethod
     @cache

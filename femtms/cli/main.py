@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from femtms.cli.parse import parse_didt, parse_place, parse_radii, parse_sigma, parse_size
+from femtms.cli.parse import parse_didt, parse_place, parse_places, parse_radii, parse_sigma, parse_size
 from femtms.cli.progress import stages
 from femtms.errors import FemtmsError
 
@@ -234,6 +234,70 @@ def sweep(
 
 
 @app.command()
+def compare(
+    head: Head,
+    coil: Annotated[list[str], typer.Option("--coil", help="Built-in coil or coil file; repeat for more.")],
+    at: Annotated[list[str], typer.Option("--at", help="Electrode (F3) or x,y,z in mm; repeat for more places.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the results.")],
+    towards: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--towards",
+            help="Direction of the coils' y, once or for each place; if not given, 45° to the sagittal plane, anterior "
+            "and towards the midline (straight anterior on the midline).",
+        ),
+    ] = None,
+    gap: Annotated[float, typer.Option("--gap", help="Distance of the coils' casing from the scalp in mm.")] = 5.0,
+    target: Annotated[float, typer.Option("--target", help="Field in the brain that is asked for, in V/m.")] = 60.0,
+    period: Annotated[float, typer.Option("--period", help="Of a pulse, a sine, in µs: for the energy.")] = 300.0,
+    size: Size = "6",
+    radii: Radii = None,
+    labels: Labels = None,
+    sigma: Sigma = None,
+    device: Device = "auto",
+    rtol: Rtol = 1e-6,
+    outside: Outside = "error",
+    allow_intersection: Annotated[
+        bool,
+        typer.Option("--allow-intersection", help="Measure the gap from the coil's origin, even if its casing cuts."),
+    ] = False,
+    overwrite: Overwrite = False,
+    json_: Json = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Compare coils at the same places and on the standard sphere; write tables and a page for the browser."""
+    from femtms.compare import compare as run
+    from femtms.io.comparisons import RESULTS
+
+    with stages(quiet or json_) as stage:
+        summary = run(
+            _layered(head, radii, labels),
+            coil,
+            out,
+            at=parse_places(at, "--at"),
+            towards=parse_places(towards or [], "--towards"),
+            gap_mm=gap,
+            target=target,
+            period=1e-6 * period,
+            size_mm=parse_size(size),
+            labels=labels,
+            sigma=parse_sigma(sigma or []),
+            device=device,
+            rtol=rtol,
+            outside=outside,
+            allow_intersection=allow_intersection,
+            overwrite=overwrite,
+            stage=stage,
+        )
+    if json_:
+        print(json.dumps(summary, indent=2))
+    elif not quiet:
+        _print_comparison(summary)
+        print(f"{out}: {', '.join(RESULTS)}")
+
+
+@app.command()
 def mesh(
     head: Head,
     out: Annotated[Path, typer.Option("--out", "-o", help="Mesh to write: .msh or .vtu.")],
@@ -382,7 +446,25 @@ def coils(
         print(json.dumps(found, indent=2))
         return
     for coil in found:
-        print(f"{coil['name']:<18}{coil['title']}\n{'':<18}{coil['source']}")
+        for heading, line in zip(
+            (coil["name"], "", ""), filter(None, (coil["title"], _measures(coil), coil["source"]))
+        ):
+            print(f"{heading:<18}{line}")
+
+
+def _measures(coil: dict[str, Any]) -> str:
+    """The winding in a line: 75/35 mm, 5 turns × 2 layers of 1.75×5.5 mm, wings at 100°; at most 155.4 A/µs."""
+    words = []
+    if coil.get("outer_diameter_mm"):
+        layers = f" × {coil['layers']} layers" if coil["layers"] > 1 else ""
+        wire = "×".join(f"{size:g}" for size in coil["wire_mm"])
+        diameters = f"{coil['outer_diameter_mm']:g}/{coil['inner_diameter_mm']:g} mm"
+        words.append(f"{diameters}, {coil['turns']} turns{layers} of {wire} mm")
+        if coil["angle_deg"] != 180:
+            words[-1] += f", wings at {coil['angle_deg']:g}°"
+    if coil.get("max_didt_A_per_us"):
+        words.append(f"at most {coil['max_didt_A_per_us']:g} A/µs")
+    return "; ".join(words)
 
 
 def _show_coil(
@@ -645,6 +727,31 @@ def _print_sweep(summary: dict[str, Any]) -> None:
     print(
         f"{mesh['tets']:,} tetrahedra, {mesh['nodes']:,} unknowns; {sum(summary['seconds'].values()):.1f} s{each} "
         f"on {summary['device']}"
+    )
+
+
+def _print_comparison(summary: dict[str, Any]) -> None:
+    """The numbers that coils are chosen by."""
+    columns = {  # heading -> key, width
+        "V/m per A/µs": ("E_brain_V_per_m_per_A_per_us", 14),
+        "d½ cm": ("d_half_cm", 7),
+        "S½ cm²": ("s_half_cm2", 8),
+        "A/µs": ("didt_for_target_A_per_us", 8),
+        "% of limit": ("share_of_max_percent", 12),
+    }
+    rows = summary["rows"]
+    names = max(len("coil"), *(len(row["coil"]) for row in rows))
+    places = max(len("place"), *(len(row["place"]) for row in rows))
+    print(f"{'coil':<{names}}  {'place':<{places}}" + "".join(f"{h:>{width}}" for h, (_, width) in columns.items()))
+    for row in rows:
+        cells = ("–" if row[key] is None else _short(row[key]) for key, _ in columns.values())
+        print(
+            f"{row['coil']:<{names}}  {row['place']:<{places}}"
+            + "".join(f"{cell:>{width}}" for cell, (_, width) in zip(cells, columns.values()))
+        )
+    print(
+        f"A/µs and % of the stimulator's limit: for {summary['inputs']['target_V_per_m']:g} V/m; "
+        f"{sum(summary['seconds'].values()):.1f} s on {summary['device']}"
     )
 
 

@@ -33,6 +33,15 @@ def parse_didt(text: str) -> float | tuple[float, ...]:
     return numbers[0] if len(numbers) == 1 else tuple(numbers)
 
 
+def parse_places(texts: Sequence[str], option: str) -> list[str | tuple[float, float, float]]:
+    """Several of them.
+
+    >>> parse_places(["C3", "0,0,92"], "--at")
+    ['C3', (0.0, 0.0, 92.0)]
+    """
+    return [place for text in texts if (place := parse_place(text, option)) is not None]
+
+
 def parse_sigma(assignments: Sequence[str]) -> dict[int | str, float]:
     """`bone=0.008` or `3=1.5`, also several separated by commas.
 

@@ -13,6 +13,7 @@ from femtms.kernels.magnetic import spline_flux
 from femtms.kernels.sampled import ON_THE_RIM
 
 _FEWEST = 4  # samples along an axis, for a cubic
+_LARGEST = 1e6  # T·m per A that no coil has by far: sums of the spline would overflow with numbers that are garbage
 
 OUTSIDE = ("error", "zero")
 
@@ -30,7 +31,7 @@ class SampledField:
 
     Between the samples A is a tensor product of cubic splines without conditions at the ends ("not-a-knot"), so the
     error falls with the fourth power of the voxel's size everywhere in the grid (de Boor 2001, ch. IV and XVII).
-    Raises FemtmsError for wrong shapes, values that are not finite, and fewer than 4 samples along an axis.
+    Raises FemtmsError for wrong shapes, values that are not finite or absurdly large, and fewer than 4 samples along an axis.
     """
 
     values: np.ndarray
@@ -49,6 +50,8 @@ class SampledField:
         if not np.isfinite(values).all():
             bad = np.argwhere(~np.isfinite(values).all(axis=-1))[0].tolist()
             raise FemtmsError(f"a sampled A must be finite; at voxel {bad} it is not")
+        if np.abs(values).max() > _LARGEST:
+            raise FemtmsError(f"a sampled A must be in T·m per A; its largest component is {np.abs(values).max():.3g}")
         if affine.shape != (4, 4) or not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-30:
             raise FemtmsError("the affine of a sampled A must be an invertible 4×4 matrix")
         if self.outside not in OUTSIDE:

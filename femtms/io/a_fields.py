@@ -16,6 +16,7 @@ from femtms.coil.stimulator import Stimulator
 from femtms.errors import FemtmsError
 from femtms.io.ccd import box_in, header_of, header_text, max_didt_in
 from femtms.io.companions import stem_of, with_companions, written_with_companions
+from femtms.io.extensions import load_image
 from femtms.io.files import bounded_memory, existing_file
 from femtms.io.nifti import check_length
 from femtms.io.units import in_m, in_mm
@@ -34,7 +35,7 @@ def is_a_field(path: str | Path) -> bool:
     if not str(path).lower().endswith(SUFFIXES):
         return False
     try:
-        image: Any = nibabel.load(path)
+        image = load_image(Path(path))
         shape = image.shape
     except Exception:  # whoever reads it will say what is wrong
         return False
@@ -83,7 +84,7 @@ def read_a_field(path: str | Path, outside: str = "error") -> Coil:
 
 def _content(path: Path) -> tuple[np.ndarray, np.ndarray, dict[str, str]]:
     """Values (nx,ny,nz,s,3), affine in mm, and what is known besides."""
-    image: Any = nibabel.load(path)
+    image = load_image(Path(path))
     shape = image.shape
     if len(shape) not in (4, 5) or shape[-1] != 3:
         raise FemtmsError(

@@ -10,6 +10,7 @@ import numpy as np
 
 from femtms.errors import FemtmsError
 from femtms.head.labels import LabelVolume, check_shape, check_tissues
+from femtms.io.extensions import LARGEST_RATIO, load_image
 from femtms.io.files import check_size, existing_file, whole_file
 from femtms.io.label_maps import Labels, label_map_of
 from femtms.memory import available_memory
@@ -19,7 +20,6 @@ from femtms.mesh.tetmesh import TetMesh
 log = logging.getLogger("femtms")
 
 SUFFIXES = (".nii", ".nii.gz", ".mgz", ".mgh", ".hdr", ".img")
-_LARGEST_RATIO = 1100  # deflate packs at most 1032 bytes into one
 _MOST_VOXELS = 500_000_000  # of a grid that is chosen here
 _BYTES_PER_VOXEL = 26  # the most that cleaning a label volume takes: the nearest tissue of every voxel of air
 
@@ -49,7 +49,7 @@ def read_labels(path: str | Path, labels: Labels | None = None) -> LabelVolume:
 def _read_volume(path: Path) -> LabelVolume:
     """The labels as they are in the file."""
     try:
-        image: Any = nibabel.load(path)
+        image = load_image(path)
         check_length(image, path)
         check_shape(image.shape, path.name)
         _check_memory(image, path)
@@ -74,7 +74,7 @@ def check_length(image: Any, path: Path) -> None:
     announced = int(np.prod([int(n) for n in image.shape], dtype=object)) * image.get_data_dtype().itemsize
     file = image.file_map["image"].filename or path
     there = os.path.getsize(file)
-    if announced > there * (_LARGEST_RATIO if str(file).lower().endswith(("gz", ".mgz")) else 1):
+    if announced > there * (LARGEST_RATIO if str(file).lower().endswith(("gz", ".mgz")) else 1):
         shape = "×".join(str(n) for n in image.shape)
         raise FemtmsError(
             f"{path}: the header announces {shape} voxels, {announced:,} bytes; the file has {there:,}: it is damaged"

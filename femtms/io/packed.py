@@ -15,7 +15,7 @@ from femtms.errors import FemtmsError
 from femtms.io.files import existing_file
 
 _DEEPEST = 16  # lists and objects in each other; coil files need 8
-_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
+_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)  # one without an end goes to the end: no second try
 _STEP = np.zeros(256, np.int8)
 _STEP[list(b"[{")], _STEP[list(b"]}")] = 1, -1
 # Honest arrays of coordinates shrink to a half, regular ones to a tenth; zlib can pack a thousand zeros into one byte.

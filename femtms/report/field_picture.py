@@ -24,7 +24,7 @@ def draw_field_picture(path: Path, field: Field, title: str, coils: Sequence[tup
         target = field.summary(Tissue.GM)
     else:
         target = max(field.summary().values(), key=lambda summary: summary.peak)
-    lines, points, strengths = zip(*(_drawn(coil, pose) for coil, pose in drawn))
+    lines, points, strengths = zip(*(drawn_coil(coil, pose) for coil, pose in drawn))
     draw_field(
         path,
         field.mesh,
@@ -39,7 +39,7 @@ def draw_field_picture(path: Path, field: Field, title: str, coils: Sequence[tup
     )
 
 
-def _drawn(coil: Coil, pose: Pose) -> tuple[list[np.ndarray], np.ndarray, np.ndarray]:
+def drawn_coil(coil: Coil, pose: Pose) -> tuple[list[np.ndarray], np.ndarray, np.ndarray]:
     """Windings and rims as lines (p,3) m, and stacks of dipoles as points (c,3) m with their strength (c,)."""
     lines = list(coil.outlines)
     if not lines:

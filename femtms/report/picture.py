@@ -17,9 +17,10 @@ from matplotlib.ticker import MaxNLocator
 
 from femtms.field.statistics import weighted_percentiles
 from femtms.mesh.locate import rasterised
-from femtms.mesh.surface import Surface, boundary_faces
+from femtms.mesh.surface import Surface
 from femtms.mesh.tetmesh import TetMesh
 from femtms.report.render import Camera, Picture, render, smoothed, vertex_normals
+from femtms.report.tissue_surface import TissueSurface
 from femtms.tissue import Tissue
 
 WIDTH, HEIGHT, DPI = 11.0, 7.4, 300  # inches; in a print 7 inches wide the smallest text has 5.5 points
@@ -85,19 +86,8 @@ def surface_field(
     The value at a node is the mean over the grey matter that meets there, weighted by volume, and over all of
     `surface_tags` where no grey matter does; all tetrahedra count when none of the tissues occurs.
     """
-    inside = np.isin(mesh.tags, surface_tags)
-    if not inside.any():
-        inside[:] = True
-    faces = boundary_faces(mesh.tets[inside])
-    used, faces = np.unique(faces, return_inverse=True)
-    values = np.full(len(used), np.nan)
-    for chosen in (inside & (mesh.tags == Tissue.GM), inside):
-        corners, volumes = mesh.tets[chosen], mesh.volumes[chosen]
-        weight = np.bincount(corners.ravel(), np.repeat(volumes, 4), len(mesh.nodes))[used]
-        total = np.bincount(corners.ravel(), np.repeat(volumes * magnE[chosen], 4), len(mesh.nodes))[used]
-        fill = np.isnan(values) & (weight > 0)
-        values[fill] = total[fill] / weight[fill]
-    return 1e3 * mesh.nodes[used], faces.reshape(-1, 3), values
+    surface = TissueSurface.of(mesh, surface_tags)
+    return surface.nodes, surface.faces, surface.values(magnE)
 
 
 def letters(direction: np.ndarray) -> str:

@@ -7,7 +7,7 @@ import nibabel
 import numpy as np
 import pytest
 
-from femtms import LabelVolume, mesh_head
+from femtms import LabelVolume, load_coil, mesh_head, write_coil
 from femtms.cli.main import main
 
 from .small_files import Result, ball_labels, gmsh41, said_no, write_raw
@@ -76,6 +76,11 @@ def files(tmp_path_factory, ball, ball_mesh):
     lines += [" ".join(f"{v:.6e}" for v in row) + "\n" for row in rows]
     paths[".ccd"] = folder / "ring.ccd"
     paths[".ccd"].write_text("".join(lines))
+
+    coil = load_coil(paths[".ccd"])
+    paths[".tcd"], paths["coil.nii.gz"] = folder / "ring.tcd", folder / "sampled.nii.gz"
+    write_coil(coil, paths[".tcd"])
+    write_coil(coil, paths["coil.nii.gz"], limits=[[-0.06, 0.06], [-0.06, 0.06], [0.001, 0.1]], resolution=0.009)
 
     matrix = np.diag([1.0, -1.0, -1.0, 1.0])
     matrix[2, 3] = 42.0

@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 
-from femtms import read_mesh
+from femtms import load_coil, read_mesh, write_coil
 
 PLACE = ("--coil", "figure8-70mm", "--at", "0,0,34", "--towards", "0,30,20")
 SIZE = ("--size", "8", "--device", "cpu")
@@ -84,6 +84,11 @@ def test_info_of_coils_poses_and_the_sphere(run, files):
         "source": "ring.ccd",
     }
     assert "24 dipoles; 60×60×0 mm; at most 100 A/µs" in run("info", files[".ccd"]).out
+    report = json_of(run("info", files[".tcd"], "--json"))
+    assert (report["name"], report["elements"], report["parts"], report["deformation_ranges"]) == ("ring", 24, 1, [])
+    assert "CoilModel(Coil(ring: 24 dipoles" in run("info", files[".tcd"]).out
+    report = json_of(run("info", files["coil.nii.gz"], "--json"))
+    assert (report["name"], report["source"], report["max_didt_A_per_s"]) == ("ring", "sampled.nii.gz", 100e6)
     assert json_of(run("info", "figure8-70mm", "--json"))["name"] == "figure8-70mm"
     for kind in ("pose.txt", "pose.npy"):
         assert json_of(run("info", files[kind], "--json"))["pose_mm"][2] == [0, 0, -1, 42]
@@ -196,3 +201,37 @@ def test_sizes_by_tissue_make_a_coarser_mesh(run, refused, files, tmp_path):
 
     assert tets("fine.msh", "4") > tets("mixed.msh", "gm=4,8") > tets("coarse.msh", "8")
     refused("mesh", files[".nii"], "-o", tmp_path / "no.msh", "--size", "eye=2", words=["size_mm", "eye", "gm"])
+
+
+def test_sampled_coil_gives_the_field_of_its_dipoles(run, files, tmp_path, cheap_picture):
+    """A ring 10 mm above its grid's first plane, in steps of 9 mm: fine enough for 3 %."""
+    place = ("--at", "0,0,34", "--towards", "0,30,20", "--gap", "8")
+    fields = {}
+    for kind in (".ccd", ".tcd", "coil.nii.gz"):
+        out = tmp_path / kind
+        report = json_of(
+            run(
+                "simulate", files["msh22-binary"], "--coil", files[kind], *place, "--device", "cpu", "-o", out, "--json"
+            )
+        )
+        fields[kind] = {name: row["mean"] for name, row in report["tissues"].items()}
+    assert fields[".tcd"] == fields[".ccd"]
+    assert fields["coil.nii.gz"] == pytest.approx(fields[".ccd"], rel=0.03)
+
+
+def test_head_beyond_a_sampled_coil_is_refused_unless_a_is_said_to_be_zero(
+    run, refused, files, tmp_path, cheap_picture
+):
+    small = tmp_path / "small.nii.gz"
+    box = [[-0.02, 0.02], [-0.02, 0.02], [0, 0.03]]
+    write_coil(load_coil(files[".ccd"]), small, limits=box, resolution=0.0049)
+    np.savetxt(tmp_path / "pose.txt", np.diag([1.0, -1.0, -1.0, 1.0]) + 42 * np.eye(4)[2][:, None] * np.eye(4)[3])
+    command = ("simulate", files["msh22-binary"], "--coil", small, "--matrix", tmp_path / "pose.txt", "--device", "cpu")
+    refused(*command, "-o", tmp_path / "a", words=["must hold all of the head", "--outside zero"])
+    refused(*command, "-o", tmp_path / "a", "--outside", "nothing", words=["error, zero", "nothing"])
+    report = json_of(run(*command, "-o", tmp_path / "a", "--outside", "zero", "--json"))
+    assert report["inputs"]["outside"] == "zero"
+    poses = ("--poses", tmp_path / "pose.txt")
+    command = ("sweep", files["msh22-binary"], "--coil", small, *poses, "--device", "cpu", "-o", tmp_path / "b")
+    refused(*command, words=["pose 0 of 1", "must hold all of the head"])
+    assert json_of(run(*command, "--outside", "zero", "--json"))["inputs"]["outside"] == "zero"

@@ -13,7 +13,7 @@ from .small_files import said_no
 MUTATIONS = 60
 SECONDS = 20
 KINDS = (".nii", ".nii.gz", ".mgz", "msh22-ascii", "msh22-binary", "msh41-ascii", "msh41-binary")
-KINDS += ("vtu-ascii", "vtu-binary", ".ccd", "pose.txt", "pose.npy")
+KINDS += ("vtu-ascii", "vtu-binary", ".ccd", ".tcd", "coil.nii.gz", "pose.txt", "pose.npy")
 
 
 def damaged(content, random):

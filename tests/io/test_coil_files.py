@@ -28,6 +28,10 @@ from femtms.io.units import in_m, in_mm, per_microsecond, per_second
 from femtms.io.waveforms import read_waveform
 
 
+def two_pulses():
+    return Stimulator(waveforms=(pulse("a"), pulse("b")))
+
+
 def listed(folder):
     return sorted(path.name for path in folder.iterdir())
 
@@ -109,10 +113,7 @@ def test_header_with_nonsense_is_refused(old, new, words, tmp_path):
         (lambda: Coil("a;b", (dipoles(),)), "coilname must be one line without ';'.*'a;b'"),
         (lambda: Coil("a\nb", (dipoles(),)), "coilname must be one line"),
         (lambda: Coil("None", (dipoles(),)), "coilname .*not 'none'"),
-        (
-            lambda: Coil("c", (dipoles(),), stimulators=(Stimulator(waveforms=(pulse("a"), pulse("b"))),)),
-            "one waveform",
-        ),
+        (lambda: Coil("c", (dipoles(),), stimulators=(two_pulses(),)), "one waveform"),
         (model, "parts of coil 'moving' move, which only a .tcd"),
     ],
 )
@@ -524,3 +525,28 @@ def test_model_without_moving_parts_is_written_as_any_coil(tmp_path):
     coil = Coil("c", (dipoles(),))
     write_coil(CoilModel.of(coil), tmp_path / "c.ccd")
     assert_same_coil(load_coil(tmp_path / "c.ccd"), coil)
+
+
+def test_field_of_absurd_numbers_is_refused(tmp_path):
+    image = nibabel.Nifti1Image(np.full((4, 4, 4, 3), 1e305), np.diag([10.0, 10, 10, 1]))
+    nibabel.save(image, tmp_path / "x.nii")
+    with pytest.raises(FemtmsError, match="x.nii: a sampled A must be in T·m per A; its largest component is 1e"):
+        load_coil(tmp_path / "x.nii")
+
+
+def test_header_extension_that_would_fill_the_memory_is_refused(tmp_path):
+    image = nibabel.Nifti1Image(np.ones((4, 4, 4, 3), np.float32), np.diag([10.0, 10, 10, 1]))
+    image.header.extensions.append(nibabel.nifti1.Nifti1Extension("comment", b"brand=b"))
+    nibabel.save(image, tmp_path / "x.nii")
+    content = bytearray((tmp_path / "x.nii").read_bytes())
+    content[352:356] = np.array(2**30, "<i4").tobytes()
+    (tmp_path / "x.nii").write_bytes(content)
+    with pytest.raises(FemtmsError, match=r"extension of the header announces 1,073,741,824 bytes"):
+        load_coil(tmp_path / "x.nii")
+
+
+def test_long_names_of_a_sampled_coil_are_kept(tmp_path):
+    coil = plain((sampled(),), name="a coil with a name that is longer than the header of NIfTI has room for, by far")
+    write_coil(coil, tmp_path / "pulse.nii.gz")
+    assert len(bytes(nibabel.load(tmp_path / "pulse.nii.gz").header["descrip"]).rstrip(b"\0")) < 80
+    assert_same_coil(load_coil(tmp_path / "pulse.nii.gz"), coil)

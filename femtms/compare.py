@@ -1,0 +1,348 @@
+"""Several coils at the same places of one head and on the standard sphere: which is strong, which deep, which focal."""
+
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from femtms.analysis.case import STANDARD_SPHERE, Case
+from femtms.analysis.envelope import BRAIN
+from femtms.analysis.head_metrics import HeadAnalysis, HeadMetrics
+from femtms.analysis.sphere import BRAIN_MM, SCALP_MM, SphereMetrics, sphere_metrics
+from femtms.analysis.sphere import GAP_MM as STANDARD_GAP_MM
+from femtms.backend import backend
+from femtms.coil.clearance import check_gap, clearance, hull, raised
+from femtms.coil.coil import Coil
+from femtms.coil.direction import towards_the_midline
+from femtms.coil.energy import PERIOD_S
+from femtms.coil.place import check_place, place
+from femtms.coil.pose import Pose
+from femtms.conductivity.isotropic import check_known, sigma_by_tag
+from femtms.errors import FemtmsError
+from femtms.head.sphere import LayeredSphere
+from femtms.io.coils import load_coil
+from femtms.io.comparisons import RESULTS, cases_summary, profiles_of, rows_of, write_csv, write_tex
+from femtms.io.files import check_out, whole_folder
+from femtms.io.heads import SPHERE, load_head, no_label_volume
+from femtms.io.label_maps import Labels
+from femtms.io.summary import head_summary, inputs_summary, rounded, solver_summary, write_json
+from femtms.mesh.generate import mesh_head
+from femtms.mesh.sizes import SizeMM
+from femtms.mesh.tetmesh import TetMesh
+from femtms.report.compare_maps import MapView
+from femtms.report.compare_page import Settings, comparison_page
+from femtms.report.compare_scene import brain_surface, packed_coil, packed_pose, packed_values, scalp_surface
+from femtms.report.tissue_surface import TissueSurface
+from femtms.simulator import Simulator, check_rtol
+from femtms.stage import Stage, silent
+from femtms.tissue import Tissue, name_of
+
+DEFAULT_SIZE_MM = 6.0  # 2 million tetrahedra of colin27: its brain maxima within 2 % of those with twice as many
+DEFAULT_GAP_MM = 5.0
+DEFAULT_TARGET = 60.0  # V/m, in the motor cortex at threshold
+_PER_A_PER_US = 1e6  # A/s: fields are for 1 A/µs
+
+Place = str | Sequence[float]
+Head = str | Path | LayeredSphere
+
+
+def compare(
+    head: Head,
+    coils: Sequence[str | Path],
+    out: str | Path,
+    *,
+    at: Sequence[Place],
+    towards: Sequence[Place] = (),
+    gap_mm: float = DEFAULT_GAP_MM,
+    target: float = DEFAULT_TARGET,
+    period: float = PERIOD_S,
+    size_mm: SizeMM = DEFAULT_SIZE_MM,
+    labels: Labels | None = None,
+    sigma: Mapping[int | str, float] | None = None,
+    device: str = "auto",
+    rtol: float = 1e-6,
+    outside: str = "error",
+    allow_intersection: bool = False,
+    overwrite: bool = False,
+    stage: Stage = silent,
+) -> dict[str, Any]:
+    """Compare coils at the same places, write RESULTS into the folder `out`, and return the summary.
+
+    head     built-in name, label volume, mesh file, or a LayeredSphere; "sphere" is here the standard sphere
+    coils    built-in names or coil files
+    at       electrodes, or x, y, z in mm: the places of the coils
+    towards  for each place, or one for all, where the coil's y points; without it, at 45° to the sagittal plane,
+             anterior and towards the midline, and straight anterior on the midline
+    gap_mm   distance in mm from the scalp to the nearest point of the casing or, without one, of the wires
+    target   brain maximum in V/m for which dI/dt and energy are given
+    period   of the current's sine in s, for the energy
+    allow_intersection   measure the gap from the coil's origin, as `simulate` does, even if the casing then cuts
+    size_mm, labels, sigma, device, rtol, outside, stage   are those of `simulate`
+
+    For each coil there is a row for every place and one for the standard sphere.  In spheres the numbers are exact; the
+    volumes of grey matter and the maps are of finite elements everywhere.  The results appear whole or not at all.
+    Raises FemtmsError.
+    """
+    out = Path(out)
+    check_out(out, RESULTS, overwrite)
+    seconds: dict[str, float] = {}
+
+    @contextmanager
+    def timed(key: str, title: str) -> Iterator[Any]:
+        start = time.perf_counter()
+        with stage(title) as count:
+            yield count
+        seconds[key] = time.perf_counter() - start
+
+    # bad input is found before the long stages start
+    if isinstance(head, str | Path) and str(head) == SPHERE:
+        head = LayeredSphere((BRAIN_MM, SCALP_MM))
+    if labels is not None and isinstance(head, LayeredSphere):
+        raise no_label_volume(head.name)
+    places = _named(at, towards)
+    known_sigma = sigma_by_tag(sigma or {})
+    check_gap(gap_mm)
+    check_rtol(rtol)
+    for name, value, unit in (("target", target, "V/m"), ("period", period, "s")):
+        if not 0 < value < np.inf:
+            raise FemtmsError(f"{name} must be > 0 and finite, in {unit}; got {value}")
+    if device != "auto":
+        backend(device)
+    the_coils = _loaded(coils, outside)
+    with timed("read", "reading the head"):
+        source = head if isinstance(head, LayeredSphere) else load_head(head, labels)
+        tissues = np.array(source.tags) if isinstance(source, LayeredSphere) else source.tissues
+        if not isinstance(source, LayeredSphere):
+            check_known(tissues, known_sigma)
+        if Tissue.GM not in tissues:
+            there = ", ".join(name_of(tag) for tag in np.unique(tissues))
+            raise FemtmsError(f"the head must have grey matter (gm, tissue 2) to compare coils; it has {there}")
+        for where, to in places.values():
+            check_place(where, source.landmarks, "at")
+            if to is not None:
+                check_place(to, source.landmarks, "towards")
+    with timed("standard_sphere", "standard sphere") as count:
+        cases = []
+        for i, coil in enumerate(the_coils.values(), 1):
+            cases.append(Case.of(coil, STANDARD_SPHERE, 1e-3 * STANDARD_GAP_MM, sphere_metrics(coil)))
+            count(i, len(the_coils))
+        exact: dict[str, SphereMetrics] = {}
+        if isinstance(source, LayeredSphere):
+            exact = _of_sphere(source, the_coils, gap_mm)
+
+    with timed("mesh", "mesh"):
+        mesh = source if isinstance(source, TetMesh) else mesh_head(source, size_mm, stage)
+    with timed("place", "placing the coils"):
+        poses = _posed(mesh, the_coils, places, gap_mm, allow_intersection)
+    with timed("analyse", "depths in the brain"):
+        analysis = HeadAnalysis(mesh)
+        surface = TissueSurface.of(mesh, BRAIN)
+
+    with stage("setting up the solver"):
+        sim = Simulator(mesh, sigma, device=device, rtol=rtol)
+    found: list[_Found] = []
+    with timed("solve", "fields") as count:
+        for coil in the_coils.values():
+            own = [poses[coil.name, name] for name in places]
+            # one after the other: only the numbers and the brain's surface are kept of a field
+            for name, field in zip(places, sim.solve_each(coil, own, _PER_A_PER_US, allow_intersection), strict=True):
+                values = surface.values(field.magnE).astype(np.float32)
+                found.append(_Found(coil, name, field.pose, analysis.metrics(field), values))
+                count(len(found), len(poses))
+    cases += [
+        Case.of(f.coil, f.place, _clearance(mesh, f.coil, f.pose), exact.get(f.coil.name, f.metrics), f.metrics)
+        for f in found
+    ]
+    rows = rows_of(cases, target, period)
+    summary = {
+        "inputs": _inputs(head, coils, the_coils, sigma, labels)
+        | {
+            "at": [_listed(where) for where, _ in places.values()],
+            "towards": [None if to is None else _listed(to) for _, to in places.values()],
+            "gap_mm": gap_mm,
+            "target_V_per_m": target,
+            "period_s": period,
+            "size_mm": None if isinstance(source, TetMesh) else size_mm,
+            "allow_intersection": allow_intersection,
+        },
+        **head_summary(mesh, sim.sigma, sim.backend.description),
+        "solver": {"order": 1, "unknowns": len(mesh.nodes), "rtol": rtol} | solver_summary(sim.hierarchy),
+        "rows": rows,
+        "profiles": profiles_of(cases),
+        "poses": cases_summary({key: pose.matrix for key, pose in poses.items()}),
+    }
+
+    with whole_folder(out, RESULTS, overwrite) as folder:
+        write_csv(folder / "comparison.csv", rows)
+        write_tex(folder / "comparison.tex", rows, target)
+        with timed("report", "drawing the report") as count:
+            limit = max(f.metrics.E_brain for f in found)
+            maps: dict[tuple[str, str], bytes] = {}
+            for name in places:
+                here = [f for f in found if f.place == name]
+                view = MapView(surface, 1e3 * mesh.nodes[np.unique(mesh.outer_faces)], here[0].pose)
+                for f in here:
+                    maps[f.coil.name, name] = view.map(f.values, limit, f.coil, f.pose)
+                    count(len(maps), len(found))
+            settings = Settings(
+                head=source.name if isinstance(source, LayeredSphere) else Path(str(head)).name,
+                is_sphere=isinstance(source, LayeredSphere),
+                gap_mm=gap_mm,
+                target=target,
+                period=period,
+                provenance=_provenance(summary, the_coils),
+            )
+            scene = _scene(mesh, surface, the_coils, found)
+            page = comparison_page(settings, rows, summary["profiles"], maps, limit, scene)
+            (folder / "report.html").write_text(page, encoding="utf-8")
+        summary["seconds"] = rounded(seconds | sim.seconds)
+        write_json(folder / "comparison.json", summary)
+    return summary
+
+
+@dataclass(frozen=True, eq=False)
+class _Found:
+    """What is kept of one field: its numbers, and |E| (s,) in V/m on the brain's surface."""
+
+    coil: Coil
+    place: str
+    pose: Pose
+    metrics: HeadMetrics
+    values: np.ndarray
+
+
+def _named(at: Sequence[Place], towards: Sequence[Place]) -> dict[str, tuple[Place, Place | None]]:
+    """Name of each place -> where it is and where y points.  Raises FemtmsError unless the numbers agree."""
+    for option, given in (("at", at), ("towards", towards)):
+        if isinstance(given, str):
+            raise FemtmsError(f"'{option}' must be a list of places; got '{given}'")
+    if not at:
+        raise FemtmsError("coils are compared at places: 'at' must name at least one (--at F3)")
+    if len(towards) not in (0, 1, len(at)):
+        raise FemtmsError(
+            f"'towards' must be given once, or once for each of the {len(at)} places; got {len(towards)} of them"
+        )
+    directions: Sequence[Place | None] = [None] * len(at)
+    if towards:
+        directions = list(towards) * (len(at) // len(towards))
+    places: dict[str, tuple[Place, Place | None]] = {}
+    for where, to in zip(at, directions, strict=True):
+        name = where if isinstance(where, str) else ",".join(f"{float(c):g}" for c in where)
+        if name.lower() in {other.lower() for other in places}:
+            raise FemtmsError(f"each place must be given once; '{name}' is there twice")
+        places[name] = where, to
+    return places
+
+
+def _loaded(coils: Sequence[str | Path], outside: str) -> dict[str, Coil]:
+    """Name -> coil; where names are alike, those of the files.  Raises FemtmsError for what cannot be told apart."""
+    if isinstance(coils, str | Path) or not coils:
+        raise FemtmsError(f"coils must be a list with at least one name or file; got {coils!r}")
+    found = [load_coil(origin, outside) for origin in coils]
+    own = Counter(coil.name for coil in found)
+    named = [
+        replace(coil, name=Path(origin).name) if own[coil.name] > 1 else coil
+        for origin, coil in zip(coils, found, strict=True)
+    ]
+    name, times = Counter(coil.name for coil in named).most_common(1)[0]
+    if times > 1:
+        raise FemtmsError(f"the coils, or their files, must have different names; '{name}' is there {times} times")
+    return {coil.name: coil for coil in named}
+
+
+def _of_sphere(sphere: LayeredSphere, coils: Mapping[str, Coil], gap_mm: float) -> dict[str, SphereMetrics]:
+    """Name -> the exact numbers of each coil on a sphere: they are the same at all places of it."""
+    brain = max(radius for radius, tag in zip(sphere.radii_mm, sphere.tags) if tag in BRAIN)
+    return {name: sphere_metrics(coil, gap_mm, sphere.radii_mm[-1], brain) for name, coil in coils.items()}
+
+
+def _posed(
+    mesh: TetMesh,
+    coils: Mapping[str, Coil],
+    places: Mapping[str, tuple[Place, Place | None]],
+    gap_mm: float,
+    allow_intersection: bool,
+) -> dict[tuple[str, str], Pose]:
+    """(coil, place) -> pose; raised until the coil is gap_mm from the scalp, except where it may cut it."""
+    poses: dict[tuple[str, str], Pose] = {}
+    for name, (where, to) in places.items():
+        if to is None:
+            origin = _somewhere_else(mesh, where, gap_mm)
+            pose = towards_the_midline(origin)
+        else:
+            pose = place(mesh, where, to, gap_mm)
+        for coil in coils.values():
+            free = allow_intersection or not len(hull(coil))
+            poses[coil.name, name] = pose if free else raised(mesh, coil, pose, gap_mm)
+    return poses
+
+
+def _somewhere_else(mesh: TetMesh, where: Place, gap_mm: float) -> Pose:
+    """The pose at a place with any direction of y."""
+    from_landmark = {name.lower(): position for name, position in mesh.landmarks.items()}
+    at_mm = 1e3 * from_landmark[where.lower()] if isinstance(where, str) else np.asarray(where, dtype=np.float64)
+    outward = at_mm - 1e3 * mesh.nodes.mean(axis=0)
+    sideways = np.eye(3)[np.abs(outward).argmin()]  # the axis that is the least along the normal
+    return place(mesh, where, tuple(at_mm + 20.0 * sideways), gap_mm)
+
+
+def _clearance(mesh: TetMesh, coil: Coil, pose: Pose) -> float | None:
+    """m; None for a coil of which only A is known."""
+    return clearance(mesh, coil, pose).distance if len(hull(coil)) else None
+
+
+def _inputs(
+    head: Head,
+    origins: Sequence[str | Path],
+    coils: Mapping[str, Coil],
+    sigma: Mapping[int | str, float] | None,
+    labels: Labels | None,
+) -> dict[str, Any]:
+    """Names, paths and hashes of what went in."""
+    each = [
+        inputs_summary(head, [(origin, coil, None)], sigma, labels)
+        for origin, coil in zip(origins, coils.values(), strict=True)
+    ]
+    shared = {key: value for key, value in each[0].items() if key not in ("coil", "matrix")}
+    named = [one["coil"] | {"name": coil.name} for one, coil in zip(each, coils.values(), strict=True)]
+    return shared | {"coils": named}
+
+
+def _scene(mesh: TetMesh, surface: TissueSurface, coils: Mapping[str, Coil], found: Sequence[_Found]) -> dict[str, Any]:
+    """What the rotatable view shows, for JSON."""
+    brain = brain_surface(surface)
+    return {
+        "brain": brain.packed(),
+        "scalp": scalp_surface(mesh).packed(),
+        "coils": [packed_coil(coil) for coil in coils.values()],
+        "cases": [
+            {"coil": f.coil.name, "place": f.place, "pose": packed_pose(f.pose)}
+            | packed_values(f.values[brain.nearest])
+            for f in found
+        ],
+    }
+
+
+def _provenance(summary: Mapping[str, Any], coils: Mapping[str, Coil]) -> list[tuple[str, str]]:
+    """What went in and what made it, for people."""
+    inputs = summary["inputs"]
+    lines = [("head", ", ".join(f"{key} {value}" for key, value in inputs["head"].items()))]
+    for own in inputs["coils"]:
+        source = coils[own["name"]].source
+        parts = [source, str(own.get("path", "")), f"sha256 {own['sha256']}"]
+        lines.append((own["name"], "; ".join(part for part in parts if part)))
+    mesh, sigma = summary["mesh"], summary["conductivity_S_per_m"]
+    lines.append(("mesh", f"{mesh['tets']:,} tetrahedra, {mesh['nodes']:,} nodes"))
+    lines.append(("conductivity (S/m)", ", ".join(f"{name} {value:g}" for name, value in sigma.items())))
+    lines.append(("device", summary["device"]))
+    lines.append(("versions", ", ".join(f"{name} {value}" for name, value in summary["versions"].items())))
+    return lines
+
+
+def _listed(place: Place) -> Any:
+    return place if isinstance(place, str) else [float(c) for c in place]
