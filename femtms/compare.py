@@ -129,7 +129,8 @@ def compare(
     with timed("standard_sphere", "standard sphere") as count:
         cases = []
         for i, coil in enumerate(the_coils.values(), 1):
-            cases.append(Case.of(coil, STANDARD_SPHERE, 1e-3 * STANDARD_GAP_MM, sphere_metrics(coil)))
+            above = 1e-3 * STANDARD_GAP_MM if len(hull(coil)) else None
+            cases.append(Case.of(coil, STANDARD_SPHERE, above, sphere_metrics(coil)))
             count(i, len(the_coils))
         exact: dict[str, SphereMetrics] = {}
         if isinstance(source, LayeredSphere):

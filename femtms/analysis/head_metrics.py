@@ -36,7 +36,7 @@ class HeadMetrics:
     peak      (3,) m, middle of the strongest grey matter: of the tetrahedra with |E| ≥ E_brain, the one nearest to
               their common centre
     depths    (q,) m along the line through the peak in the direction of the coil's z, from the envelope inward
-    profile   |E| (q,) in V/m there, NaN outside white and grey matter
+    profile   |E| (q,) in V/m there, over a few neighbouring tetrahedra; NaN outside white and grey matter
     """
 
     E_brain: float
@@ -79,11 +79,12 @@ class HeadAnalysis:
         brain, volumes = magnE[self._brain], self._volumes
         grey, grey_volumes = brain[self._is_gm], volumes[self._is_gm]
         E_brain = _maximum(grey, grey_volumes)
-        half = self._neighbourhood(brain) >= E_brain / 2
+        smooth = self._neighbourhood(brain)
+        half = smooth >= E_brain / 2
         d_half = max(_maximum(self._depths[half], volumes[half]), _LEAST_DEPTH)
         v_half = float(volumes[brain >= E_brain / 2].sum())
         peak = self._peak(brain, E_brain)
-        depths, profile = self._profile(brain, peak, field.pose.rotation[:, 2])
+        depths, profile = self._profile(smooth, peak, field.pose.rotation[:, 2])
         return HeadMetrics(
             E_brain=E_brain,
             E_scalp=_maximum(magnE[self._scalp], self.mesh.volumes[self._scalp]) if len(self._scalp) else None,

@@ -541,6 +541,7 @@ def info(
     import femtms
     from femtms.io.a_fields import is_a_field
     from femtms.io.catalogue import find_coil
+    from femtms.io.comparisons import read_comparison
     from femtms.io.poses import read_pose
     from femtms.io.summary import read_summary
     from femtms.io.sweeps import read_sweep
@@ -559,6 +560,10 @@ def info(
     if (path / "sweep.json").is_file():
         content = read_sweep(path / "sweep.json")
         print(json.dumps(content, indent=2)) if json_ else _print_sweep(content)
+        return
+    if (path / "comparison.json").is_file():
+        content = read_comparison(path / "comparison.json")
+        print(json.dumps(content, indent=2)) if json_ else _print_comparison(content)
         return
     if path.suffix.lower() == ".tcd":
         model = femtms.read_tcd(path)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from femtms.analysis.case import Case
+from femtms.io.summary import read_json
 
 RESULTS = ("comparison.csv", "comparison.tex", "report.html", "comparison.json")
 
@@ -67,6 +68,11 @@ def write_csv(path: Path, rows: Sequence[Row]) -> None:
         writer.writerow(rows[0])
         for row in rows:
             writer.writerow(["" if v is None else v if isinstance(v, str) else f"{v:.6g}" for v in row.values()])
+
+
+def read_comparison(path: Path) -> dict[str, Any]:
+    """The comparison.json of a result.  Raises FemtmsError when it is damaged or something else."""
+    return read_json(path, ("inputs", "rows", "profiles", "poses", "seconds", "device"), "the result of a comparison")
 
 
 # heading in TeX, and the digits of a column of the table

@@ -121,12 +121,16 @@ def write_json(path: Path, content: Any) -> None:
 
 def read_summary(path: Path) -> dict[str, Any]:
     """The summary.json of a result.  Raises FemtmsError when it is damaged or something else."""
+    return read_json(path, ("tissues", "coil", "didt", "solver", "mesh"), "the summary of a result")
+
+
+def read_json(path: Path, keys: Sequence[str], what: str) -> dict[str, Any]:
+    """An object with some keys.  Raises FemtmsError, which says `what` it must be, when it is damaged or another."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:  # of JSON and of UTF-8
         raise FemtmsError(f"{path}: cannot be read as JSON ({error})") from error
-    keys = ("tissues", "coil", "didt", "solver", "mesh")
     missing = [key for key in keys if not isinstance(content, dict) or key not in content]
     if missing:
-        raise FemtmsError(f"{path}: the summary of a result must have {', '.join(keys)}; it lacks {', '.join(missing)}")
+        raise FemtmsError(f"{path}: {what} must have {', '.join(keys)}; it lacks {', '.join(missing)}")
     return dict(content)

@@ -183,7 +183,7 @@ function eyeOf(place) {
   // from the side of the coil, a little from above
   const pose = scene.cases.find((one) => one.place === place).pose;
   const out = [0, 1, 2].map((d) => -pose[d][2]);
-  return { x: 1.5 * out[0] + 0.2, y: 1.5 * out[1] + 0.45, z: 1.5 * out[2] + 0.25 };
+  return { x: 1.3 * out[0] + 0.2, y: 1.3 * out[1] + 0.4, z: 1.3 * out[2] + 0.2 };
 }
 
 function drawScene(turn) {

@@ -1,0 +1,189 @@
+"""femtms compare as users run it."""
+
+import csv
+import json
+import re
+
+import numpy as np
+import pytest
+
+import femtms.compare
+from femtms import LayeredSphere, load_coil
+from femtms.analysis.sphere import sphere_metrics
+from femtms.compare import compare
+from femtms.io.comparisons import RESULTS
+
+QUICK = ("--size", 15, "--device", "cpu")
+COILS = ("figure8-70mm", "circular-70mm")
+
+
+@pytest.fixture(scope="module")
+def on_sphere(tmp_path_factory):
+    """A comparison of two coils at two places of the standard sphere: folder and summary."""
+    out = tmp_path_factory.mktemp("sphere") / "deep" / "out"
+    return out, compare("sphere", COILS, out, at=["F3", "Cz"], size_mm=15.0, device="cpu")
+
+
+@pytest.fixture(scope="module")
+def on_mesh(tmp_path_factory, files):
+    """The same on a small head with five tissues from a file, at coordinates, beside a coil from a file."""
+    out = tmp_path_factory.mktemp("mesh") / "out"
+    coils = ["figure8-70mm", files[".ccd"]]
+    return out, compare(files["msh22-ascii"], coils, out, at=[(0, 0, 34)], towards=[(0, 34, 0)], device="cpu")
+
+
+def table(folder):
+    with open(folder / "comparison.csv", newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def test_all_results_are_there_and_nothing_else(on_sphere):
+    assert sorted(path.name for path in on_sphere[0].iterdir()) == sorted(RESULTS)
+
+
+def test_a_row_for_each_coil_and_place_and_the_standard_sphere(on_sphere, on_mesh):
+    places = ("standard sphere", "F3", "Cz")
+    assert {(row["coil"], row["place"]) for row in table(on_sphere[0])} == {(c, p) for c in COILS for p in places}
+    assert len(table(on_sphere[0])) == 6
+    assert [(row["coil"], row["place"]) for row in table(on_mesh[0])] == [
+        ("figure8-70mm", "standard sphere"),
+        ("ring", "standard sphere"),
+        ("figure8-70mm", "0,0,34"),
+        ("ring", "0,0,34"),
+    ]
+
+
+def test_numbers_in_a_sphere_are_exact_whatever_the_mesh(on_sphere):
+    exact = {name: sphere_metrics(load_coil(name)) for name in COILS}
+    for row in table(on_sphere[0]):
+        metrics = exact[row["coil"]]
+        assert float(row["E_brain_V_per_m_per_A_per_us"]) == pytest.approx(metrics.E_brain, rel=1e-5)
+        assert float(row["d_half_cm"]) == pytest.approx(1e2 * metrics.d_half, rel=1e-5)
+        assert float(row["s_half_cm2"]) == pytest.approx(1e4 * metrics.s_half, rel=1e-5)
+        assert (row["gm_50_ml"] == "") == (row["place"] == "standard sphere")
+
+
+def test_radii_of_another_sphere_count_for_its_places_only(tmp_path):
+    head = LayeredSphere((60, 64, 70, 78))
+    summary = compare(head, ["figure8-70mm"], tmp_path / "out", at=["C3"], size_mm=15.0, gap_mm=7.0, device="cpu")
+    standard, own = summary["rows"]
+    coil = load_coil("figure8-70mm")
+    assert standard["d_half_cm"] == 1e2 * sphere_metrics(coil).d_half
+    assert own["d_half_cm"] == 1e2 * sphere_metrics(coil, 7.0, 78.0, 60.0).d_half
+
+
+def test_coils_are_at_the_gap_above_the_scalp(on_sphere, on_mesh):
+    for out, _ in (on_sphere, on_mesh):
+        np.testing.assert_allclose([float(row["clearance_mm"]) for row in table(out)], 5.0, atol=0.01)
+
+
+def test_both_files_of_numbers_agree(on_mesh):
+    out, summary = on_mesh
+    content = json.loads((out / "comparison.json").read_text(encoding="utf-8"))
+    assert content == json.loads(json.dumps(summary))
+    for row, other in zip(table(out), content["rows"], strict=True):
+        for key, value in other.items():
+            expected = "" if value is None else value if isinstance(value, str) else f"{value:.6g}"
+            assert row[key] == expected
+    assert len(content["inputs"]["coils"][1]["sha256"]) == 64
+    assert content["inputs"]["towards"] == [[0, 34, 0]]
+    assert np.array(content["poses"][0]["pose_mm"]).shape == (4, 4)
+    assert {"read", "standard_sphere", "place", "solve", "report", "assemble", "setup"} <= set(content["seconds"])
+
+
+def test_depth_on_a_mesh_is_within_its_brain(on_mesh):
+    for row in table(on_mesh[0])[2:]:
+        assert 0.1 < float(row["d_half_cm"]) < 2.2  # cm, the radius of the brain
+        assert 0 < float(row["gm_75_ml"]) < float(row["gm_50_ml"]) < 1e6 * 4 / 3 * np.pi * 0.022**3
+
+
+def test_the_page_asks_for_nothing_from_elsewhere(on_sphere):
+    page = (on_sphere[0] / "report.html").read_text(encoding="utf-8")
+    own = page[: page.index('<script type="application/json"')]  # before plotly, which names sites without asking them
+    assert not re.search(r"(src|href|url)\s*[=(]\s*[\"']?\s*(https?:)?//", own)
+    assert own.count("data:image/png;base64,") == 4
+
+
+def test_command_line_prints_the_table(run, tmp_path):
+    result = run("compare", "sphere", "--coil", COILS[0], "--at", "F3", "-o", tmp_path / "o", *QUICK)
+    assert result.code == 0, result.err
+    assert re.search(r"figure8-70mm +F3 +1\.4\d", result.out)
+    result = run("compare", "sphere", "--coil", COILS[0], "--at", "F3", "-o", tmp_path / "j", *QUICK, "--json")
+    assert json.loads(result.out)["rows"][1]["place"] == "F3"
+
+
+def test_info_prints_the_table_of_a_comparison(run, refused, on_sphere, tmp_path):
+    out, summary = on_sphere
+    assert re.search(r"circular-70mm +Cz +1\.4\d", run("info", out).out)
+    assert json.loads(run("info", out, "--json").out) == json.loads(json.dumps(summary))
+    (tmp_path / "comparison.json").write_text('{"rows": []}')
+    refused("info", tmp_path, words=("comparison", "lacks inputs"))
+
+
+def test_coils_of_one_name_are_told_apart_by_their_files(files, tmp_path):
+    other = tmp_path / "other.ccd"
+    other.write_bytes(files[".ccd"].read_bytes())
+    summary = compare("sphere", [files[".ccd"], other], tmp_path / "o", at=["Cz"], size_mm=15.0, device="cpu")
+    assert [row["coil"] for row in summary["rows"][:2]] == ["ring.ccd", "other.ccd"]
+
+
+BAD = {
+    "an unknown coil among others": (["--coil", COILS[0], "--coil", "no-such-coil", "--at", "F3"], ["no-such-coil"]),
+    "no place": (["--coil", COILS[0]], ["--at"]),
+    "no coil": (["--at", "F3"], ["--coil"]),
+    "a coil twice": (["--coil", COILS[0], "--coil", COILS[0], "--at", "F3"], ["different names", COILS[0]]),
+    "a place twice": (["--coil", COILS[0], "--at", "F3", "--at", "f3"], ["f3", "twice"]),
+    "an unknown place": (["--coil", COILS[0], "--at", "F3", "--at", "Q9"], ["Q9"]),
+    "directions for some places": (
+        ["--coil", COILS[0], "--at", "F3", "--at", "C3", "--at", "Cz", "--towards", "Cz", "--towards", "Fz"],
+        ["towards", "3 places", "2"],
+    ),
+    "an unknown direction": (["--coil", COILS[0], "--at", "F3", "--towards", "Q9"], ["towards", "Q9"]),
+    "no target": (["--coil", COILS[0], "--at", "F3", "--target", "0"], ["target", "> 0"]),
+    "no period": (["--coil", COILS[0], "--at", "F3", "--period", "nan"], ["period", "> 0"]),
+    "a negative gap": (["--coil", COILS[0], "--at", "F3", "--gap", "-1"], ["gap_mm"]),
+    "an unknown tissue": (["--coil", COILS[0], "--at", "F3", "--sigma", "cheese=1"], ["cheese"]),
+    "a size that is none": (["--coil", COILS[0], "--at", "F3", "--size", "-2"], ["size"]),
+    "a place in the air": (["--coil", COILS[0], "--at", "0,0,200"], ["on the scalp"]),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input_is_refused_and_leaves_nothing(refused, tmp_path, case):
+    arguments, words = BAD[case]
+    refused("compare", "sphere", *arguments, "-o", tmp_path / "deep" / "out", "--device", "cpu", words=words)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_head_without_grey_matter_is_refused(refused, tmp_path, files):
+    import meshio
+
+    mesh = meshio.read(files["msh22-ascii"])
+    mesh.cell_data["gmsh:physical"] = [np.full_like(data, 4) for data in mesh.cell_data["gmsh:physical"]]
+    meshio.write(tmp_path / "bone.msh", mesh, file_format="gmsh22")
+    arguments = ("--coil", COILS[0], "--at", "0,0,34", "-o", tmp_path / "out")
+    refused("compare", tmp_path / "bone.msh", *arguments, words=("grey matter", "bone"))
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_existing_result_is_kept_unless_asked(refused, run, tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "comparison.csv").write_text("precious")
+    arguments = ("compare", "sphere", "--coil", COILS[0], "--at", "F3", "-o", out, *QUICK)
+    refused(*arguments, words=("comparison.csv", "--overwrite"))
+    assert [(path.name, path.read_text()) for path in out.iterdir()] == [("comparison.csv", "precious")]
+    assert run(*arguments, "--overwrite").code == 0
+    assert sorted(path.name for path in out.iterdir()) == sorted(RESULTS)
+
+
+@pytest.mark.parametrize("stage", ["comparison_page", "HeadAnalysis", "write_tex"])
+def test_an_interrupted_comparison_leaves_nothing(run, tmp_path, monkeypatch, stage):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(femtms.compare, stage, interrupted)
+    arguments = ("compare", "sphere", "--coil", COILS[0], "--at", "F3", "-o", tmp_path / "deep" / "out", *QUICK)
+    result = run(*arguments)
+    assert result.code == 130 and "nothing was written" in result.err
+    assert list(tmp_path.iterdir()) == []

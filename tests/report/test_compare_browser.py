@@ -1,0 +1,201 @@
+"""The report of a comparison in a real browser: it opens from a file, without a network, and works."""
+
+import json
+import shutil
+import time
+
+import pytest
+
+from femtms.compare import compare
+
+webdriver = pytest.importorskip("selenium.webdriver")
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+DRIVER = shutil.which("chromedriver")
+pytestmark = pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="chromium or chromedriver is not installed")
+
+NASTY = """<script>document.title='owned'</script><img src=x onerror="document.title='owned'">'& {{7*7}} <b>b</b>"""
+FLAGS = (
+    "--headless=new",
+    "--no-sandbox",  # tests may run as root
+    "--disable-dev-shm-usage",
+    "--use-gl=angle",
+    "--use-angle=swiftshader",  # WebGL without a GPU
+    "--enable-unsafe-swiftshader",
+    "--window-size=1300,900",
+)
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory):
+    """A report with a coil whose name is up to no good."""
+    folder = tmp_path_factory.mktemp("report")
+    rows = "".join(f"{x} 0.0 -0.005 0 0 {m}\n" for x, m in ((-0.03, -1e-3), (0.03, 1e-3)))
+    (folder / "nasty.ccd").write_text(f"# x version 1.0; coilname={NASTY}\n2\n#\n{rows}")
+    coils = ["figure8-70mm", "circular-70mm", folder / "nasty.ccd"]
+    compare("sphere", coils, folder / "out", at=["F3", "Cz"], size_mm=15.0, device="cpu")
+    return folder / "out" / "report.html"
+
+
+def opened(report, width=1300):
+    options = webdriver.ChromeOptions()
+    options.binary_location = CHROMIUM
+    for flag in FLAGS:
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    driver = webdriver.Chrome(options=options, service=webdriver.chrome.service.Service(DRIVER))
+    try:
+        size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+        driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+        driver.get(report.as_uri())
+        wait_for(driver, "return document.documentElement.dataset.ready === 'yes'")
+    except BaseException:
+        driver.quit()
+        raise
+    return driver
+
+
+def wait_for(driver, script, seconds=90):
+    """Until the script gives something true."""
+    end = time.monotonic() + seconds
+    while not (found := driver.execute_script(script)):
+        assert time.monotonic() < end, f"the page never came to: {script}\n{driver.get_log('browser')}"
+        time.sleep(0.1)
+    return found
+
+
+@pytest.fixture(scope="module")
+def page(report):
+    driver = opened(report)
+    driver.at_start = driver.get_log("browser"), driver.get_log("performance")
+    yield driver
+    driver.quit()
+
+
+def test_there_are_no_errors_and_no_requests(page):
+    console, network = page.at_start
+    assert [entry for entry in console if entry["level"] == "SEVERE"] == []
+    messages = [json.loads(entry["message"])["message"] for entry in network]
+    asked = [m["params"]["request"]["url"] for m in messages if m["method"] == "Network.requestWillBeSent"]
+    assert len(asked) > 0
+    assert [url for url in asked if not url.startswith(("file:", "data:", "blob:"))] == []
+    assert sum(url.startswith("file:") for url in asked) == 1
+
+
+def test_names_are_shown_as_they_are_and_do_nothing(page):
+    assert page.title == "Comparison of coils: sphere"
+    assert page.execute_script("return [...document.querySelectorAll('tbody th')].map((c) => c.textContent)").count(
+        NASTY
+    )
+    assert page.execute_script("return document.querySelectorAll('img[src=x], figcaption b b').length") == 0
+    in_plots = page.execute_script(
+        "return [...document.querySelectorAll('#focality .legendtext')].map((t) => t.textContent)"
+    )
+    assert in_plots[2] == NASTY[:25] + "…"
+
+
+def cells(page, column):
+    """What the visible rows of the table show in a column."""
+    return page.execute_script(
+        "return [...document.querySelectorAll('#numbers tbody tr:not([hidden])')]"
+        ".map((row) => row.cells[arguments[0]].textContent)",
+        column,
+    )
+
+
+def heading(page, text):
+    """The column with this heading and its button."""
+    names = page.execute_script(
+        "return [...document.querySelectorAll('#numbers thead span')].map((s) => s.textContent)"
+    )
+    return names.index(text), page.find_elements("css selector", "#numbers thead button")[names.index(text)]
+
+
+def test_headings_sort_by_number_both_ways_with_the_unknown_last(page):
+    column, button = heading(page, "S½")
+    page.execute_script("arguments[0].click()", button)
+    values = [float(text) for text in cells(page, column)]
+    assert values == sorted(values) and min(values) < 20 < 60 < max(values)  # as text, "9" would come after "60"
+    page.execute_script("arguments[0].click()", button)
+    assert [float(text) for text in cells(page, column)] == sorted(values, reverse=True)
+    column, button = heading(page, "of limit")
+    for _ in range(2):
+        page.execute_script("arguments[0].click()", button)
+        texts = cells(page, column)
+        assert texts.count("–") == 6 and set(texts[-6:]) == {"–"}
+
+
+def test_headings_can_be_used_from_the_keyboard(page):
+    _, button = heading(page, "coil")
+    button.send_keys("\ue007")  # Enter
+    sort = "return arguments[0].closest('th').getAttribute('aria-sort')"
+    assert page.execute_script(sort, button) == "ascending"
+    names = cells(page, 0)
+    assert names[-1] == "figure8-70mm" and names != [*reversed(names)]
+    button.send_keys(" ")
+    assert page.execute_script(sort, button) == "descending"
+    assert cells(page, 0)[0] == "figure8-70mm"
+
+
+def choose(page, select, value):
+    page.execute_script(
+        "const s = document.getElementById(arguments[0]); s.value = arguments[1];s.dispatchEvent(new Event('change'))",
+        select,
+        value,
+    )
+
+
+def test_the_table_can_be_reduced_to_a_place(page):
+    choose(page, "table-place", "Cz")
+    assert cells(page, 1) == ["Cz"] * 3
+    choose(page, "table-place", "")
+    assert len(cells(page, 1)) == 9
+
+
+def test_plots_are_drawn_and_follow_the_place(page):
+    for plot, marks, number in (
+        ("focality", ".points path", 3),
+        ("profile", ".scatterlayer .js-line", 3),
+        ("strength", ".bars .point path", 9),
+    ):
+        drawn = page.execute_script("return document.querySelectorAll(arguments[0]).length", f"#{plot} svg {marks}")
+        assert drawn == number, plot
+    choose(page, "plot-place", "F3")
+    title = "return document.querySelector('#focality .gtitle').textContent"
+    assert page.execute_script(title) == "Depth and spread, F3"
+    choose(page, "plot-strength", "E_brain_at_limit_V_per_m")
+    axis = "return document.querySelector('#strength .ytitle').textContent"
+    assert page.execute_script(axis) == "|E| (V/m at the limit)"
+
+
+def test_the_rotatable_view_is_webgl_and_follows_coil_and_place(page):
+    kind = """const canvas = document.querySelector('#scene canvas');
+        return (canvas.getContext('webgl2') || canvas.getContext('webgl')).constructor.name"""
+    assert "WebGL" in page.execute_script(kind)
+    state = """const [brain, , , windings] = document.getElementById('scene').data;
+        return [Math.max(...brain.intensity), brain.i.length, windings.x.filter((x) => x !== null)[0]]"""
+    strongest, faces, first = page.execute_script(state)
+    assert strongest > 0.5 and faces > 100
+    choose(page, "scene-place", "Cz")
+    moved = page.execute_script(state)
+    assert moved[1] == faces and moved[2] != first
+    choose(page, "scene-coil", "circular-70mm")
+    assert page.execute_script(state)[0] != moved[0]
+    scale = "return document.getElementById('scene').data[0].cmax"
+    common = page.execute_script(scale)
+    page.execute_script("document.getElementById('scene-own').click()")
+    assert page.execute_script(scale) < common
+    page.execute_script("document.getElementById('scene-scalp').click()")
+    assert page.execute_script("return document.getElementById('scene').data[1].visible") is False
+
+
+def test_all_maps_are_pictures(page):
+    sizes = page.execute_script("return [...document.images].map((i) => [i.complete, i.naturalWidth, i.naturalHeight])")
+    assert sizes == [[True, 440, 400]] * 6
+
+
+def test_it_fits_a_narrow_window(report):
+    driver = opened(report, width=400)
+    try:
+        assert driver.execute_script("return document.documentElement.scrollWidth") <= 400
+    finally:
+        driver.quit()
