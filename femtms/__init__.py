@@ -3,6 +3,8 @@
 SI units inside (m, S/m, V/m, A/s); where a name is not SI it says so (`size_mm`).  Files are in mm.
 """
 
+from femtms.coil.array import superposed
+from femtms.coil.clearance import Clearance, clearance, raised
 from femtms.coil.coil import Coil
 from femtms.coil.elements import Currents, Dipoles
 from femtms.coil.model import CoilModel
@@ -34,6 +36,7 @@ from femtms.tissue import Tissue
 __version__ = "0.1.0"
 
 __all__ = [
+    "Clearance",
     "Coil",
     "CoilModel",
     "Currents",
@@ -54,16 +57,19 @@ __all__ = [
     "TetMesh",
     "Tissue",
     "Waveform",
+    "clearance",
     "load_coil",
     "load_head",
     "mesh_head",
     "place",
+    "raised",
     "read_label_map",
     "read_labels",
     "read_mesh",
     "read_pose",
     "read_poses",
     "read_tcd",
+    "superposed",
     "write_coil",
     "write_mesh",
     "write_surface",

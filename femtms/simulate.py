@@ -8,7 +8,7 @@ from typing import Any
 
 from femtms.backend import backend
 from femtms.coil.array import Didt, check_didt
-from femtms.coil.place import DEFAULT_GAP_MM
+from femtms.coil.place import DEFAULT_GAP_MM, check_apart
 from femtms.conductivity.isotropic import check_known, sigma_by_tag
 from femtms.errors import FemtmsError
 from femtms.head.labels import LabelVolume
@@ -63,7 +63,7 @@ def simulate(
     sigma    {tissue number or name: S/m} in place of the built-in values
     outside  what a coil's sampled A is outside its grid: "error", or "zero"
     didt     rate of change of the current, A/s; one for each stimulator of a coil with several, or one for all
-    allow_intersection    do not refuse a coil whose casing cuts the scalp
+    allow_intersection    do not refuse a coil whose casing cuts the scalp, or that of another coil
     stage    called with the name of each long stage, returns a context manager: for progress displays
 
     The results appear whole or not at all.  Raises FemtmsError.
@@ -106,6 +106,8 @@ def simulate(
         mesh = source if isinstance(source, TetMesh) else mesh_head(source, size_mm, stage)
     with timed("place", "placing the coil" if len(loaded) == 1 else "placing the coils"):
         placed = [one.placed(mesh, allow_intersection) for one in loaded]
+        if not allow_intersection:
+            check_apart([(one.coil, one.pose) for one in placed])
 
     sim = Simulator(mesh, sigma, device=device, rtol=rtol, stage=stage)
     field = sim.solve(*together(placed), allow_intersection=True)  # each coil has been looked at

@@ -136,9 +136,9 @@ def sweep(
         done = begin_or_go_on(out, inputs, columns_of(seen), mesh, fields)
         if done:
             log.info("%s: going on after %s of %s poses", out, f"{done:,}", f"{len(the_poses):,}")
-        with timed("sweep", "poses") as count:
+        with timed("sweep", "poses") as count:  # the poses have been looked at
             count(done, len(the_poses))
-            results = sim.sweep(the_coil, the_poses[done:], didt, seen, fields, allow_intersection)
+            results = sim.sweep(the_coil, the_poses[done:], didt, seen, fields, allow_intersection=True)
             _keep(out / PARTIAL, results, done, len(the_poses), count)
 
         summary = {"inputs": inputs} | head_summary(mesh, sim.sigma, sim.backend.description)

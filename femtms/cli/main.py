@@ -60,7 +60,7 @@ Didt = Annotated[
     str, typer.Option("--didt", help="Rate of change of the coil's current in A/s; 1e6,5e5 for two stimulators.")
 ]
 AllowIntersection = Annotated[
-    bool, typer.Option("--allow-intersection", help="Do not refuse a coil whose casing cuts the scalp.")
+    bool, typer.Option("--allow-intersection", help="Do not refuse a casing that cuts the scalp or another coil.")
 ]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")]
 Rtol = Annotated[float, typer.Option("--rtol", help="Relative residual at which the solver stops.")]

@@ -2,11 +2,12 @@
 
 import logging
 from collections.abc import Mapping, Sequence
+from itertools import combinations
 
 import numpy as np
 from scipy.spatial import cKDTree
 
-from femtms.coil.clearance import check_gap, clearance
+from femtms.coil.clearance import casings_meet, check_gap, clearance, is_apart
 from femtms.coil.coil import Coil
 from femtms.coil.pose import Pose
 from femtms.errors import FemtmsError
@@ -172,7 +173,7 @@ def check_clear(mesh: TetMesh, coil: Coil, pose: Pose, allow_intersection: bool 
             f"the deepest {1e3 * depths.max():.1f} mm below the surface at {_mm(points[inside][depths.argmax()])}; "
             f"move it outward or increase the gap"
         )
-    if coil.casing is None or allow_intersection:
+    if coil.casing is None or allow_intersection or is_apart(mesh, coil, pose):
         return
     found = clearance(mesh, coil, pose)
     if found.mm < -_TOUCHING_MM:
@@ -181,6 +182,18 @@ def check_clear(mesh: TetMesh, coil: Coil, pose: Pose, allow_intersection: bool 
             f"at {_mm(found.at)}: move it outward, increase the gap, or let it cut with --allow-intersection "
             f"(allow_intersection=True)"
         )
+
+
+def check_apart(coils: Sequence[tuple[Coil, Pose]]) -> None:
+    """Raise FemtmsError when the casings of two posed coils cut each other, and where."""
+    for (i, first), (j, second) in combinations(enumerate(coils, 1), 2):
+        at = casings_meet(first, second)
+        if at is not None:
+            raise FemtmsError(
+                f"the casings of coils must not cut each other; those of coils {i} ('{first[0].name}') and {j} "
+                f"('{second[0].name}') meet at {_mm(at)}: move one, or let them with --allow-intersection "
+                f"(allow_intersection=True)"
+            )
 
 
 def _mm(point: np.ndarray) -> str:

@@ -31,7 +31,8 @@ class SampledField:
 
     Between the samples A is a tensor product of cubic splines without conditions at the ends ("not-a-knot"), so the
     error falls with the fourth power of the voxel's size everywhere in the grid (de Boor 2001, ch. IV and XVII).
-    Raises FemtmsError for wrong shapes, values that are not finite or absurdly large, and fewer than 4 samples along an axis.
+    Raises FemtmsError for wrong shapes, values that are not finite or absurdly large, and fewer than 4 samples along an
+    axis.
     """
 
     values: np.ndarray

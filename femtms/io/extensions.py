@@ -12,8 +12,9 @@ import nibabel
 from femtms.errors import FemtmsError
 
 LARGEST_RATIO = 1100  # deflate packs at most 1032 bytes into one
-# size of the header -> where its magic word is, the word of a file with header and data, and where the data's offset is
-_KINDS = {348: (344, b"n+1", (108, "f")), 540: (4, b"n+2", (168, "q"))}
+# Size of the header -> where the number of axes is, where the magic word of a file with header and data is, the word,
+# and where the offset of the data is.
+_KINDS = {348: ((40, "h"), 344, b"n+1", (108, "f")), 540: ((16, "q"), 4, b"n+2", (168, "q"))}
 _LEAST = 16  # bytes of an extension
 
 
@@ -33,25 +34,37 @@ def load_image(path: Path) -> Any:
 def _check_extensions(file: Any, path: Path, room: int) -> None:
     """Walk from one extension to the next as far as nibabel will: to the data, or to the end of a header alone."""
     head = file.read(544)
-    for order in "<>":
-        size = struct.unpack(order + "i", head[:4])[0] if len(head) >= 4 else 0
-        if size in _KINDS and len(head) >= size + 4:
-            break
-    else:
+    size, order = _kind(head, path)
+    _, magic, single, offset = _KINDS[size]
+    if len(head) < size + 4 or head[size] == 0:
         return
-    magic, single, (at, kind) = _KINDS[size]
-    if head[size] == 0:
-        return
-    data = struct.unpack_from(order + kind, head, at)[0] if head[magic : magic + 3] == single else math.inf
     file.seek(size + 4)
-    while data - file.tell() >= _LEAST:
+    left = math.inf  # of a header alone
+    if head[magic : magic + 3] == single:
+        left = max(struct.unpack_from(order + offset[1], head, offset[0])[0] - file.tell(), 0)
+    while left >= _LEAST:
         sizes = file.read(8)
         if len(sizes) < 8:
             return
         announced = struct.unpack(order + "i", sizes[:4])[0]
-        if not 8 <= announced <= room:
+        if not 8 <= announced <= min(room, left):
             raise FemtmsError(
-                f"{path}: an extension of the header announces {announced:,} bytes; "
-                f"the file has {os.path.getsize(path):,}: it is damaged"
+                f"{path}: an extension of the header announces {announced:,} bytes; there is room for "
+                f"{min(room, left):,.0f}: it is damaged"
             )
         file.seek(announced - 8, os.SEEK_CUR)
+        left -= announced
+
+
+def _kind(head: bytes, path: Path) -> tuple[int, str]:
+    """Size of the header and order of the bytes, which must agree with the number of axes: nibabel goes by that."""
+    for order in "<>":
+        size = struct.unpack(order + "i", head[:4])[0] if len(head) >= 4 else 0
+        if size in _KINDS and len(head) >= size:
+            at, kind = _KINDS[size][0]
+            if 1 <= struct.unpack_from(order + kind, head, at)[0] <= 7:
+                return size, order
+    raise FemtmsError(
+        f"{path}: a NIfTI file must begin with the size of its header, 348 or 540, and have 1 to 7 axes; it does not: "
+        f"it is damaged, or something else"
+    )

@@ -125,7 +125,7 @@ def read_summary(path: Path) -> dict[str, Any]:
 
 
 def read_json(path: Path, keys: Sequence[str], what: str) -> dict[str, Any]:
-    """An object with some keys.  Raises FemtmsError, which says what it must be, when it is damaged or another."""
+    """An object with some keys.  Raises FemtmsError, which says `what` it must be, when it is damaged or another."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:  # of JSON and of UTF-8

@@ -55,12 +55,13 @@ def nearest_points(points, triangles, low, high):
 
 
 @njit
-def least_distance(others, triangles, low, high):
+def least_distance(others, triangles, low, high, within):
     """Least distance between triangles `others` (g,3,3) and those of the tree, with the two points where it is.
 
-    The first of the points is on `others`.  0 where triangles touch or cut each other.
+    The first of the points is on `others`.  0 where triangles touch or cut each other.  Only what is nearer than
+    `within` is looked at: if nothing is, that is the distance and the points are NaN.
     """
-    least = (np.inf, (np.nan, np.nan, np.nan), (np.nan, np.nan, np.nan))  # squared
+    least = (within * within, (np.nan, np.nan, np.nan), (np.nan, np.nan, np.nan))  # squared
     waiting = np.empty(_DEPTH, np.int64)
     leaves = len(low) // 2
     # the middles of `others` alone first: a good bound spares most of the work

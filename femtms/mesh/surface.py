@@ -66,6 +66,11 @@ class Surface:
         paired = len(edges) % 2 == 0 and bool((edges[::2] == edges[1::2]).all() and (edges[2::2] > edges[1:-1:2]).all())
         return paired and bool((np.diff(np.sort(start * n + end)) > 0).all())
 
+    @cached_property
+    def one_of_each_piece(self) -> np.ndarray:
+        """The first triangle of each piece that hangs together."""
+        return sealed(np.unique(pieces(self.triangles)[1], return_index=True)[1])
+
     def __repr__(self) -> str:
         return (
             f"Surface({self.tissue}: {len(self.nodes):,} nodes, {len(self.triangles):,} triangles; "

@@ -42,11 +42,12 @@ class TriangleTree:
         points = np.ascontiguousarray(points, dtype=np.float64)
         return nearest_points(points, self.triangles, self.low, self.high)
 
-    def distance(self, others: np.ndarray) -> tuple[float, np.ndarray]:
+    def distance(self, others: np.ndarray, within: float = np.inf) -> tuple[float, np.ndarray]:
         """Least distance in m from other triangles (g,3,3) m, and where it is on these triangles, (3,) m.
 
-        0 where triangles touch or cut each other; exact but for rounding.
+        0 where triangles touch or cut each other; exact but for rounding.  What is farther than `within` (m) is not
+        looked at, which is faster: `within` and NaN when nothing is nearer.
         """
         others = np.ascontiguousarray(others, dtype=np.float64)
-        distance, _, at = least_distance(others, self.triangles, self.low, self.high)
+        distance, _, at = least_distance(others, self.triangles, self.low, self.high, float(within))
         return float(distance), np.array(at)

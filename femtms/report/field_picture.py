@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 
 from femtms.coil.coil import Coil
-from femtms.coil.elements import Dipoles
+from femtms.coil.elements import Currents, Dipoles
 from femtms.coil.pose import Pose
 from femtms.field.field import Field
-from femtms.report.marks import dipole_marks, rim
+from femtms.report.marks import dipole_marks, rim, wires
 from femtms.report.picture import draw_field
 from femtms.tissue import Tissue
 
@@ -34,6 +34,7 @@ def draw_field_picture(path: Path, field: Field, title: str, coils: Sequence[tup
         coil_points=np.concatenate(points),
         coil_strength=np.concatenate(strengths),
         poses=[pose.matrix for _, pose in drawn],
+        casings=[moved.casing for moved in (coil.moved(pose) for coil, pose in drawn) if moved.casing is not None],
         title=title,
     )
 
@@ -41,6 +42,9 @@ def draw_field_picture(path: Path, field: Field, title: str, coils: Sequence[tup
 def drawn_coil(coil: Coil, pose: Pose) -> tuple[list[np.ndarray], np.ndarray, np.ndarray]:
     """Windings and rims as lines (p,3) m, and stacks of dipoles as points (c,3) m with their strength (c,)."""
     lines = list(coil.outlines)
+    if not lines:
+        runs = [wires(group.positions, group.vectors) for group in coil.elements if isinstance(group, Currents)]
+        lines = [line for run in runs for line in run]
     marks = [dipole_marks(group.positions, group.vectors) for group in coil.elements if isinstance(group, Dipoles)]
     lines += [rim(points) for points, _ in marks]
     points = np.concatenate([np.empty((0, 3)), *(points for points, _ in marks)])

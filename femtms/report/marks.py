@@ -1,8 +1,9 @@
-"""How a coil that is given as dipoles is drawn: its rim, and a dot for each stack of dipoles."""
+"""How a coil without outlines is drawn: wires along current elements; of dipoles the rim, and dots for stacks."""
 
 import numpy as np
 from scipy.spatial import ConvexHull, QhullError
 
+_GAP = 1.5  # elements whose middles are farther apart than this, in their lengths, are not of one wire
 _STACK = 1e-3  # m: dipoles closer than this in x and y lie over each other
 
 
@@ -27,3 +28,12 @@ def rim(points: np.ndarray) -> np.ndarray:
     except (QhullError, ValueError):
         return np.empty((0, 3))
     return points[[*corners, corners[0]]]
+
+
+def wires(positions: np.ndarray, vectors: np.ndarray) -> list[np.ndarray]:
+    """Polylines (p,3) in m through current elements with middles (d,3) and lengths (d,3) m that follow each other."""
+    length = np.linalg.norm(vectors, axis=1)
+    step = np.linalg.norm(np.diff(positions, axis=0), axis=1)
+    gaps = np.flatnonzero(step > _GAP * (length[:-1] + length[1:]) / 2) + 1
+    lines = zip(np.split(positions, gaps), np.split(vectors, gaps))
+    return [np.concatenate([[middle[0] - dl[0] / 2], middle, [middle[-1] + dl[-1] / 2]]) for middle, dl in lines]

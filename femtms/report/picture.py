@@ -1,6 +1,7 @@
 """The picture of one simulation: |E| on the brain with the coil in place, and three cuts through the peak."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from os import PathLike
 
 import numpy as np
@@ -16,6 +17,7 @@ from matplotlib.ticker import MaxNLocator
 
 from femtms.field.statistics import weighted_percentiles
 from femtms.mesh.locate import rasterised
+from femtms.mesh.surface import Surface
 from femtms.mesh.tetmesh import TetMesh
 from femtms.report.render import Camera, Picture, render, smoothed, vertex_normals
 from femtms.report.tissue_surface import TissueSurface
@@ -131,6 +133,20 @@ def _head_outline(ax: Axes, camera: Camera, nodes: np.ndarray) -> None:
     ax.contour(*centres, soft.T, levels=[0.5], colors=["#c4c4c4"], linewidths=0.7, zorder=0.1)
 
 
+def _draw_casing(ax: Axes, camera: Camera, casing: Surface) -> None:
+    """The outline of a coil's housing (mm), and a tint of what it covers."""
+    normals = vertex_normals(casing.nodes, casing.triangles)
+    covered = render(camera, casing.nodes, casing.triangles, np.zeros(len(casing.nodes)), normals).covered
+    left, right, bottom, top = camera.extent
+    rows, columns = covered.shape
+    x = left + (np.arange(columns) + 0.5) / columns * (right - left)
+    y = top - (np.arange(rows) + 0.5) / rows * (top - bottom)
+    if covered.any():
+        soft = ndi.gaussian_filter(covered.astype(float), 2.0)
+        ax.contourf(x, y, soft, levels=[0.5, 2], colors=[INK], alpha=0.07, zorder=2.5)
+        ax.contour(x, y, soft, levels=[0.5], colors=[INK], linewidths=0.8, linestyles="dashed", alpha=0.7, zorder=2.6)
+
+
 def _split(line: np.ndarray, picture: Picture) -> tuple[np.ndarray, np.ndarray]:
     """Visible and hidden parts of a polyline (p,3) mm as projected (s,2) mm; NaN where the other part is."""
     lengths = np.linalg.norm(np.diff(line, axis=0), axis=1)
@@ -226,7 +242,8 @@ def edge_letters(ax: Axes, right: np.ndarray, up: np.ndarray) -> None:
 
 def _draw_view(
     ax: Axes, picture: Picture, colours: Colormap, limit: float, *, head: np.ndarray, peak: np.ndarray,
-    lines: list[np.ndarray], points: np.ndarray, strength: np.ndarray, poses: Sequence[np.ndarray], title: str,
+    lines: list[np.ndarray], points: np.ndarray, strength: np.ndarray, poses: Sequence[np.ndarray],
+    casings: Sequence[Surface], title: str,
 ) -> None:  # fmt: skip
     camera = picture.camera
     shaded = Picture(camera, picture.value, picture.shade * picture.relief(), picture.depth)
@@ -234,6 +251,8 @@ def _draw_view(
     left, right, bottom, top = camera.extent
     _head_outline(ax, camera, head)
     ax.imshow(image, extent=camera.extent, zorder=1)
+    for casing in casings:
+        _draw_casing(ax, camera, casing)
     _draw_coil(ax, picture, lines, points, strength, poses)
     if not picture.hides(peak[None], tolerance=10.0)[0]:  # the peak lies within the tissue, not on its surface
         u, v, _ = camera.project(peak[None])[0]
@@ -314,12 +333,14 @@ def draw_field(
     surface_tags: Sequence[int] = BRAIN,
     coil_points: np.ndarray | None = None,
     coil_strength: np.ndarray | None = None,
+    casings: Sequence[Surface] = (),
 ) -> None:
     """Write a PNG: the brain's surface coloured by |E| from three sides with the coil, and three cuts.
 
     magnE (m,) V/m for each tetrahedron; peak (3,) m, through which the cuts go.
     coil_lines (p,3) m each, windings in head coordinates; coil_points (d,3) m become dots of area coil_strength (d,).
     poses (4,4) mm, columns x, y, z (into the head), centre: the frame of each coil; one view is along z of the first.
+    casings are those of the coils, in m and head coordinates.
     title says which coil, where, and at which dI/dt.
     """
     peak, poses = np.asarray(peak, float), [np.asarray(pose, float) for pose in poses]
@@ -355,6 +376,7 @@ def draw_field(
             fig.add_axes(_place(0.1 + column * 3.33, 3.5, width, height)),
             render(camera, nodes, faces, values, normals),
             colours, limit, head=head, peak=1e3 * peak, lines=lines, points=points, strength=strength, poses=poses,
+            casings=[replace(casing, nodes=1e3 * casing.nodes) for casing in casings],
             title=view[0],
         )  # fmt: skip
 

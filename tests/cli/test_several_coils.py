@@ -171,6 +171,13 @@ def test_casing_that_cuts_the_scalp_is_refused_unless_allowed(run, refused, file
     assert "figure8-70mm cuts the scalp, " in run("info", tmp_path / "out").out
 
 
+def test_casings_that_cut_each_other_are_refused_unless_allowed(run, refused, files, tmp_path, cased):
+    both = ["--coil", FIGURE8, "--coil", FIGURE8, *PLACE, *SIDE, "--gap", 6]
+    arguments = ["simulate", files["msh22-binary"], *both, *DEVICE, "-o", tmp_path / "out"]
+    refused(*arguments, words=["coils 1 ('figure8-70mm') and 2", "meet at (", "--allow-intersection"])
+    assert len(json_of(run(*arguments, "--allow-intersection", "--json"))["coils"]) == 2
+
+
 def test_sweep_refuses_poses_whose_casing_cuts_the_scalp(run, refused, files, tmp_path, cased):
     poses = []
     for height in (45.0, 34.5, 44.0):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from femtms import Coil, FemtmsError, LabelVolume, LayeredSphere, Pose, Surface, mesh_head, place
-from femtms.coil.clearance import clearance, raised
+from femtms.coil.clearance import casings_meet, clearance, is_apart, raised
 from femtms.coil.elements import Dipoles
 from femtms.coil.place import check_clear
 from femtms.coil.sampled import SampledField
@@ -194,6 +194,25 @@ def test_casing_in_the_scalp_is_refused_with_its_depth_unless_it_may(ball):
     with pytest.raises(FemtmsError, match=r"'cased' is up to 3\.[01] mm below it, at \(\d\d\.\d, .*allow-intersection"):
         check_clear(ball, coil, above(33, -0.003))
     check_clear(ball, coil, above(33, -0.003), allow_intersection=True)
+
+
+@pytest.mark.parametrize("height,apart", [(0.001, True), (-0.0005, False), (-0.03, False), (0.5, True)])
+def test_coil_is_apart_where_its_clearance_is_positive(ball, height, apart):
+    for casing in (plate(), box([-0.005, -0.005, -0.01], [0.005, 0.005, 0])):
+        assert is_apart(ball, cased(casing), above(20, height)) is apart
+        assert (clearance(ball, cased(casing), above(20, height)).distance > 0) is apart
+
+
+def test_casings_meet_where_their_surfaces_cut():
+    plates = cased(plate(0.05, z=-0.002))
+    lying, standing = above(0, 0.004), np.eye(4)
+    standing[:3, :3] = [[0, 0, 1], [0, 1, 0], [-1, 0, 0]]  # across the first, through the middle of its triangles
+    standing[:3, 3] = [11, 7, 1e3 * (RADIUS + 0.03)]
+    at = casings_meet((plates, lying), (plates, Pose(standing)))
+    np.testing.assert_allclose(at[[0, 2]], [0.009, RADIUS + 0.006], atol=1e-9)
+    standing[2, 3] = 1e3 * (RADIUS + 0.0561)  # its edge is 0.1 mm above the first
+    assert casings_meet((plates, lying), (plates, Pose(standing))) is None
+    assert casings_meet((plates, lying), (Coil("bare", ELEMENTS), lying)) is None
 
 
 def test_elements_in_the_head_are_refused_even_if_the_casing_may_cut(ball):

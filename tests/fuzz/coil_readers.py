@@ -9,14 +9,14 @@ import sys
 import tempfile
 from pathlib import Path
 
-import atheris
-
-with atheris.instrument_imports(include=["femtms.io", "femtms.coil", "nibabel", "json"]):
-    sys.path.insert(0, str(Path(__file__).parent))
-    import readers
-
 
 def main() -> None:
+    import atheris  # here, because whoever collects tests imports this file, and need not have it
+
+    with atheris.instrument_imports(include=["femtms.io", "femtms.coil", "nibabel", "json"]):
+        sys.path.insert(0, str(Path(__file__).parent))
+        import readers
+
     mine, theirs = sys.argv[1:], []
     if "--" in mine:
         at = mine.index("--")

@@ -530,7 +530,7 @@ def test_model_without_moving_parts_is_written_as_any_coil(tmp_path):
 def test_field_of_absurd_numbers_is_refused(tmp_path):
     image = nibabel.Nifti1Image(np.full((4, 4, 4, 3), 1e305), np.diag([10.0, 10, 10, 1]))
     nibabel.save(image, tmp_path / "x.nii")
-    with pytest.raises(FemtmsError, match="x.nii: a sampled A must be in T·m per A; its largest component is 1e"):
+    with pytest.raises(FemtmsError, match=r"x.nii: a sampled A must be in T·m per A; its largest component is 1e"):
         load_coil(tmp_path / "x.nii")
 
 

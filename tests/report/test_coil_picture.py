@@ -1,0 +1,97 @@
+"""The picture of a coil, and casings in the picture of a field."""
+
+import numpy as np
+import pytest
+from matplotlib.image import imread
+from test_picture import drawn, head  # noqa: F401
+
+from femtms import Coil, Currents, Dipoles, FemtmsError, Surface, load_coil
+from femtms.coil.sampled import SampledField
+from femtms.report.coil_picture import draw_coil
+from femtms.report.picture import DPI
+
+
+def box(half, low, high):
+    corners = np.array([[x, y, z] for x in (-half, half) for y in (-half, half) for z in (low, high)])
+    quads = [(0, 1, 3, 2), (4, 6, 7, 5), (0, 4, 5, 1), (2, 3, 7, 6), (0, 2, 6, 4), (1, 5, 7, 3)]
+    return Surface(corners, [t for a, b, c, d in quads for t in ((a, b, c), (a, c, d))], "casing")
+
+
+@pytest.fixture
+def figures(monkeypatch):
+    """The Figure of each picture that is drawn, to be asked what is in it."""
+    from matplotlib.figure import Figure
+
+    kept = []
+    save = Figure.savefig
+    monkeypatch.setattr(Figure, "savefig", lambda self, *a, **k: (kept.append(self), save(self, *a, **k)))
+    return kept
+
+
+def test_picture_shows_the_fields_of_the_plane_and_is_the_same_each_time(tmp_path, figures):
+    coil = load_coil("figure8-70mm")
+    draw_coil(coil, tmp_path / "a.png", z=0.02)
+    draw_coil(coil, tmp_path / "b.png", z=0.02)
+    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+    assert imread(tmp_path / "a.png").shape[1] == 11 * DPI
+    images = [ax.images[0] for ax in figures[0].axes if ax.images]
+    assert len(images) == 2
+    for image, values in zip(images, (coil.vector_potential, coil.magnetic_field)):
+        left, right, bottom, top = image.get_extent()
+        shown = image.get_array()
+        rows, columns = np.linspace(bottom, top, shown.shape[0]), np.linspace(left, right, shown.shape[1])
+        i, j = 37, 81
+        expected = 1e6 * np.linalg.norm(values([[1e-3 * columns[j], 1e-3 * rows[i], 0.02]]))
+        assert shown[i, j] == pytest.approx(expected, rel=1e-9)
+    titles = " ".join(ax.get_title() for ax in figures[0].axes)
+    assert "z = 20 mm: at most" in titles and "V/m per A/µs" in titles
+    below = images[0].get_array()
+    assert f"at most {below.max():.3g}" in titles
+
+
+def test_arrows_point_along_y_below_a_figure_eight(tmp_path, figures):
+    draw_coil(load_coil("figure8-70mm"), tmp_path / "a.png")
+    arrows = next(c for ax in figures[0].axes for c in ax.collections if type(c).__name__ == "Quiver")
+    middle = np.linalg.norm(arrows.XY, axis=1).argmin()
+    assert arrows.V[middle] > 0.5 * np.hypot(arrows.U, arrows.V).max()
+    assert abs(arrows.U[middle]) < 0.1 * arrows.V[middle]
+
+
+@pytest.mark.parametrize("kind", ["dipoles", "bent", "sampled", "cased"])
+@pytest.mark.parametrize("suffix", [".png", ".pdf", ".svg"])
+def test_every_kind_of_coil_has_a_picture(kind, suffix, tmp_path):
+    rng = np.random.default_rng(0)
+    affine = np.diag([0.02, 0.02, 0.02, 1.0])
+    affine[:3, 3] = -0.06
+    dipoles = Dipoles(rng.normal(0, 0.02, (30, 3)) - [0, 0, 0.09], rng.normal(0, 1e-3, (30, 3)))
+    coil = {
+        "dipoles": Coil("dipoles", (dipoles,)),
+        "bent": load_coil("double-cone"),  # the plane cuts it
+        "sampled": Coil("sampled", (SampledField(rng.normal(size=(7, 7, 7, 3)), affine),)),
+        "cased": Coil("cased", (dipoles, Currents([[0, 0, -0.05]], [[1e-3, 0, 0]])), casing=box(0.1, -0.1, 0)),
+    }[kind]
+    path = tmp_path / f"coil{suffix}"
+    draw_coil(coil, path)
+    assert path.stat().st_size > 10_000
+
+
+def test_plane_without_any_a_and_other_suffixes_are_refused(tmp_path):
+    affine = np.diag([0.02, 0.02, 0.02, 1.0])
+    coil = Coil("sampled", (SampledField(np.zeros((4, 4, 4, 3)), affine),))
+    with pytest.raises(FemtmsError, match="its grid has no z = 300 mm"):
+        draw_coil(coil, tmp_path / "a.png", z=0.3)
+    with pytest.raises(FemtmsError, match=r"\.png, \.pdf or \.svg"):
+        draw_coil(coil, tmp_path / "a.jpg")
+    assert not list(tmp_path.iterdir())
+
+
+def test_casing_is_outlined_in_the_picture_of_a_field(head, tmp_path):  # noqa: F811
+    magnE = np.ones(len(head.tets))
+    bare = drawn(tmp_path / "a.png", head, magnE)
+    away = box(0.03, -0.03, 0.03)
+    away = Surface(away.nodes + [-0.12, 0, 0], away.triangles, "casing")
+    cased = drawn(tmp_path / "b.png", head, magnE, casings=[away])
+    changed = (bare != cased).any(axis=2)
+    assert changed.mean() > 0.005
+    upper = changed.shape[0] // 2 + 200
+    assert not changed[upper:].any()  # only in the views from outside, not in the cuts
