@@ -21,6 +21,7 @@ SCALP_MM, BRAIN_MM, GAP_MM = 85.0, 70.0, 5.0  # of Deng et al. 2013
 
 _DEGREE = 90  # of the series in the brain: (70 mm / 90 mm)^90 is 1e-10
 _SCALP_DEGREE = 140  # on the scalp: (85 mm / 90 mm)^140 is 3e-4
+_LEAST = 1e-9  # V/m for 1 A/µs: what is below is rounding, or no coil
 _STEP_MM = 0.25  # of the shells that volumes are summed over
 _THETA, _PHI = 180, 240  # directions: Gauss-Legendre in cos θ, equal steps in φ
 
@@ -63,6 +64,10 @@ def sphere_metrics(
     at_scalp = ToroidalField.of(coil, pose, scalp, _SCALP_DEGREE).magnitude(scalp, _Directions.grid(_SCALP_DEGREE))
     at_surface = field.magnitude(brain, directions)
     E_brain = float(at_surface.max())
+    if not E_brain > _LEAST:
+        raise FemtmsError(
+            f"coil '{coil.name}' must make a field in the brain; its largest |E| there is {E_brain:.3g} V/m for 1 A/µs"
+        )
     half = E_brain / 2
 
     def excess(r: float) -> float:

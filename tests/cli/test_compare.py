@@ -155,6 +155,13 @@ def test_bad_input_is_refused_and_leaves_nothing(refused, tmp_path, case):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_coil_without_a_field_is_refused(refused, tmp_path):
+    (tmp_path / "zero.ccd").write_text("# x; coilname=zero\n1\n#\n0 0 -0.01 0 0 0\n")
+    arguments = ("--coil", COILS[0], "--coil", tmp_path / "zero.ccd", "--at", "F3", "-o", tmp_path / "out")
+    refused("compare", "sphere", *arguments, "--device", "cpu", words=("zero", "field in the brain"))
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_head_without_grey_matter_is_refused(refused, tmp_path, files):
     import meshio
 
