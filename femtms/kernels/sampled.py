@@ -1,7 +1,7 @@
 """A that is sampled on a grid, at points: cubic polynomials through the four nearest samples along each axis.
 
-The stencil is local.  A spline through all samples would be smoother and more exact where A is smooth, but where the grid
-holds the coil, the huge values near a wire would ring through many voxels around.
+The stencil is local.  A spline through all samples would be smoother and more exact where A is smooth, but where the
+grid holds the coil, the huge values near a wire would ring through many voxels around.
 """
 
 import numba
