@@ -187,9 +187,9 @@ def compare(
             for name in places:
                 here = [f for f in found if f.place == name]
                 view = MapView(surface, 1e3 * mesh.nodes[np.unique(mesh.outer_faces)], here[0].pose)
-                for f in here:
-                    maps[f.coil.name, name] = view.map(f.values, limit, f.coil, f.pose)
-                    count(len(maps), len(found))
+                pictures = view.maps([f.values for f in here], limit, [(f.coil, f.pose) for f in here])
+                maps |= {(f.coil.name, name): picture for f, picture in zip(here, pictures, strict=True)}
+                count(len(maps), len(found))
             settings = Settings(
                 head=source.name if isinstance(source, LayeredSphere) else Path(str(head)).name,
                 is_sphere=isinstance(source, LayeredSphere),

@@ -1,7 +1,7 @@
 """Small pictures for side by side: |E| on the brain under each coil of one place, in one view and one colour scale."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from io import BytesIO
 
@@ -13,7 +13,7 @@ from femtms.coil.coil import Coil
 from femtms.coil.pose import Pose
 from femtms.report.field_picture import drawn_coil
 from femtms.report.picture import field_colours, letters
-from femtms.report.render import OVERSAMPLING, Camera, Picture, render, vertex_normals
+from femtms.report.render import OVERSAMPLING, Camera, render_each, vertex_normals
 from femtms.report.tissue_surface import TissueSurface
 
 SHAPE = (400, 440)  # pixels, height and width
@@ -36,23 +36,24 @@ class MapView:
     head: np.ndarray
     pose: Pose
 
-    def map(self, values: np.ndarray, limit: float, coil: Coil, pose: Pose) -> bytes:
-        """A PNG: values (s,) V/m on the surface, coloured up to `limit`, and the coil in its pose."""
-        seen = render(self._camera, self.surface.smooth_nodes, self.surface.faces, values, self._normals)
-        shaded = Picture(seen.camera, seen.value, seen.shade * self._relief, seen.depth)
-        rgba = shaded.coloured(field_colours()(shaded.value / limit)[..., :3])
-        rgb = rgba[..., 3:] * rgba[..., :3] + (1 - rgba[..., 3:]) * self._ground
-        image = Image.fromarray((255 * rgb).round().astype(np.uint8))
-        height, width = SHAPE
-        layer = Image.new("RGBA", (OVERSAMPLING * width, OVERSAMPLING * height), (*_HALO, 0))
-        self._draw_coil(ImageDraw.Draw(layer), coil, pose)
-        layer = layer.resize((width, height), Image.Resampling.BOX)
-        image.paste(layer, mask=layer.getchannel("A"))
-        self._draw_marks(image)
-        # 256 colours are enough for one colour scale and its shades, and a third of the bytes
-        file = BytesIO()
-        image.quantize(256, dither=Image.Dither.NONE).save(file, "PNG", optimize=True)
-        return file.getvalue()
+    def maps(self, values: Sequence[np.ndarray], limit: float, coils: Sequence[tuple[Coil, Pose]]) -> list[bytes]:
+        """A PNG for each coil in its pose: values (s,) V/m on the surface, coloured up to `limit`."""
+        nodes, faces = self.surface.smooth_nodes, self.surface.faces
+        seen = render_each(self._camera, nodes, faces, np.stack(values, axis=1), self._normals)
+        relief, colours = seen[0].relief(), field_colours()
+        images = []
+        for picture, (coil, pose) in zip(seen, coils, strict=True):
+            shaded = replace(picture, shade=picture.shade * relief)
+            rgba = shaded.coloured(colours(shaded.value / limit)[..., :3])
+            rgb = rgba[..., 3:] * rgba[..., :3] + (1 - rgba[..., 3:]) * self._ground
+            image = Image.fromarray((255 * rgb).round().astype(np.uint8))
+            self._draw_coil(image, coil, pose)
+            self._draw_marks(image)
+            images.append(image)
+        # 256 colours are enough for one scale and its shades, a third of the bytes; the strongest field has them all
+        strongest = images[int(np.argmax([v.max() for v in values]))]
+        palette = strongest.quantize(256, dither=Image.Dither.NONE)
+        return [_png(image.quantize(palette=palette, dither=Image.Dither.NONE)) for image in images]
 
     @cached_property
     def _camera(self) -> Camera:
@@ -69,11 +70,6 @@ class MapView:
     @cached_property
     def _normals(self) -> np.ndarray:
         return vertex_normals(self.surface.smooth_nodes, self.surface.faces)
-
-    @cached_property
-    def _relief(self) -> np.ndarray:
-        flat = np.zeros(len(self.surface.nodes))
-        return render(self._camera, self.surface.smooth_nodes, self.surface.faces, flat, self._normals).relief()
 
     @cached_property
     def _ground(self) -> np.ndarray:
@@ -97,19 +93,24 @@ class MapView:
         pixels: np.ndarray = OVERSAMPLING * (uv + np.array(SHAPE[::-1]) / 2)
         return pixels
 
-    def _draw_coil(self, draw: ImageDraw.ImageDraw, coil: Coil, pose: Pose) -> None:
+    def _draw_coil(self, image: Image.Image, coil: Coil, pose: Pose) -> None:
         """From outside along its z a coil hides the brain, never the other way."""
+        height, width = SHAPE
+        layer = Image.new("RGBA", (OVERSAMPLING * width, OVERSAMPLING * height), (*_HALO, 0))
+        draw = ImageDraw.Draw(layer)
         lines, points, strength = drawn_coil(coil, pose)
         metres = sum(float(np.linalg.norm(np.diff(line, axis=0), axis=1).sum()) for line in lines)
-        width = 1 if metres > 4 else 2  # many turns must not cover the brain
+        thickness = 1 if metres > 4 else 2  # many turns must not cover the brain
         paths = [[(float(x), float(y)) for x, y in self._pixels(line)] for line in lines]
         for colour, extra in ((_HALO, 2), (_INK, 0)):
             for path in paths:
-                draw.line(path, fill=(*colour, 255), width=width + extra, joint="curve")
+                draw.line(path, fill=(*colour, 255), width=thickness + extra, joint="curve")
         size = np.clip(np.sqrt(4000 / max(len(points), 1)), 1.4, 4.0) * np.sqrt(strength)
         for (x, y), r in zip(self._pixels(points), size):
             draw.ellipse((x - r, y - r, x + r, y + r), fill=(*_INK, 190))
         self._draw_arrow(draw, pose)
+        layer = layer.resize((width, height), Image.Resampling.BOX)
+        image.paste(layer, mask=layer.getchannel("A"))
 
     def _draw_arrow(self, draw: ImageDraw.ImageDraw, pose: Pose) -> None:
         """Along the coil's y."""
@@ -143,6 +144,12 @@ class MapView:
             (across, (width - 5, height / 2), "rm"),
         ):
             draw.text(place, letters(direction), fill=_INK, font=font, anchor=anchor)
+
+
+def _png(image: Image.Image) -> bytes:
+    file = BytesIO()
+    image.save(file, "PNG", optimize=True)
+    return file.getvalue()
 
 
 def colour_stops(number: int = 17) -> list[str]:

@@ -149,6 +149,13 @@ def render(camera: Camera, nodes: np.ndarray, faces: np.ndarray, values: np.ndar
     The lamp stands above the viewer's left shoulder, so that a slope and its opposite differ: Lambert's
     cosine plus a little light from everywhere.
     """
+    return render_each(camera, nodes, faces, values[:, None], normals)[0]
+
+
+def render_each(
+    camera: Camera, nodes: np.ndarray, faces: np.ndarray, values: np.ndarray, normals: np.ndarray
+) -> list[Picture]:
+    """A Picture for each column of values (n,k), as `render` draws it: what hides what is found once for all."""
     lamp = camera.axes.T @ (np.array([-0.35, 0.45, 1.0]) / np.linalg.norm([-0.35, 0.45, 1.0]))
     shade = 0.3 + 0.7 * np.clip(normals @ lamp, 0, None)
     rows, columns = camera.shape[0] * OVERSAMPLING, camera.shape[1] * OVERSAMPLING
@@ -156,9 +163,9 @@ def render(camera: Camera, nodes: np.ndarray, faces: np.ndarray, values: np.ndar
     fine = camera.pixel / OVERSAMPLING
     xyz[:, 0], xyz[:, 1] = columns / 2 + xyz[:, 0] / fine, rows / 2 - xyz[:, 1] / fine
     depth = np.full((rows, columns), -np.inf)
-    out = np.zeros((rows, columns, 2), np.float32)
-    _fill(xyz, faces, np.stack([values, shade], axis=1), depth, out)
-    return Picture(camera, out[..., 0], out[..., 1], depth)
+    out = np.zeros((rows, columns, 1 + values.shape[1]), np.float32)
+    _fill(xyz, faces, np.column_stack([shade, values]), depth, out)
+    return [Picture(camera, out[..., 1 + i], out[..., 0], depth) for i in range(values.shape[1])]
 
 
 def vertex_normals(nodes: np.ndarray, faces: np.ndarray) -> np.ndarray:

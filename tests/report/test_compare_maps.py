@@ -27,12 +27,16 @@ def view(mesh, pose):
     return MapView(TissueSurface.of(mesh, BRAIN), 1e3 * mesh.nodes, pose)
 
 
+def drawn(view, values, limit, coil, pose):
+    return view.maps([values], limit, [(coil, pose)])[0]
+
+
 def pixels(png):
     return np.asarray(Image.open(BytesIO(png)).convert("RGB")).astype(int)
 
 
 def test_a_map_has_the_size_that_the_page_says_and_few_bytes(view, pose):
-    png = view.map(np.ones(len(view.surface.nodes)), 1.0, load_coil("figure8-70mm"), pose)
+    png = drawn(view, np.ones(len(view.surface.nodes)), 1.0, load_coil("figure8-70mm"), pose)
     assert pixels(png).shape == (*SHAPE, 3)
     assert len(png) < 120_000
 
@@ -40,24 +44,32 @@ def test_a_map_has_the_size_that_the_page_says_and_few_bytes(view, pose):
 def test_colours_depend_on_the_common_limit_only(view, pose):
     coil = load_coil("circular-70mm")
     values = np.linspace(0, 1, len(view.surface.nodes))
-    assert view.map(values, 1.0, coil, pose) == view.map(2 * values, 2.0, coil, pose)
-    strong, weak = (pixels(view.map(values, limit, coil, pose)).sum() for limit in (1.0, 4.0))
+    assert drawn(view, values, 1.0, coil, pose) == drawn(view, 2 * values, 2.0, coil, pose)
+    strong, weak = (pixels(drawn(view, values, limit, coil, pose)).sum() for limit in (1.0, 4.0))
     assert strong < weak  # the colours fall from light to dark
 
 
 def test_the_strong_side_is_where_it_is_seen_from_above(view, pose):
     """Looking down with the nose up, the right side of the head is on the right."""
     values = np.where(view.surface.nodes[:, 0] > 0, 1.0, 0.0)
-    image = pixels(view.map(values, 1.0, load_coil("figure8-25mm"), pose)).sum(axis=2)
+    image = pixels(drawn(view, values, 1.0, load_coil("figure8-25mm"), pose)).sum(axis=2)
     height, width = SHAPE
     middle = slice(height // 2 + 60, height // 2 + 90)  # below the coil
     left, right = image[middle, width // 2 - 90 : width // 2 - 60], image[middle, width // 2 + 60 : width // 2 + 90]
     assert right.mean() < left.mean() - 150
 
 
+def test_maps_drawn_together_are_those_drawn_alone(view, pose):
+    coil, values = load_coil("circular-70mm"), np.linspace(0, 1, len(view.surface.nodes))
+    together = view.maps([values, 0.5 * values], 1.0, [(coil, pose)] * 2)
+    assert together[0] == drawn(view, values, 1.0, coil, pose)
+    # the palette is that of the stronger one, so colours may differ by a step of it
+    assert abs(pixels(together[1]) - pixels(drawn(view, 0.5 * values, 1.0, coil, pose))).mean() < 3
+
+
 def test_the_coil_is_drawn(view, pose, mesh):
     values = np.zeros(len(view.surface.nodes))
-    one, other = (pixels(view.map(values, 1.0, load_coil(name), pose)) for name in ("figure8-25mm", "circular-90mm"))
+    one, other = (pixels(drawn(view, values, 1.0, load_coil(name), pose)) for name in ("figure8-25mm", "circular-90mm"))
     assert (abs(one - other).max(axis=2) > 60).sum() > 300
 
 
