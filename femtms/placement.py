@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from femtms.coil.array import Didt, driven_at, superposed
-from femtms.coil.clearance import check_gap, clearance, hull
+from femtms.coil.clearance import check_gap, clearance, hull, raised
 from femtms.coil.coil import Coil
 from femtms.coil.place import check_clear, check_place, place
 from femtms.coil.pose import Pose
@@ -60,12 +60,16 @@ class LoadedCoil:
             if place_name is not None:
                 check_place(place_name, landmarks, option)
 
-    def placed(self, mesh: TetMesh, allow_intersection: bool) -> "PlacedCoil":
-        """On the head.  Raises FemtmsError for a coil in the head or whose casing cuts the scalp."""
+    def placed(self, mesh: TetMesh, allow_intersection: bool, lift: bool) -> "PlacedCoil":
+        """On the head; lifted, the coil's nearest point and not its origin has the distance that is wanted.
+
+        Raises FemtmsError for a coil in the head or whose casing cuts the scalp.
+        """
         pose, wanted = self.pose, self.wanted
         if pose is None:
             assert wanted.at is not None and wanted.towards is not None
             pose = place(mesh, wanted.at, wanted.towards, wanted.gap_mm)
+            pose = raised(mesh, self.coil, pose, wanted.gap_mm) if lift else pose
         check_clear(mesh, self.coil, pose, allow_intersection)
         has_extent = len(hull(self.coil)) > 0
         return PlacedCoil(wanted, self.coil, pose, clearance(mesh, self.coil, pose).mm if has_extent else None)

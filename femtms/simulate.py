@@ -48,6 +48,7 @@ def simulate(
     device: str = "auto",
     rtol: float = 1e-6,
     allow_intersection: bool = False,
+    lift: bool = False,
     overwrite: bool = False,
     stage: Stage = silent,
 ) -> dict[str, Any]:
@@ -63,6 +64,8 @@ def simulate(
     sigma    {tissue number or name: S/m} in place of the built-in values
     outside  what a coil's sampled A is outside its grid: "error", or "zero"
     didt     rate of change of the current, A/s; one for each stimulator of a coil with several, or one for all
+    lift     move a coil that is placed by `at` along its axis until its nearest point, not its origin, is gap_mm away:
+             for bent coils, whose wings come nearer than their middle
     allow_intersection    do not refuse a coil whose casing cuts the scalp, or that of another coil
     stage    called with the name of each long stage, returns a context manager: for progress displays
 
@@ -89,6 +92,10 @@ def simulate(
     check_rtol(rtol)
     if device != "auto":
         backend(device)
+    if lift and any(one.at is None for one in wanted):
+        raise FemtmsError(
+            "lift (--lift) is for coils that are placed by 'at' and 'towards'; a matrix is taken as it is"
+        )
     loaded = [placement.loaded(outside) for placement in wanted]
     with timed("read", "reading the head"):
         source = head if isinstance(head, LayeredSphere) else load_head(head, labels)
@@ -105,7 +112,7 @@ def simulate(
     with timed("mesh", "mesh"):
         mesh = source if isinstance(source, TetMesh) else mesh_head(source, size_mm, stage)
     with timed("place", "placing the coil" if len(loaded) == 1 else "placing the coils"):
-        placed = [one.placed(mesh, allow_intersection) for one in loaded]
+        placed = [one.placed(mesh, allow_intersection, lift) for one in loaded]
         if not allow_intersection:
             check_apart([(one.coil, one.pose) for one in placed])
 

@@ -135,7 +135,7 @@ def test_wings_of_a_real_coil_turn_about_their_hinges():
 
 
 def test_sampled_coil_is_the_coil_of_dipoles_at_the_points_of_its_grid():
-    """It is in single precision; between the points the spline is tested in tests/coil/."""
+    """It is in single precision; between the points the cubics are tested in tests/coil/."""
     dipoles, sampled = load_coil(external("testcoil.ccd")), load_coil(external("testcoil.nii.gz"))
     field = sampled.elements[0]
     index = np.stack(np.meshgrid(*map(np.arange, field.values.shape[:3]), indexing="ij"), axis=-1).reshape(-1, 3)

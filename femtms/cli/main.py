@@ -120,6 +120,9 @@ def simulate(
     ] = None,
     device: Device = "auto",
     rtol: Rtol = 1e-6,
+    lift: Annotated[
+        bool, typer.Option("--lift", help="Count --gap from the coil's nearest point, not its origin: for bent coils.")
+    ] = False,
     allow_intersection: AllowIntersection = False,
     overwrite: Overwrite = False,
     json_: Json = False,
@@ -147,6 +150,7 @@ def simulate(
             device=device,
             rtol=rtol,
             allow_intersection=allow_intersection,
+            lift=lift,
             overwrite=overwrite,
             stage=stage,
         )
@@ -620,14 +624,14 @@ def _mesh_report(mesh: Any) -> dict[str, Any]:
 
 
 def _coil_report(coil: Any) -> dict[str, Any]:
-    inductance = coil.inductance
-    return {
+    report = {
         "name": coil.name,
         "elements": len(coil.positions),
         "max_didt_A_per_s": coil.max_didt,
-        "inductance_uH": None if inductance is None else round(1e6 * inductance, 3),
         "source": coil.source,
     }
+    inductance = coil.inductance
+    return report | ({} if inductance is None else {"inductance_uH": round(1e6 * inductance, 3)})
 
 
 def _catalogue_report(entry: Any) -> dict[str, Any]:

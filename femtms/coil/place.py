@@ -171,7 +171,7 @@ def check_clear(mesh: TetMesh, coil: Coil, pose: Pose, allow_intersection: bool 
         raise FemtmsError(
             f"the pose puts the coil inside the head: {inside.sum():,} of {len(points):,} elements of '{coil.name}', "
             f"the deepest {1e3 * depths.max():.1f} mm below the surface at {_mm(points[inside][depths.argmax()])}; "
-            f"move it outward or increase the gap"
+            f"move it outward, increase the gap, or count it from the nearest wire (femtms simulate --lift)"
         )
     if coil.casing is None or allow_intersection or is_apart(mesh, coil, pose):
         return

@@ -1,19 +1,18 @@
-"""A of a coil as samples on a grid, interpolated by cubic splines."""
+"""A of a coil as samples on a grid, interpolated by cubic polynomials."""
 
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from scipy.interpolate import make_interp_spline
 
 from femtms.arrays import frozen
 from femtms.coil.pose import IDENTITY, Pose
 from femtms.errors import FemtmsError
-from femtms.kernels.magnetic import spline_flux
+from femtms.kernels.magnetic import sampled_flux
 from femtms.kernels.sampled import ON_THE_RIM
 
 _FEWEST = 4  # samples along an axis, for a cubic
-_LARGEST = 1e6  # T·m per A that no coil has by far: sums of the spline would overflow with numbers that are garbage
+_LARGEST = 1e6  # T·m per A that no coil has by far: it is garbage, and sums of it may overflow
 
 OUTSIDE = ("error", "zero")
 
@@ -27,10 +26,10 @@ class SampledField:
     outside     what A is outside the grid: "error", or "zero"
     stimulator  which of the coil's stimulators drives it
     pose        the grid's frame in that of the coil or, once moved, of the head
-    spline      knots and coefficients of the cubic that goes through the values; made here when None
 
-    Between the samples A is a tensor product of cubic splines without conditions at the ends ("not-a-knot"), so the
-    error falls with the fourth power of the voxel's size everywhere in the grid (de Boor 2001, ch. IV and XVII).
+    Between the samples A is a tensor product of cubic polynomials through the four nearest samples along each axis, at
+    the rim those at the rim, so the error falls with the fourth power of the voxel's size everywhere in the grid
+    (Lagrange's formula: Abramowitz & Stegun 1964, 25.2.13).
     Raises FemtmsError for wrong shapes, values that are not finite or absurdly large, and fewer than 4 samples along an
     axis.
     """
@@ -40,7 +39,6 @@ class SampledField:
     outside: str = "error"
     stimulator: int = 0
     pose: Pose = IDENTITY
-    spline: tuple[tuple[np.ndarray, ...], np.ndarray] | None = None
 
     def __post_init__(self) -> None:
         values, affine = np.asarray(self.values, np.float64), np.array(self.affine, np.float64)
@@ -57,8 +55,6 @@ class SampledField:
             raise FemtmsError("the affine of a sampled A must be an invertible 4×4 matrix")
         if self.outside not in OUTSIDE:
             raise FemtmsError(f"outside must be one of {', '.join(OUTSIDE)}; got '{self.outside}'")
-        if self.spline is None:
-            object.__setattr__(self, "spline", _spline(values))
         object.__setattr__(self, "values", frozen(values))
         object.__setattr__(self, "affine", frozen(affine))
 
@@ -76,9 +72,7 @@ class SampledField:
 
     def scaled(self, factor: float) -> "SampledField":
         """The field of `factor` amperes."""
-        assert self.spline is not None
-        knots, coefficients = self.spline
-        return replace(self, values=factor * self.values, spline=(knots, factor * coefficients))
+        return replace(self, values=factor * self.values)
 
     def driven_by(self, stimulator: int) -> "SampledField":
         """The same field, driven by another stimulator."""
@@ -108,26 +102,14 @@ class SampledField:
 
     def potential(self, points: Any, kernels: Any) -> Any:
         """A (n,3) in T·m for 1 A, at points (n,3) m on the kernels' device; 0 outside the grid."""
-        assert self.spline is not None
-        return kernels.spline_potential(points, *self._to_indices(), *self.spline, self.pose.rotation)
+        return kernels.cubic_potential(points, *self._to_indices(), self.values, self.pose.rotation)
 
     def flux_density(self, points: np.ndarray) -> np.ndarray:
-        """B (n,3) in T for 1 A, at points (n,3) m: the curl of the splines; 0 outside the grid."""
-        assert self.spline is not None
-        return np.asarray(spline_flux(points, *self._to_indices(), *self.spline, self.pose.rotation))
+        """B (n,3) in T for 1 A, at points (n,3) m: the curl of the cubics; 0 outside the grid."""
+        return np.asarray(sampled_flux(points, *self._to_indices(), self.values, self.pose.rotation))
 
     def _to_indices(self) -> tuple[np.ndarray, np.ndarray]:
         """Matrix (3,3) and offset (3,) that make voxel indices of points in m: index = matrix @ point + offset."""
         inverse = np.linalg.inv(self.affine)
         matrix = inverse[:3, :3] @ self.pose.rotation.T
         return matrix, inverse[:3, 3] - matrix @ self.pose.centre
-
-
-def _spline(values: np.ndarray) -> tuple[tuple[np.ndarray, ...], np.ndarray]:
-    """Knots along each axis and the coefficients (nx,ny,nz,3) of the tensor-product spline through the values."""
-    knots, coefficients = [], values
-    for axis in range(3):
-        spline = make_interp_spline(np.arange(values.shape[axis]), coefficients, k=3, axis=axis)
-        knots.append(spline.t)
-        coefficients = np.moveaxis(spline.c, 0, axis)
-    return tuple(knots), np.ascontiguousarray(coefficients)

@@ -23,7 +23,7 @@ from femtms.io.units import in_m, in_mm
 from femtms.memory import available_memory
 
 SUFFIXES = (".nii", ".nii.gz")
-_BYTES_PER_NUMBER = 48  # the values, the coefficients of their spline, and copies on the way
+_BYTES_PER_NUMBER = 32  # the values, and copies on the way
 _EXTENT_MM = (1.0, 5000.0)
 _DESCRIPTION = 79  # bytes that the header has for text
 _COMMENT = nibabel.nifti1.extension_codes["comment"]
@@ -164,9 +164,7 @@ def in_coil_frame(field: SampledField) -> SampledField:
         return field
     matrix = field.pose.matrix.copy()
     matrix[:3, 3] = field.pose.centre
-    return replace(
-        field, values=field.values @ field.pose.rotation.T, affine=matrix @ field.affine, pose=IDENTITY, spline=None
-    )
+    return replace(field, values=field.values @ field.pose.rotation.T, affine=matrix @ field.affine, pose=IDENTITY)
 
 
 def _grid(coil: Coil, path: Path, limits: Any, resolution: Any) -> tuple[np.ndarray, tuple[int, ...]]:

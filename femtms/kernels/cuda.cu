@@ -11,6 +11,7 @@ typedef unsigned long long uint64;
          index < (count); index += (int64)gridDim.x * blockDim.x)
 
 static const double MU0_OVER_4PI = 1e-7;  // T m/A
+static const double ON_THE_RIM = 1e-6;  // of a voxel: points so little outside a grid are in it
 
 // --- the coil: A at points -------------------------------------------------------------------------------
 
@@ -49,6 +50,49 @@ extern "C" __global__ void current_potential(
         a[3 * i] = MU0_OVER_4PI * ax;
         a[3 * i + 1] = MU0_OVER_4PI * ay;
         a[3 * i + 2] = MU0_OVER_4PI * az;
+    }
+}
+
+// first of the four samples around x in an axis of n, and their weights
+__device__ static int64 stencil(const double x, const int64 n, double* w)
+{
+    int64 first = (int64)floor(x) - 1;
+    first = first < 0 ? 0 : first > n - 4 ? n - 4 : first;
+    const double u = x - first;
+    w[0] = -(u - 1) * (u - 2) * (u - 3) / 6;
+    w[1] = u * (u - 2) * (u - 3) / 2;
+    w[2] = -u * (u - 1) * (u - 3) / 2;
+    w[3] = u * (u - 1) * (u - 2) / 6;
+    return first;
+}
+
+extern "C" __global__ void cubic_potential(
+    const int64 n, const double* points, const double* matrix, const double* offset, const int64 nx, const int64 ny,
+    const int64 nz, const double* values, const double* rotation, double* a)
+{
+    FOR_EACH(p, n) {
+        double index[3], own[3] = {0, 0, 0};
+        int inside = 1;
+        for (int d = 0; d < 3; ++d) {
+            const double last = (double)((d == 0 ? nx : d == 1 ? ny : nz) - 1);
+            double i = offset[d];
+            for (int e = 0; e < 3; ++e) i += matrix[3 * d + e] * points[3 * p + e];
+            index[d] = i < 0 ? 0 : i > last ? last : i;
+            inside = inside && fabs(i - index[d]) <= ON_THE_RIM;  // not for NaN either
+        }
+        if (inside) {
+            double wx[4], wy[4], wz[4];
+            const int64 x = stencil(index[0], nx, wx), y = stencil(index[1], ny, wy), z = stencil(index[2], nz, wz);
+            for (int i = 0; i < 4; ++i)
+                for (int j = 0; j < 4; ++j)
+                    for (int k = 0; k < 4; ++k) {
+                        const double w = wx[i] * wy[j] * wz[k];
+                        const double* v = values + 3 * (((x + i) * ny + y + j) * nz + z + k);
+                        for (int c = 0; c < 3; ++c) own[c] += w * v[c];
+                    }
+        }
+        for (int r = 0; r < 3; ++r)
+            a[3 * p + r] = rotation[3 * r] * own[0] + rotation[3 * r + 1] * own[1] + rotation[3 * r + 2] * own[2];
     }
 }
 

@@ -6,7 +6,6 @@ import numpy as np
 
 from femtms.kernels.cuda_coarsen import CudaCoarsening
 from femtms.kernels.graph import Recording
-from femtms.kernels.sampled import splined
 
 _CHUNK = 128  # rows that one thread adds up, or looks through
 _NULL = np.uint64(0)  # an absent array
@@ -37,11 +36,15 @@ class CudaKernels(CudaCoarsening):
         """A (n,3) in T·m of current elements; see cpu.current_potential."""
         return self._potential("current_potential", points, positions, vectors)
 
-    def spline_potential(self, points, matrix, offset, knots, coefficients, rotation):
-        """A (n,3) in T·m that is sampled on a grid; see cpu.spline_potential."""
-        from cupyx.scipy.interpolate import NdBSpline
-
-        return splined(points, matrix, offset, knots, coefficients, rotation, self._xp, NdBSpline)
+    def cubic_potential(self, points, matrix, offset, values, rotation):
+        """A (n,3) in T·m that is sampled on a grid; see cpu.cubic_potential."""
+        device = (self._xp.asarray(x, np.float64) for x in (points, matrix, offset, values, rotation))
+        points, matrix, offset, values, rotation = map(self._xp.ascontiguousarray, device)
+        a = self._xp.empty(points.shape, np.float64)
+        nx, ny, nz = (np.int64(size) for size in values.shape[:3])
+        n = np.int64(len(points))
+        self._launch("cubic_potential", len(points), n, points, matrix, offset, nx, ny, nz, values, rotation, a)
+        return a
 
     def morton_codes(self, points, low, size, bits):
         """Place (n,) uint64 of points on the Morton curve; see cpu.morton_codes."""

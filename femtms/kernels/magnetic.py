@@ -2,10 +2,9 @@
 
 import numba
 import numpy as np
-from scipy.interpolate import NdBSpline
 
 from femtms.kernels.jit import njit
-from femtms.kernels.sampled import ON_THE_RIM
+from femtms.kernels.sampled import cubic_slopes
 from femtms.kernels.sources import MU0_OVER_4PI
 
 
@@ -46,13 +45,7 @@ def current_flux(points, positions, vectors):
     return b
 
 
-def spline_flux(points, matrix, offset, knots, coefficients, rotation):
-    """B (n,3) in T at points (n,3) m: the curl of `spline_potential`, whose arguments these are; 0 outside the grid."""
-    spline = NdBSpline(knots, coefficients, 3)
-    index = points @ matrix.T + offset
-    inside = np.clip(index, 0.0, np.array(coefficients.shape[:3]) - 1.0)
-    by_index = [spline(inside, nu=nu) @ rotation.T for nu in np.eye(3, dtype=int)]  # ∂A/∂index
-    slope = sum(by_index[k][:, :, None] * matrix[k] for k in range(3))  # (n,3,3): ∂A_i/∂x_j
-    curl = np.stack([slope[:, i, j] - slope[:, j, i] for i, j in ((2, 1), (0, 2), (1, 0))], axis=1)
-    is_inside = (np.abs(index - inside) <= ON_THE_RIM).all(axis=1)
-    return np.where(is_inside[:, None], curl, 0.0)
+def sampled_flux(points, matrix, offset, values, rotation):
+    """B (n,3) in T at points (n,3) m: the curl of `cubic_potential`, whose arguments these are; 0 outside the grid."""
+    slope = cubic_slopes(points, matrix, offset, values, rotation)
+    return np.stack([slope[:, i, j] - slope[:, j, i] for i, j in ((2, 1), (0, 2), (1, 0))], axis=1)

@@ -202,3 +202,18 @@ def test_simulate_from_python_takes_a_list_of_coils(files, tmp_path):
     )
     assert [row["at"] for row in summary["coils"]] == [[0, 0, 34], [34, 0, 0]]
     assert summary["solver"]["iterations"] > 0
+
+
+def test_lifted_coil_has_its_gap_at_its_nearest_point(run, files, ball_mesh, tmp_path):
+    head, bent = files["msh22-binary"], tmp_path / "bent.toml"
+    bent.write_text(
+        'name = "bent"\nshape = "figure-8"\nouter_diameter_mm = 60\ninner_diameter_mm = 30\nturns = 6\n'
+        "wire_mm = [2, 5]\nangle_deg = 90\n"
+    )
+    arguments = ["simulate", head, "--coil", bent, *PLACE, *DEVICE, "-o", tmp_path / "out", "--gap", "3", "--json"]
+    result = run(*arguments)
+    assert result.code == 2 and "inside the head" in result.err and "--lift" in result.err
+    summary = json_of(run(*arguments, "--lift"))
+    assert summary["clearance_mm"] == pytest.approx(3, abs=0.05)
+    result = run("simulate", head, "--coil", bent, "--matrix", files["pose.txt"], "-o", tmp_path / "other", "--lift")
+    assert result.code == 2 and "a matrix is taken as it is" in result.err

@@ -65,7 +65,9 @@ def test_flux_density_is_the_curl_of_the_potential(kind, oblique):
     points = points[~close]
     assert len(points) > 20
     b = coil.magnetic_field(points)
-    np.testing.assert_allclose(b, curl(coil.vector_potential, points, step), atol=2e-6 * np.abs(b).max())
+    # between samples the slopes of A jump a little from voxel to voxel, and the differences reach across
+    atol = 1e-4 if kind == "sampled" else 2e-6
+    np.testing.assert_allclose(b, curl(coil.vector_potential, points, step), atol=atol * np.abs(b).max())
 
 
 def test_on_the_axis_of_a_loop_is_its_closed_form():

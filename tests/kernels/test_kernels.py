@@ -174,6 +174,37 @@ def test_float32_points_are_points(backend):
     close(to_host(got), cpu.dipole_potential(x.astype(np.float64), s, m))
 
 
+def grid():
+    """Points around and in a turned grid of samples, and what cubic_potential wants."""
+    rng = np.random.default_rng(7)
+    values = rng.normal(size=(5, 6, 9, 3))
+    rotation = np.linalg.qr(rng.normal(size=(3, 3)))[0]
+    matrix, offset = rotation.T @ np.diag([40.0, 35.0, 50.0]), np.array([1.5, 2.0, 3.5])
+    index = rng.uniform(-1, [5, 6, 9], (2000, 3))
+    index[:4] = [[0, 0, 0], [4, 5, 8], [2, 3, 4], [4, 2.5, 0]]  # corners, a sample, an edge
+    x = (index - offset) @ np.linalg.inv(matrix).T
+    return x, matrix, offset, values, rotation
+
+
+def lagrange(x, n):
+    """Weights (4,) and the first of the four samples."""
+    first = min(max(int(np.floor(x)) - 1, 0), n - 4)
+    at = first + np.arange(4)
+    return first, [np.prod([(x - b) / (a - b) for b in at if b != a]) for a in at]
+
+
+def test_cubics_are_those_of_lagrange_and_zero_outside(backend):
+    x, matrix, offset, values, rotation = grid()
+    expected = np.zeros_like(x)
+    for p, index in enumerate(x @ matrix.T + offset):
+        near = np.clip(index, 0, np.array(values.shape[:3]) - 1)
+        if np.abs(near - index).max() < 1e-6:
+            (i, wx), (j, wy), (k, wz) = (lagrange(c, n) for c, n in zip(near, values.shape))
+            expected[p] = rotation @ np.einsum("i,j,k,ijkc->c", wx, wy, wz, values[i : i + 4, j : j + 4, k : k + 4])
+    assert (expected[:4] != 0).any(axis=1).all() and (expected == 0).all(axis=1).any()
+    close(to_host(backend.kernels.cubic_potential(*map(backend.xp.asarray, grid()))), expected)
+
+
 @pytest.mark.parametrize("degree", [0, 1, 5, 8])
 def test_series_is_the_sum_of_its_solid_harmonics(kernels, degree):
     x, order, starts, owner, centres, radii, _, coefficients, poses = series(degree=degree)
@@ -404,6 +435,7 @@ def all_results(on, mesh, stars):
         "dipole_potential": k.dipole_potential(move(points(3000)), s, vectors),
         "current_potential": k.current_potential(move(points(3000)), s, vectors),
         "harmonic_series": k.harmonic_series(*(move(a) if isinstance(a, np.ndarray) else a for a in series())),
+        "cubic_potential": k.cubic_potential(*map(move, grid())),
         "turned": k.turned(*map(move, placed())),
         "nearest": k.nearest(move(points(3000)), move(s)),
         "electric_field": k.electric_field(
