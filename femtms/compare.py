@@ -84,9 +84,9 @@ def compare(
     allow_intersection   measure the gap from the coil's origin, as `simulate` does, even if the casing then cuts
     size_mm, labels, sigma, device, rtol, outside, stage   are those of `simulate`
 
-    For each coil there is a row for every place and one for the standard sphere.  In spheres the numbers are exact; the
-    volumes of grey matter and the maps are of finite elements everywhere.  The results appear whole or not at all.
-    Raises FemtmsError.
+    For each coil there is a row for every place and, unless the head is the standard sphere, one for that.  In spheres
+    the numbers are exact; the volumes of grey matter and the maps are of finite elements everywhere.  The results
+    appear whole or not at all.  Raises FemtmsError.
     """
     out = Path(out)
     check_out(out, RESULTS, overwrite)
@@ -127,14 +127,15 @@ def compare(
             if to is not None:
                 check_place(to, source.landmarks, "towards")
     with timed("standard_sphere", "standard sphere") as count:
-        cases = []
-        for i, coil in enumerate(the_coils.values(), 1):
-            above = 1e-3 * STANDARD_GAP_MM if len(hull(coil)) else None
-            cases.append(Case.of(coil, STANDARD_SPHERE, above, sphere_metrics(coil)))
-            count(i, len(the_coils))
         exact: dict[str, SphereMetrics] = {}
         if isinstance(source, LayeredSphere):
             exact = _of_sphere(source, the_coils, gap_mm)
+        cases = []
+        # on the standard sphere itself the rows of all places say it already
+        for i, coil in enumerate(() if _is_standard(source, gap_mm) else the_coils.values(), 1):
+            above = 1e-3 * STANDARD_GAP_MM if len(hull(coil)) else None
+            cases.append(Case.of(coil, STANDARD_SPHERE, above, sphere_metrics(coil)))
+            count(i, len(the_coils))
 
     with timed("mesh", "mesh"):
         mesh = source if isinstance(source, TetMesh) else mesh_head(source, size_mm, stage)
@@ -258,8 +259,19 @@ def _loaded(coils: Sequence[str | Path], outside: str) -> dict[str, Coil]:
 
 def _of_sphere(sphere: LayeredSphere, coils: Mapping[str, Coil], gap_mm: float) -> dict[str, SphereMetrics]:
     """Name -> the exact numbers of each coil on a sphere: they are the same at all places of it."""
-    brain = max(radius for radius, tag in zip(sphere.radii_mm, sphere.tags) if tag in BRAIN)
-    return {name: sphere_metrics(coil, gap_mm, sphere.radii_mm[-1], brain) for name, coil in coils.items()}
+    brain, scalp = _radii(sphere)
+    return {name: sphere_metrics(coil, gap_mm, scalp, brain) for name, coil in coils.items()}
+
+
+def _radii(sphere: LayeredSphere) -> tuple[float, float]:
+    """Of the brain and of the whole sphere, mm."""
+    return max(r for r, tag in zip(sphere.radii_mm, sphere.tags) if tag in BRAIN), sphere.radii_mm[-1]
+
+
+def _is_standard(source: Any, gap_mm: float) -> bool:
+    """Whether coils on this head are as on the standard sphere."""
+    is_sphere = isinstance(source, LayeredSphere)
+    return is_sphere and (*_radii(source), gap_mm) == (BRAIN_MM, SCALP_MM, STANDARD_GAP_MM)
 
 
 def _posed(

@@ -42,9 +42,8 @@ def test_all_results_are_there_and_nothing_else(on_sphere):
 
 
 def test_a_row_for_each_coil_and_place_and_the_standard_sphere(on_sphere, on_mesh):
-    places = ("standard sphere", "F3", "Cz")
-    assert {(row["coil"], row["place"]) for row in table(on_sphere[0])} == {(c, p) for c in COILS for p in places}
-    assert len(table(on_sphere[0])) == 6
+    # that sphere is the head already
+    assert [(row["coil"], row["place"]) for row in table(on_sphere[0])] == [(c, p) for c in COILS for p in ("F3", "Cz")]
     assert [(row["coil"], row["place"]) for row in table(on_mesh[0])] == [
         ("figure8-70mm", "standard sphere"),
         ("ring", "standard sphere"),
@@ -60,7 +59,7 @@ def test_numbers_in_a_sphere_are_exact_whatever_the_mesh(on_sphere):
         assert float(row["E_brain_V_per_m_per_A_per_us"]) == pytest.approx(metrics.E_brain, rel=1e-5)
         assert float(row["d_half_cm"]) == pytest.approx(1e2 * metrics.d_half, rel=1e-5)
         assert float(row["s_half_cm2"]) == pytest.approx(1e4 * metrics.s_half, rel=1e-5)
-        assert (row["gm_50_ml"] == "") == (row["place"] == "standard sphere")
+        assert float(row["gm_50_ml"]) > 0
 
 
 def test_radii_of_another_sphere_count_for_its_places_only(tmp_path):
@@ -109,7 +108,7 @@ def test_command_line_prints_the_table(run, tmp_path):
     assert result.code == 0, result.err
     assert re.search(r"figure8-70mm +F3 +1\.4\d", result.out)
     result = run("compare", "sphere", "--coil", COILS[0], "--at", "F3", "-o", tmp_path / "j", *QUICK, "--json")
-    assert json.loads(result.out)["rows"][1]["place"] == "F3"
+    assert json.loads(result.out)["rows"][0]["place"] == "F3"
 
 
 def test_info_prints_the_table_of_a_comparison(run, refused, on_sphere, tmp_path):

@@ -32,7 +32,7 @@ def report(tmp_path_factory):
     rows = "".join(f"{x} 0.0 -0.005 0 0 {m}\n" for x, m in ((-0.03, -1e-3), (0.03, 1e-3)))
     (folder / "nasty.ccd").write_text(f"# x version 1.0; coilname={NASTY}\n2\n#\n{rows}")
     coils = ["figure8-70mm", "circular-70mm", folder / "nasty.ccd"]
-    compare("sphere", coils, folder / "out", at=["F3", "Cz"], size_mm=15.0, device="cpu")
+    compare("sphere", coils, folder / "out", at=["F3", "Cz"], size_mm=15.0, gap_mm=4.0, device="cpu")
     return folder / "out" / "report.html"
 
 
