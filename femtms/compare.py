@@ -1,9 +1,7 @@
 """Several coils at the same places of one head and on the standard sphere: which is strong, which deep, which focal."""
 
-import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -39,7 +37,7 @@ from femtms.report.compare_page import Settings, comparison_page
 from femtms.report.compare_scene import brain_surface, packed_coil, packed_pose, packed_values, scalp_surface
 from femtms.report.tissue_surface import TissueSurface
 from femtms.simulator import Simulator, check_rtol
-from femtms.stage import Stage, silent
+from femtms.stage import Stage, Timed, silent
 from femtms.tissue import Tissue, name_of
 
 DEFAULT_SIZE_MM = 6.0  # 2 million tetrahedra of colin27: its brain maxima within 2 % of those with twice as many
@@ -90,14 +88,7 @@ def compare(
     """
     out = Path(out)
     check_out(out, RESULTS, overwrite)
-    seconds: dict[str, float] = {}
-
-    @contextmanager
-    def timed(key: str, title: str) -> Iterator[Any]:
-        start = time.perf_counter()
-        with stage(title) as count:
-            yield count
-        seconds[key] = time.perf_counter() - start
+    timed = Timed(stage)
 
     # bad input is found before the long stages start
     if isinstance(head, str | Path) and str(head) == SPHERE:
@@ -202,7 +193,7 @@ def compare(
             scene = _scene(mesh, surface, the_coils, found)
             page = comparison_page(settings, rows, summary["profiles"], maps, limit, scene)
             (folder / "report.html").write_text(page, encoding="utf-8")
-        summary["seconds"] = rounded(seconds | sim.seconds)
+        summary["seconds"] = rounded(timed.seconds | sim.seconds)
         write_json(folder / "comparison.json", summary)
     return summary
 

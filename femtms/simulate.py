@@ -1,8 +1,6 @@
 """The main job: from a head, a coil and a place to the electric field, its numbers and its picture."""
 
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +23,7 @@ from femtms.mesh.tetmesh import TetMesh
 from femtms.placement import Place, PlacedCoil, placements, together
 from femtms.report.field_picture import draw_field_picture
 from femtms.simulator import Simulator, check_rtol
-from femtms.stage import Stage, silent
+from femtms.stage import Stage, Timed, silent
 from femtms.tissue import name_of
 
 RESULTS = ("field.vtu", "field.msh", "magnE.nii.gz", "field.png", "summary.json")
@@ -74,14 +72,7 @@ def simulate(
     wanted = placements(coil, at, towards, gap_mm, matrix, didt)
     out = Path(out)
     check_out(out, RESULTS, overwrite)
-    seconds: dict[str, float] = {}
-
-    @contextmanager
-    def timed(key: str, title: str) -> Iterator[None]:
-        start = time.perf_counter()
-        with stage(title):
-            yield
-        seconds[key] = time.perf_counter() - start
+    timed = Timed(stage)
 
     # bad input is found before the long stages start
     if labels is not None and isinstance(head, LayeredSphere):
@@ -118,7 +109,7 @@ def simulate(
 
     sim = Simulator(mesh, sigma, device=device, rtol=rtol, stage=stage)
     field = sim.solve(*together(placed), allow_intersection=True)  # each coil has been looked at
-    seconds |= sim.seconds | dict(field.seconds)
+    timed.seconds |= sim.seconds | dict(field.seconds)
 
     with whole_folder(out, RESULTS, overwrite) as folder:
         with timed("write", "writing the field"):
@@ -138,7 +129,7 @@ def simulate(
             "size_mm": None if isinstance(source, TetMesh) else size_mm,
             "clearance_mm": min((row["clearance_mm"] for row in rows if row["clearance_mm"] is not None), default=None),
             "coils": rows,
-        } | field_summary(field, rtol, sim.hierarchy, seconds)
+        } | field_summary(field, rtol, sim.hierarchy, timed.seconds)
         write_json(folder / "summary.json", summary)
     return summary
 

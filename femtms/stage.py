@@ -4,8 +4,9 @@ What the context manager gives is a function to call with how much of the stage 
 such as `count(3, 100)`; only stages that can be counted call it.
 """
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 Stage = Callable[[str], AbstractContextManager[Any]]
@@ -18,3 +19,19 @@ def silent(name: str) -> AbstractContextManager[Any]:
 
 def _uncounted(done: int, total: int) -> None:
     pass
+
+
+class Timed:
+    """Announces stages and keeps how long each took: `with timed("mesh", "meshing"): ...`, then `timed.seconds`."""
+
+    def __init__(self, stage: Stage) -> None:
+        self.seconds: dict[str, float] = {}
+        self._stage = stage
+
+    @contextmanager
+    def __call__(self, key: str, title: str) -> Iterator[Any]:
+        """Announce `title`, give what counts it, and keep the seconds as `key`."""
+        start = time.perf_counter()
+        with self._stage(title) as count:
+            yield count
+        self.seconds[key] = time.perf_counter() - start

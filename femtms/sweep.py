@@ -4,7 +4,6 @@ import hashlib
 import logging
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -31,7 +30,7 @@ from femtms.mesh.generate import mesh_head
 from femtms.mesh.sizes import DEFAULT_SIZE_MM, SizeMM
 from femtms.mesh.tetmesh import TetMesh
 from femtms.simulator import Simulator, check_rtol
-from femtms.stage import Stage, silent
+from femtms.stage import Stage, Timed, silent
 from femtms.tissue import name_of, tag_of
 
 log = logging.getLogger("femtms")
@@ -74,14 +73,7 @@ def sweep(
     scalp, before the first is solved.
     """
     out = Path(out)
-    seconds: dict[str, float] = {}
-
-    @contextmanager
-    def timed(key: str, title: str) -> Iterator[Any]:
-        start = time.perf_counter()
-        with stage(title) as count:
-            yield count
-        seconds[key] = time.perf_counter() - start
+    timed = Timed(stage)
 
     # bad input is found before the long stages start
     if labels is not None and isinstance(head, LayeredSphere):
@@ -151,7 +143,7 @@ def sweep(
                 for tag, own in ((tag, mesh.tags == tag) for tag in seen)
             },
             "solver": {"order": 1, "unknowns": len(mesh.nodes), "rtol": rtol} | solver_summary(sim.hierarchy),
-            "seconds": rounded(seconds | sim.seconds),
+            "seconds": rounded(timed.seconds | sim.seconds),
             "poses_in_these_seconds": len(the_poses) - done,
         }
         finish(out, summary)

@@ -1,0 +1,39 @@
+"""Options that several commands have."""
+
+from typing import Annotated
+
+import typer
+
+Head = Annotated[
+    str, typer.Argument(metavar="HEAD", help="Built-in head, label volume (NIfTI) or mesh (.msh, .vtu, …).")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout, and nothing else.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no notes.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace a result that is there already.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+Check = Annotated[bool, typer.Option("--check", help="Report on the quality of the mesh.")]
+Size = Annotated[
+    str, typer.Option("--size", help="Edge length of the tetrahedra in mm: 2.6, or by tissue gm=1.8,csf=1.8,scalp=4.")
+]
+Radii = Annotated[
+    str | None,
+    typer.Option(
+        "--radii", help="Outer radii in mm of HEAD sphere: gm | gm,scalp | gm,bone,scalp | gm,csf,bone,scalp."
+    ),
+]
+Labels = Annotated[
+    str | None,
+    typer.Option(
+        "--labels", metavar="MAP", help="Map of label numbers to tissues: a CSV file, freesurfer, samseg or spm."
+    ),
+]
+Sigma = Annotated[list[str] | None, typer.Option("--sigma", help="TISSUE=S/m, such as bone=0.008; repeat for more.")]
+Outside = Annotated[str, typer.Option("--outside", help="What a coil's sampled A is outside its grid: error, or zero.")]
+Didt = Annotated[
+    str, typer.Option("--didt", help="Rate of change of the coil's current in A/s; 1e6,5e5 for two stimulators.")
+]
+AllowIntersection = Annotated[
+    bool, typer.Option("--allow-intersection", help="Do not refuse a casing that cuts the scalp or another coil.")
+]
+Device = Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")]
+Rtol = Annotated[float, typer.Option("--rtol", help="Relative residual at which the solver stops.")]

@@ -1,0 +1,207 @@
+"""What the commands print: numbers for people, 80 columns wide, and reports for JSON."""
+
+import json
+from typing import Any
+
+
+def measures_of(coil: dict[str, Any]) -> str:
+    """The winding in a line: 75/35 mm, 5 turns × 2 layers of 1.75×5.5 mm, wings at 100°; at most 155.4 A/µs."""
+    words = []
+    if coil.get("outer_diameter_mm"):
+        layers = f" × {coil['layers']} layers" if coil["layers"] > 1 else ""
+        wire = "×".join(f"{size:g}" for size in coil["wire_mm"])
+        diameters = f"{coil['outer_diameter_mm']:g}/{coil['inner_diameter_mm']:g} mm"
+        words.append(f"{diameters}, {coil['turns']} turns{layers} of {wire} mm")
+        if coil["angle_deg"] != 180:
+            words[-1] += f", wings at {coil['angle_deg']:g}°"
+    if coil.get("max_didt_A_per_us"):
+        words.append(f"at most {coil['max_didt_A_per_us']:g} A/µs")
+    return "; ".join(words)
+
+
+def print_coil(summary: dict[str, Any]) -> None:
+    """A coil for people, 80 columns wide but for its source."""
+    print(summary["name"] + (f" ({summary['brand']})" if summary["brand"] else ""))
+    print(f"  source      {summary['source'] or 'not known'}")
+    kinds = [f"{count:,} {kind.replace('_', ' ')}" for kind, count in summary["elements"].items() if count]
+    print(f"  made of     {', '.join(kinds)}")
+    size = "×".join(f"{high - low:.0f}" for low, high in zip(summary["low_mm"], summary["high_mm"]))
+    print(f"  size        {size} mm; z from {summary['low_mm'][2]:.1f} to {summary['high_mm'][2]:.1f} mm")
+    casing = summary["casing"]
+    print(f"  casing      {'none' if casing is None else str(casing['triangles']) + ' triangles'}")
+    for number, stimulator in enumerate(summary["stimulators"], 1):
+        limit = stimulator["max_didt_A_per_s"]
+        label = " ".join(word for word in (stimulator["brand"], stimulator["name"]) if word) or f"number {number}"
+        waves = f"; {len(stimulator['waveforms'])} waveforms" if stimulator["waveforms"] else ""
+        known = "not known" if limit is None else f"at most {1e-6 * limit:.4g} A/µs"
+        print(f"  stimulator  {label}: dI/dt {known}{waves}")
+    if summary["inductance_uH"] is not None:
+        print(f"  inductance  {summary['inductance_uH']:.3g} µH")
+    plane = summary["plane"]
+    if plane["cuts_the_coil"]:
+        print(f"  z = {plane['z_mm']:g} mm   cuts the coil, where A and B have no bounds")
+        return
+    for symbol, size, at in (
+        ("|E|", f"{plane['max_E_V_per_m_per_A_per_us']:.3g} V/m per A/µs in free space", plane["max_E_at_mm"]),
+        ("|B|", f"{1e6 * plane['max_B_T_per_A']:.3g} µT per A", plane["max_B_at_mm"]),
+    ):
+        print(f"  z = {plane['z_mm']:g} mm   {symbol} up to {size}, at ({at[0]:.1f}, {at[1]:.1f}) mm")
+
+
+def mesh_report(mesh: Any) -> dict[str, Any]:
+    """Of a mesh: its size, the volumes of its tissues, what was done to it."""
+    from femtms.tissue import name_of
+
+    volume_ml = {name_of(t): 1e6 * float(mesh.volumes[mesh.tags == t].sum()) for t in mesh.tissues}
+    report = {"nodes": len(mesh.nodes), "tets": len(mesh.tets), "volume_ml": volume_ml, "notes": list(mesh.notes)}
+    stages = {name: round(value, 3) for name, value in mesh.seconds.items()}
+    return report | ({"stages": stages} if stages else {})
+
+
+def coil_report(coil: Any) -> dict[str, Any]:
+    """Of a coil, in short; `femtms coils NAME` has more."""
+    report = {
+        "name": coil.name,
+        "elements": len(coil.positions),
+        "max_didt_A_per_s": coil.max_didt,
+        "source": coil.source,
+    }
+    inductance = coil.inductance
+    return report | ({} if inductance is None else {"inductance_uH": round(1e6 * inductance, 3)})
+
+
+def catalogue_report(entry: Any) -> dict[str, Any]:
+    """What is known of a coil of the catalogue without making it."""
+    if entry.table is None:
+        return {"name": entry.name, "title": entry.file.name, "source": str(entry.file), "file": str(entry.file)}
+    table = entry.table
+    report = {"name": table.name, "title": table.title, "brand": table.brand, "source": table.source}
+    winding = table.winding
+    if winding is not None:
+        report |= {
+            "shape": winding.shape,
+            "outer_diameter_mm": winding.outer_diameter_mm,
+            "inner_diameter_mm": winding.inner_diameter_mm,
+            "turns_per_wing": None if winding.turns is None else winding.turns * winding.layers,
+            "turns": winding.turns,
+            "layers": winding.layers,
+            "wire_mm": list(winding.wire_mm),
+            "angle_deg": winding.angle_deg,
+        }
+    limit = table.max_didt_A_per_us
+    return report | {"max_didt_A_per_us": limit, "max_didt_A_per_s": None if limit is None else 1e6 * limit}
+
+
+def model_report(model: Any, source: str) -> dict[str, Any]:
+    """Of a coil whose parts move: as for any other, and how far they move."""
+    ranges = [
+        {"unit": model.range_unit(i), "initial": r.initial, "low": r.low, "high": r.high}
+        for i, r in enumerate(model.ranges)
+    ]
+    return coil_report(model.coil(source=source)) | {"parts": len(model.parts), "deformation_ranges": ranges}
+
+
+def print_head(head: Any, json_: bool) -> None:
+    """A head of any kind, for people or as JSON."""
+    print(json.dumps(head_report(head), indent=2) if json_ else f"{head!r}")
+
+
+def head_report(head: Any) -> dict[str, Any]:
+    """Of a head of any kind."""
+    from femtms import LabelVolume, LayeredSphere
+    from femtms.tissue import name_of
+
+    if isinstance(head, LayeredSphere):
+        return {"kind": "sphere", "radii_mm": head.radii_mm, "tags": head.tags}
+    if isinstance(head, LabelVolume):
+        volume_ml = {name_of(t): float((head.data == t).sum() * head.voxel_ml) for t in head.tissues}
+        affine = head.affine.tolist()
+        return {
+            "kind": "labels",
+            "shape": head.data.shape,
+            "affine_mm": affine,
+            "volume_ml": volume_ml,
+            "notes": list(head.notes),
+        }
+    return {"kind": "mesh"} | mesh_report(head)
+
+
+def print_field(summary: dict[str, Any]) -> None:
+    """The numbers that people look at first, 80 columns wide."""
+    from femtms.io.summary import in_A_per_us
+
+    columns = {  # heading -> key, width
+        "mL": ("volume_ml", 8),
+        "mean": ("mean", 7),
+        "median": ("median", 7),
+        "95 %": ("p95", 7),
+        "99 %": ("p99", 7),
+        "99.9 %": ("p99_9", 7),
+        "peak": ("peak", 7),
+        "≥50 % mL": ("focality_50_ml", 9),
+        "≥75 % mL": ("focality_75_ml", 9),
+    }
+    coils = summary.get("coils") or [summary]
+    driven = "; ".join(f"{row['coil']}, dI/dt = {in_A_per_us(row['didt'])} A/µs" for row in coils)
+    print(f"{driven}; |E| in V/m")
+    print(f"{'tissue':<12}" + "".join(f"{heading:>{width}}" for heading, (_, width) in columns.items()))
+    for name, row in summary["tissues"].items():
+        print(f"{name:<12}" + "".join(f"{_short(row[key]):>{width}}" for key, width in columns.values()))
+    for name in ("gm",) if "gm" in summary["tissues"] else summary["tissues"]:
+        row = summary["tissues"][name]
+        x, y, z = row["peak_mm"]
+        print(f"peak (one tetrahedron) in {name}: {row['peak']:.3g} V/m at ({x:.1f}, {y:.1f}, {z:.1f}) mm")
+    for row in coils:
+        if row.get("clearance_mm") is not None and row["clearance_mm"] < 0:
+            print(f"{row['coil']} cuts the scalp, {-row['clearance_mm']:.1f} mm deep")
+    solver, mesh = summary["solver"], summary["mesh"]
+    print(
+        f"{mesh['tets']:,} tetrahedra, {mesh['nodes']:,} unknowns, {solver['iterations']} iterations to "
+        f"{solver['residual']:.1e}; {sum(summary['seconds'].values()):.1f} s on {summary['device']}"
+    )
+
+
+def print_sweep(summary: dict[str, Any]) -> None:
+    """What was done; the numbers are in sweep.csv."""
+    from femtms.io.summary import in_A_per_us
+
+    mesh, solved = summary["mesh"], summary["poses_in_these_seconds"]
+    print(
+        f"{summary['poses']:,} poses of {summary['coil']}, dI/dt = {in_A_per_us(summary['didt'])} A/µs; "
+        f"|E| in {', '.join(summary['tissues'])}"
+    )
+    each = f", {summary['seconds']['sweep'] / solved:.3g} s for each of {solved:,} poses" if solved else ""
+    print(
+        f"{mesh['tets']:,} tetrahedra, {mesh['nodes']:,} unknowns; {sum(summary['seconds'].values()):.1f} s{each} "
+        f"on {summary['device']}"
+    )
+
+
+def print_comparison(summary: dict[str, Any]) -> None:
+    """The numbers that coils are chosen by."""
+    columns = {  # heading -> key, width
+        "V/m per A/µs": ("E_brain_V_per_m_per_A_per_us", 14),
+        "d½ cm": ("d_half_cm", 7),
+        "S½ cm²": ("s_half_cm2", 8),
+        "A/µs": ("didt_for_target_A_per_us", 8),
+        "% of limit": ("share_of_max_percent", 12),
+    }
+    rows = summary["rows"]
+    names = max(len("coil"), *(len(row["coil"]) for row in rows))
+    places = max(len("place"), *(len(row["place"]) for row in rows))
+    print(f"{'coil':<{names}}  {'place':<{places}}" + "".join(f"{h:>{width}}" for h, (_, width) in columns.items()))
+    for row in rows:
+        cells = ("–" if row[key] is None else _short(row[key]) for key, _ in columns.values())
+        print(
+            f"{row['coil']:<{names}}  {row['place']:<{places}}"
+            + "".join(f"{cell:>{width}}" for cell, (_, width) in zip(cells, columns.values()))
+        )
+    print(
+        f"A/µs and % of the stimulator's limit: for {summary['inputs']['target_V_per_m']:g} V/m; "
+        f"{sum(summary['seconds'].values()):.1f} s on {summary['device']}"
+    )
+
+
+def _short(value: float) -> str:
+    """Three digits, and never an exponent where people do not expect one."""
+    return f"{value:.0f}" if 100 <= value < 1e6 else f"{value:.3g}"
