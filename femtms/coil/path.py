@@ -12,7 +12,7 @@ from femtms.coil.pose import Pose
 from femtms.errors import FemtmsError
 
 _FEWEST = 12  # points on a circle, however far one looks from
-_MOST_POINTS = 8  # of a Gauss rule: beyond this, shorter pieces pay
+MOST_POINTS = 24  # of a Gauss rule over the width or height of a wire
 
 
 def gauss_bound(points: int, length: float, distance: float) -> float:
@@ -22,17 +22,6 @@ def gauss_bound(points: int, length: float, distance: float) -> float:
     """
     q = points
     return factorial(q) ** 4 / ((2 * q + 1) * factorial(2 * q) ** 2) * (length / distance) ** (2 * q)
-
-
-def fewest_gauss_points(length: float, distance: float, accuracy: float) -> int:
-    """Points of the cheapest Gauss rule whose error is below `accuracy`.  Raises FemtmsError when none does."""
-    for points in range(1, _MOST_POINTS + 1):
-        if gauss_bound(points, length, distance) <= accuracy:
-            return points
-    raise FemtmsError(
-        f"a wire of {1e3 * length:.3g} mm cannot be resolved to {accuracy:g} from {1e3 * distance:.3g} mm away; "
-        f"look from farther off"
-    )
 
 
 class Path(ABC):
@@ -55,6 +44,10 @@ class Path(ABC):
     @abstractmethod
     def carrying(self, turns: float) -> "Path":
         """The same path with so many turns."""
+
+    @abstractmethod
+    def bend(self, distance: float) -> float:
+        """By how much a path that is longer outside than inside adds to the error of a Gauss rule over the width."""
 
     @abstractmethod
     def currents(self, distance: float, accuracy: float) -> Currents:
@@ -98,6 +91,10 @@ class Circle(Path):
 
     def carrying(self, turns: float) -> "Circle":  # noqa: D102
         return replace(self, turns=turns)
+
+    def bend(self, distance: float) -> float:
+        """What is integrated over the width is (R + u)/r and not 1/r: theory.md (26)."""
+        return 1 + distance / self.radius
 
     def currents(self, distance: float, accuracy: float) -> Currents:
         """Elements along the tangent at equal angles; the fewest that theory.md (25) allows."""
@@ -181,6 +178,10 @@ class Polyline(Path):
 
     def carrying(self, turns: float) -> "Polyline":  # noqa: D102
         return replace(self, turns=turns)
+
+    def bend(self, distance: float) -> float:
+        """None: its pieces are straight."""
+        return 1.0
 
     def currents(self, distance: float, accuracy: float) -> Currents:
         """A two-point Gauss rule on pieces of segments short enough for theory.md (26)."""

@@ -9,7 +9,7 @@ from scipy.special import ellipe, ellipk
 
 from femtms import FemtmsError, Pose, load_coil
 from femtms.coil.inductance import _mean_distances
-from femtms.coil.path import Circle, Polyline, fewest_gauss_points, gauss_bound
+from femtms.coil.path import Circle, Polyline, gauss_bound
 from femtms.coil.shapes import Wing, circular, cloverleaf, figure_eight, solenoid, turn_radii, wound_coil
 from femtms.coil.winding import Winding
 from femtms.kernels import cpu
@@ -66,13 +66,21 @@ def test_gauss_bound_holds_and_is_not_far_off(count, ratio):
     assert worst > bound / 60  # otherwise it would cost elements for nothing
 
 
-def test_fewest_gauss_points_are_enough_and_no_fewer_are():
-    for accuracy in (1e-1, 1e-2, 1e-3):
-        count = fewest_gauss_points(0.006, 0.005, accuracy)
-        assert gauss_bound(count, 0.006, 0.005) <= accuracy
-        assert count == 1 or gauss_bound(count - 1, 0.006, 0.005) > accuracy
+def test_no_filament_is_wasted_and_none_is_missing():
+    winding = Winding((Circle(np.zeros(3), Z, 0.03),), 1.75e-3, 6e-3)
+    for accuracy in (1e-1, 1.5e-2, 1e-3, 1e-5):
+        plans = winding._plans(5e-3, accuracy)
+        for across, along, rest in plans:
+            lost = gauss_bound(across, 1.75e-3, 5e-3) * (1 + 5 / 30) + gauss_bound(along, 6e-3, 5e-3)
+            assert lost + rest == pytest.approx(accuracy) and rest > 0
+        sizes = [
+            len(w) * len(winding.filaments(a, b))
+            for a, b, rest in plans
+            for w in (winding.paths[0].currents(5e-3, rest),)
+        ]
+        assert len(winding.currents(5e-3, accuracy)) == pytest.approx(min(sizes), rel=0.05)
     with pytest.raises(FemtmsError, match="look from farther off"):
-        fewest_gauss_points(0.05, 0.001, 1e-3)
+        Winding((Circle(np.zeros(3), Z, 0.2),), 5e-2, 5e-2).currents(1e-3, 1e-3)
 
 
 @pytest.mark.parametrize("radius", [0.004, 0.043, 0.08])
