@@ -45,7 +45,7 @@ class Settings:
     """What the page says about how the numbers came about.
 
     head         what people call it
-    is_sphere    whether it is one, where the numbers are exact
+    is_exact     whether the numbers on it are those of the closed form for spheres
     gap_mm       of the coils above the scalp
     target       V/m
     period       of a pulse, s
@@ -53,7 +53,7 @@ class Settings:
     """
 
     head: str
-    is_sphere: bool
+    is_exact: bool
     gap_mm: float
     target: float
     period: float

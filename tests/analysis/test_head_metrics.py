@@ -104,6 +104,13 @@ def test_half_volume_is_that_of_the_closed_form(metrics, dense):
     assert metrics.s_half == metrics.v_half / metrics.d_half
 
 
+def test_volumes_of_grey_matter_are_of_the_maximum_that_is_given(analysis, field, metrics):
+    given = analysis.metrics(field, 2 * metrics.E_brain)
+    assert given.gm_75 < given.gm_50 < metrics.gm_75 < metrics.gm_50
+    assert (given.E_brain, given.v_half, given.d_half) == (metrics.E_brain, metrics.v_half, metrics.d_half)
+    assert analysis.metrics(field, metrics.E_brain).gm_50 == metrics.gm_50
+
+
 def test_profile_is_that_of_the_closed_form_along_the_coil_axis(metrics):
     assert metrics.depths[0] == 0 and (np.diff(metrics.depths) > 0).all()
     inside = (metrics.depths > 2e-3) & (metrics.depths < 0.06)
