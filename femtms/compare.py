@@ -25,6 +25,7 @@ from femtms.conductivity.isotropic import check_known, sigma_by_tag
 from femtms.errors import FemtmsError
 from femtms.head.sphere import LayeredSphere
 from femtms.io.coils import load_coil
+from femtms.io.comparison_columns import COLUMNS
 from femtms.io.comparisons import RESULTS, cases_summary, profiles_of, rows_of, write_csv, write_tex
 from femtms.io.files import check_out, whole_folder
 from femtms.io.heads import SPHERE, load_head, no_label_volume
@@ -199,7 +200,8 @@ def compare(
                 provenance=_provenance(summary, the_coils),
             )
             scene = _scene(mesh, surface, the_coils, found)
-            page = comparison_page(settings, rows, summary["profiles"], maps, limit, scene)
+            shown = [column for column in COLUMNS if column.on_page]
+            page = comparison_page(settings, shown, rows, summary["profiles"], maps, limit, scene)
             (folder / "report.html").write_text(page, encoding="utf-8")
         summary["seconds"] = rounded(timed.seconds | sim.seconds)
         write_json(folder / "comparison.json", summary)

@@ -183,6 +183,16 @@ def test_info_prints_the_table_of_a_comparison(run, refused, on_sphere, tmp_path
     refused("info", tmp_path, words=("comparison", "lacks inputs"))
 
 
+def test_the_printed_table_keeps_its_width_whatever_the_names(run, on_sphere, tmp_path):
+    summary = json.loads(json.dumps(on_sphere[1]))
+    for row, end in zip(summary["rows"], "abcd"):
+        row["coil"] = 200 * "long\n" + f"coil {end}"
+    (tmp_path / "comparison.json").write_text(json.dumps(summary))
+    header, *rows = run("info", tmp_path).out.splitlines()[:5]
+    assert {len(line) for line in (header, *rows)} == {len(header)} and len(header) < 100
+    assert [re.search(r"coil [a-d]", line)[0] for line in rows] == [f"coil {end}" for end in "abcd"]
+
+
 def test_coils_of_one_name_are_told_apart_by_their_files(files, tmp_path):
     other = tmp_path / "other.ccd"
     other.write_bytes(files[".ccd"].read_bytes())
