@@ -167,6 +167,12 @@ def test_the_page_asks_for_nothing_from_elsewhere(on_sphere):
     assert own.count("data:image/png;base64,") == 4
 
 
+def test_the_page_names_the_standard_sphere_where_it_has_its_rows(on_sphere, on_mesh):
+    told, there = ((out / "report.html").read_text(encoding="utf-8") for out, _ in (on_sphere, on_mesh))
+    for words in ("and the standard sphere", "not defined on the standard sphere"):
+        assert words in there and words not in told
+
+
 def test_command_line_prints_the_table(run, tmp_path):
     result = run("compare", "sphere", "--coil", COILS[0], "--at", "F3", "-o", tmp_path / "o", *QUICK)
     assert result.code == 0, result.err
