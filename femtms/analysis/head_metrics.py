@@ -36,7 +36,8 @@ class HeadMetrics:
     gm_75     m³ of grey matter with |E| ≥ 3/4 of the same
     peak      (3,) m, middle of the strongest grey matter: of the tetrahedra with |E| ≥ E_brain, the one nearest to
               their common centre
-    depths    (q,) m along the line through the peak in the direction of the coil's z, from the envelope inward
+    depths    (q,) m from the envelope inward, along the line through the peak that goes straight into the brain: see
+              `BrainEnvelope.inward`; z of a coil may go elsewhere, as that of a helmet does
     profile   |E| (q,) in V/m there, over a few neighbouring tetrahedra; NaN outside white and grey matter
     """
 
@@ -96,7 +97,8 @@ class HeadAnalysis:
         d_half = max(_maximum(self._depths[half], volumes[half]), _LEAST_DEPTH)
         v_half = float(volumes[brain >= E_brain / 2].sum())
         peak = self._peak(brain, E_brain)
-        depths, profile = self._profile(smooth, peak, field.pose.rotation[:, 2])
+        inward = self.envelope.inward(peak)
+        depths, profile = self._profile(smooth, peak, field.pose.rotation[:, 2] if inward is None else inward)
         return HeadMetrics(
             E_brain=E_brain,
             E_scalp=_maximum(magnE[self._scalp], self.mesh.volumes[self._scalp]) if len(self._scalp) else None,

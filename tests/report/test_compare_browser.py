@@ -259,6 +259,10 @@ def test_bars_and_names_of_many_coils_have_room(many, width):
         assert len(names) == 6
         assert all(name["bottom"] <= other["top"] for name, other in pairwise(names))
         assert names[0]["left"] >= 0
+        texts = driver.execute_script(
+            "return [...document.querySelectorAll('#strength .ytick text')].map((t) => t.textContent)"
+        )
+        assert len(set(texts)) == 6  # told apart, however short
     finally:
         driver.quit()
 

@@ -123,7 +123,7 @@ function drawStrength(key) {
   // lying bars leave the names of the coils their room in narrow windows; a bar takes 12 pixels, as does the gap
   const bars = 12 * data.coils.length * (data.places.length + 1);
   const narrow = element("strength").clientWidth < 600;
-  const label = (name) => narrow ? shown(name.length > 16 ? name.slice(0, 15) + "…" : name) : shown(name);
+  const label = (name) => narrow ? shown(name.length > 16 ? name.slice(0, 7) + "…" + name.slice(-8) : name) : shown(name);
   Plotly.react("strength", traces, layout("Field in the brain",
     { title: { text: `|E| (${unit})` }, rangemode: "tozero" },
     { tickvals: data.coils.map((_, c) => c), ticktext: data.coils.map(label), autorange: "reversed", zeroline: false },
