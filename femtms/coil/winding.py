@@ -15,9 +15,10 @@ from femtms.coil.pose import Pose
 from femtms.errors import FemtmsError
 from femtms.kernels import cpu
 
-DISTANCE = 5e-3  # m from the wire at which a model has to be accurate: no head comes nearer
+DISTANCE = 5e-3  # m from the wire beyond which a model has to be accurate: where brains are, and nearly all of a scalp
 ACCURACY = 1.5e-2  # the bound there; what is really lost is a fifth of that, and no filament of a usual wire is wasted
 _FINEST_PATCH = 0.5e-3  # m
+_BETWEEN = 1.2  # times the largest error that was seen: up to 1.15 times of it was found between
 _PROBED = 2000  # elements around which the error of dipoles is looked at
 
 
@@ -99,9 +100,10 @@ class Winding:
         """Magnetic dipoles for the winding, and the error of their A: a current loop is a sheet of them.
 
         The dipoles lie on surfaces that the paths bound, and the model holds at least `distance` m away from these.
-        They are made finer until the error is at most `accuracy`; it is the largest difference to current elements that
-        are ten times as accurate, relative to the largest |A|, over points at that distance.  No point farther out has
-        a larger one: the difference is harmonic (theory.md (28)).  Raises FemtmsError when no fine enough sheet does.
+        They are made finer until the error is at most `accuracy`: the largest difference to current elements that are
+        ten times as accurate, relative to the largest |A|, over many points at that distance, and a fifth of it more
+        for what lies between them.  Farther out it is less: the difference is harmonic (theory.md (28)).
+        Raises FemtmsError when no fine enough sheet does.
         """
         _check(distance, accuracy)
         across, along, _ = self._plans(distance, accuracy / 10)[0]
@@ -114,7 +116,7 @@ class Winding:
             around = _around(made.positions, distance)
             expected = exact.potential(around, cpu)
             error = made.potential(around, cpu) - expected
-            largest = float(np.linalg.norm(error, axis=1).max() / np.linalg.norm(expected, axis=1).max())
+            largest = _BETWEEN * float(np.linalg.norm(error, axis=1).max() / np.linalg.norm(expected, axis=1).max())
             if largest <= accuracy:
                 return made, largest
             size /= 1.5
@@ -132,14 +134,24 @@ class Winding:
         )
 
     @cached_property
-    def inductance(self) -> float:
-        """Self-inductance in H, by Neumann's integral over the wires: theory.md (29)."""
+    def inductance(self) -> float | None:
+        """Self-inductance in H, by Neumann's integral over the wires: theory.md (29); None for far too much wire."""
         return neumann_inductance(self.paths, self.wire_width, self.wire_height)
 
     @property
     def length(self) -> float:
         """Of the wire, m."""
         return float(sum(np.linalg.norm(np.diff(path.outline(), axis=0), axis=1).sum() for path in self.paths))
+
+    @cached_property
+    def face(self) -> list[np.ndarray]:
+        """Lines (p,3) m along the edges of the wire on its side towards the head: no part of it comes nearer."""
+        lines = []
+        for path in self.paths:
+            sides = [path.shifted(0, z * self.wire_height / 2) for z in (-1, 1)]
+            near = max(sides, key=lambda side: side.outline()[:, 2].mean())
+            lines += [near.shifted(x * self.wire_width / 2, 0).outline() for x in (-1, 1)]
+        return lines
 
     def __repr__(self) -> str:
         return (
