@@ -457,6 +457,7 @@ def _show_coil(
 ) -> None:
     """One coil in detail."""
     from femtms import load_coil, read_tcd
+    from femtms.io.coil_files import coil_files
     from femtms.io.coil_summary import coil_summary
     from femtms.io.coils import write_coil
     from femtms.io.files import check_out_file
@@ -469,8 +470,9 @@ def _show_coil(
     coil = load_coil(name, outside)
     summary = coil_summary(coil, z_mm)
     if write is not None:
-        moving = Path(name).suffix.lower() == ".tcd" and Path(name).is_file()  # with its parts and how they move
-        write_coil(read_tcd(name, outside) if moving else coil, write, overwrite)
+        model = next((file for file in coil_files(name) if file.suffix.lower() == ".tcd"), None)
+        # a model with its parts and how they move
+        write_coil(coil if model is None else read_tcd(model, outside), write, overwrite)
     if picture is not None:
         write_coil_picture(coil, picture, z_mm, overwrite)
     written = [str(path) for path in (write, picture) if path is not None]
@@ -525,7 +527,8 @@ def info(
         model = femtms.read_tcd(path)
         print(json.dumps(model_report(model, path.name), indent=2) if json_ else f"{model!r}")
         return
-    if find_coil(file) is not None or path.suffix.lower() in (".ccd", ".toml") or is_a_field(path):
+    is_file = path.suffix != "" and path.is_file()  # then nobody looks for a folder of coils
+    if path.suffix.lower() in (".ccd", ".toml") or is_a_field(path) or (not is_file and find_coil(file) is not None):
         coil = femtms.load_coil(file)
         print(json.dumps(coil_report(coil), indent=2) if json_ else f"{coil!r}")
         return

@@ -161,6 +161,14 @@ def read_winding(path: str | Path) -> Coil:
     return coil_table(_toml(path), str(path)).coil(path.parent)
 
 
+def polyline_files(path: str | Path) -> tuple[Path, ...]:
+    """The files of lines that a TOML file refers to, each once.  Raises FemtmsError as `read_winding` does."""
+    path = existing_file(path)
+    table = coil_table(_toml(path), str(path))
+    windings = [part.winding for part in table.part] if table.winding is None else [table.winding]
+    return tuple(dict.fromkeys(path.parent / winding.file for winding in windings if winding.file is not None))
+
+
 def coil_table(table: Mapping[str, Any], where: str) -> CoilTable:
     """The checked content of a TOML table.  Raises FemtmsError that begins with `where`."""
     try:

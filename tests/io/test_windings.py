@@ -164,7 +164,8 @@ def test_coils_of_a_folder_join_the_catalogue(no_user_folder, tmp_path, monkeypa
     with caplog.at_level(logging.WARNING):
         assert catalogue()["lab"].file == folder / "lab.toml"
     assert "hidden by the built-in coil" in caplog.text
-    assert load_coil("lab").name == "the lab's"
+    assert load_coil("LAB").name == "lab"  # what was asked for, whatever its maker calls it
+    assert load_coil(folder / "lab.toml").name == "the lab's"
     assert load_coil("double-cone").name == "double-cone"
 
 
