@@ -27,6 +27,9 @@ _BYTES_PER_NUMBER = 32  # the values, and copies on the way
 _EXTENT_MM = (1.0, 5000.0)
 _DESCRIPTION = 79  # bytes that the header has for text
 _COMMENT = nibabel.nifti1.extension_codes["comment"]
+_UNIT_BITS = 7  # of xyzt_units
+_MM_OR_UNKNOWN = (0, 2)
+_UNITS = {1: "m", 3: "µm"}
 _CHUNK = 2**16  # points that A is computed at together
 
 
@@ -93,6 +96,7 @@ def _content(path: Path) -> tuple[np.ndarray, np.ndarray, dict[str, str]]:
         )
     if image.get_data_dtype().kind not in "fiu":
         raise FemtmsError(f"{path}: a sampled A must be of real numbers; got {image.get_data_dtype()}")
+    _check_frame(image.header, path)
     check_length(image, path)
     need, there = _BYTES_PER_NUMBER * int(np.prod(shape, dtype=object)), available_memory()
     if there is not None and need > there:
@@ -101,6 +105,20 @@ def _content(path: Path) -> tuple[np.ndarray, np.ndarray, dict[str, str]]:
         )
     values = np.asarray(image.dataobj, dtype=np.float64).reshape(*shape[:3], -1, 3)
     return values, np.array(image.affine, dtype=np.float64), _description(image.header)
+
+
+def _check_frame(header: Any, path: Path) -> None:
+    """Raise FemtmsError unless the header has a frame, in mm: nibabel makes one up, mirrored, and ignores the unit."""
+    if header["sform_code"] == 0 and header["qform_code"] == 0:
+        raise FemtmsError(
+            f"{path}: a sampled A must have an affine that leads to the coil's frame; it has none (the codes of sform "
+            f"and qform are 0)"
+        )
+    unit = int(header["xyzt_units"]) & _UNIT_BITS
+    if unit not in _MM_OR_UNKNOWN:
+        raise FemtmsError(
+            f"{path}: the affine must be in mm; the header's xyzt_units say {_UNITS.get(unit, f'unit {unit}')}"
+        )
 
 
 def _check_extent(shape: Sequence[int], affine_mm: np.ndarray) -> None:

@@ -188,15 +188,18 @@ def _steps(resolution: _Node) -> float | np.ndarray:
 
 def _part(node: _Node, outside: str) -> CoilPart:
     kind, stimulator = node.get("type").value, node.get("stimulator", 0).index()
-    with _at(node.where):
-        if kind == SAMPLED:
-            elements: CoilElements | SampledField = _sampled(node, stimulator, outside)
-        elif kind == DIPOLES:
-            elements = Dipoles(_places(node), node.get("values").array(-1, 3), stimulator)
-        elif kind == CURRENTS:
-            elements = Currents(_places(node), in_m(node.get("values").array(-1, 3)), stimulator)
-        else:
-            raise FemtmsError(f"type must be 1 (dipoles), 2 (line segments) or 3 (sampled A); got {kind!r:.40}")
+    if kind == SAMPLED:
+        elements: CoilElements | SampledField = _sampled(node, stimulator, outside)
+    elif kind in (DIPOLES, CURRENTS):
+        points, vectors = _places(node), node.get("values").array(-1, 3)
+        with _at(node.where):
+            elements = (
+                Dipoles(points, vectors, stimulator) if kind == DIPOLES else Currents(points, in_m(vectors), stimulator)
+            )
+    else:
+        raise FemtmsError(
+            f"{node.where}: type must be 1 (dipoles), 2 (line segments) or 3 (sampled A); got {kind!r:.40}"
+        )
     return CoilPart(
         elements,
         name=node.get("name", "").text(),
@@ -229,37 +232,35 @@ def _sampled(node: _Node, stimulator: int, outside: str) -> SampledField:
         values = data.array(*wanted)
     affine = node.get("affine").array(4, 4)
     affine = np.concatenate([in_m(affine[:3]), affine[3:]])
-    return SampledField(values, affine, outside, stimulator)
+    with _at(node.where):
+        return SampledField(values, affine, outside, stimulator)
 
 
 def _stimulator(node: _Node) -> Stimulator:
     limit = node.get("maxdIdt", None)
+    max_didt = None if limit.value is None else limit.number()
+    name, brand = node.get("name", "").text(), node.get("brand", "").text()
+    waveforms = tuple(_waveform(w) for w in node.get("waveformList", []).each())
     with _at(node.where):
-        return Stimulator(
-            name=node.get("name", "").text(),
-            brand=node.get("brand", "").text(),
-            max_didt=None if limit.value is None else limit.number(),
-            waveforms=tuple(_waveform(w) for w in node.get("waveformList", []).each()),
-        )
+        return Stimulator(name, brand, max_didt, waveforms)
 
 
 def _waveform(node: _Node) -> Waveform:
+    name, time, signal = node.get("name", "").text(), node.get("time").array(-1), node.get("signal").array(-1)
     fit = node.get("fit", None)
-    return Waveform(
-        name=node.get("name", "").text(),
-        time=node.get("time").array(-1),
-        signal=node.get("signal").array(-1),
-        fit=None if fit.value is None else fit.array(-1),
-    )
+    smooth = None if fit.value is None else fit.array(-1)
+    with _at(node.where):
+        return Waveform(name, time, signal, smooth)
 
 
 def _deformation(node: _Node) -> Deformation:
     kind, number = node.get("type").text(), node.get("deformRange").index()
-    with _at(node.where):
-        if kind in AXES:
-            return Translation(number, kind)
-        if kind == ROTATION:
-            return Rotation(number, *(in_m(node.get(key).array(3)) for key in ("point1", "point2")))
+    if kind in AXES:
+        return Translation(number, kind)
+    if kind == ROTATION:
+        ends = [in_m(node.get(key).array(3)) for key in ("point1", "point2")]
+        with _at(node.where):
+            return Rotation(number, *ends)
     raise node.get("type").wrong(f"one of {', '.join(AXES)}, {ROTATION}")
 
 
@@ -273,9 +274,8 @@ def _range(node: _Node, kind: str) -> Range:
 
 def _casing(node: _Node) -> Casing:
     points = _places(node)
-    nearest = node.get("minDistancePoints", None)
+    faces = node.get("faces").indices(len(points))
+    node_nearest = node.get("minDistancePoints", None)
+    nearest = None if node_nearest.value in (None, []) else in_m(node_nearest.array(-1, 3))
     with _at(node.where):
-        return Casing(
-            Surface(points, node.get("faces").indices(len(points)), CASING),
-            None if nearest.value is None or nearest.value == [] else in_m(nearest.array(-1, 3)),
-        )
+        return Casing(Surface(points, faces, CASING), nearest)

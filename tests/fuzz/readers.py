@@ -8,9 +8,11 @@ from base64 import b64encode
 import nibabel
 import numpy as np
 
-from femtms import CoilModel, FemtmsError, load_coil, read_tcd
+from femtms import Coil, CoilModel, FemtmsError, load_coil, read_tcd
 from femtms.io.casings import read_casing
 from femtms.io.waveforms import read_waveform
+
+POINTS = np.array([[0.001, 0.002, 0.02], [0.01, 0.01, 0.01]])  # m, where A is looked at
 
 READERS = {
     ".ccd": load_coil,
@@ -35,9 +37,14 @@ def read(suffix, content, folder):
         sentence = str(error)
         assert path.name in sentence, sentence
         return sentence
+    coils = [found] if isinstance(found, Coil) else []
     if isinstance(found, CoilModel):
-        for values in ([r.low for r in found.ranges], [r.high for r in found.ranges]):
-            found.coil(values)
+        coils = [found.coil(values) for values in ([r.low for r in found.ranges], [r.high for r in found.ranges])]
+    for coil in coils:
+        try:
+            assert coil.vector_potential(POINTS).shape == POINTS.shape
+        except FemtmsError as error:
+            assert "must hold all of" in str(error)  # the points are outside the grid
     return found
 
 
