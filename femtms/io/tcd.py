@@ -1,7 +1,5 @@
 """Coil models (.tcd): JSON, lengths in mm, arrays as lists or packed."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +14,7 @@ from femtms.errors import FemtmsError
 from femtms.io.casings import CASING
 from femtms.io.ccd import LARGEST_M
 from femtms.io.coil_box import limits_of, resolution_of
+from femtms.io.files import errors_at
 from femtms.io.packed import Unpacker, numbers_of, read_json, shown
 from femtms.io.units import in_m
 from femtms.mesh.surface import Surface
@@ -111,11 +110,11 @@ class _Node:
         return faces.astype(np.int32)
 
     def _listed(self) -> np.ndarray:
-        with _at(self.where):
+        with errors_at(self.where):
             return numbers_of(self.value)
 
     def _unpacked(self) -> bytes:
-        with _at(self.where):
+        with errors_at(self.where):
             raw = self.unpacker.unpack(self.value)
         if len(raw) % 8:
             raise FemtmsError(f"{self.where} must be numbers of 8 bytes; got {len(raw):,} bytes" + _if_pickle(raw))
@@ -151,15 +150,6 @@ def _shown(shape: tuple[int, ...]) -> str:
     return "(" + ",".join("n" if n == -1 else str(n) for n in shape) + ")"
 
 
-@contextmanager
-def _at(where: str) -> Iterator[None]:
-    """Errors say where they are."""
-    try:
-        yield
-    except FemtmsError as error:
-        raise FemtmsError(f"{where}: {error}") from error
-
-
 def _model(file: _Node, stem: str, outside: str) -> CoilModel:
     limits, resolution = file.get("limits", None), file.get("resolution", None)
     moves = file.get("deformList", []).each()
@@ -192,7 +182,7 @@ def _part(node: _Node, outside: str) -> CoilPart:
         elements: CoilElements | SampledField = _sampled(node, stimulator, outside)
     elif kind in (DIPOLES, CURRENTS):
         points, vectors = _places(node), node.get("values").array(-1, 3)
-        with _at(node.where):
+        with errors_at(node.where):
             elements = (
                 Dipoles(points, vectors, stimulator) if kind == DIPOLES else Currents(points, in_m(vectors), stimulator)
             )
@@ -232,7 +222,7 @@ def _sampled(node: _Node, stimulator: int, outside: str) -> SampledField:
         values = data.array(*wanted)
     affine = node.get("affine").array(4, 4)
     affine = np.concatenate([in_m(affine[:3]), affine[3:]])
-    with _at(node.where):
+    with errors_at(node.where):
         return SampledField(values, affine, outside, stimulator)
 
 
@@ -241,7 +231,7 @@ def _stimulator(node: _Node) -> Stimulator:
     max_didt = None if limit.value is None else limit.number()
     name, brand = node.get("name", "").text(), node.get("brand", "").text()
     waveforms = tuple(_waveform(w) for w in node.get("waveformList", []).each())
-    with _at(node.where):
+    with errors_at(node.where):
         return Stimulator(name, brand, max_didt, waveforms)
 
 
@@ -249,7 +239,7 @@ def _waveform(node: _Node) -> Waveform:
     name, time, signal = node.get("name", "").text(), node.get("time").array(-1), node.get("signal").array(-1)
     fit = node.get("fit", None)
     smooth = None if fit.value is None else fit.array(-1)
-    with _at(node.where):
+    with errors_at(node.where):
         return Waveform(name, time, signal, smooth)
 
 
@@ -259,7 +249,7 @@ def _deformation(node: _Node) -> Deformation:
         return Translation(number, kind)
     if kind == ROTATION:
         ends = [in_m(node.get(key).array(3)) for key in ("point1", "point2")]
-        with _at(node.where):
+        with errors_at(node.where):
             return Rotation(number, *ends)
     raise node.get("type").wrong(f"one of {', '.join(AXES)}, {ROTATION}")
 
@@ -268,7 +258,7 @@ def _range(node: _Node, kind: str) -> Range:
     """Amounts in degrees of rotations, and in m of translations, which the file has in mm."""
     low, high = node.get("range").array(2)
     amounts = np.array([node.get("initial", 0).number(), low, high])
-    with _at(node.where):
+    with errors_at(node.where):
         return Range(*(in_m(amounts) if kind in AXES else amounts).tolist())
 
 
@@ -277,5 +267,5 @@ def _casing(node: _Node) -> Casing:
     faces = node.get("faces").indices(len(points))
     node_nearest = node.get("minDistancePoints", None)
     nearest = None if node_nearest.value in (None, []) else in_m(node_nearest.array(-1, 3))
-    with _at(node.where):
+    with errors_at(node.where):
         return Casing(Surface(points, faces, CASING), nearest)
