@@ -18,6 +18,7 @@ from femtms.io.ccd import box_in, header_of, header_text, max_didt_in
 from femtms.io.companions import stem_of, with_companions, written_with_companions
 from femtms.io.extensions import load_image
 from femtms.io.files import bounded_memory, existing_file
+from femtms.io.names import printable
 from femtms.io.nifti import check_length
 from femtms.io.units import in_m, in_mm
 from femtms.memory import available_memory
@@ -69,12 +70,12 @@ def read_a_field(path: str | Path, outside: str = "error") -> Coil:
         affine[:3] = in_m(affine[:3])
         limits, resolution = box_in(header)
         coil = Coil(
-            name=header.get("coilname", stem_of(path)),
+            name=printable(header.get("coilname", stem_of(path))),
             elements=tuple(SampledField(values[:, :, :, s], affine, outside, s) for s in range(number)),
-            source=path.name,
-            brand=header.get("brand", ""),
+            source=printable(path.name),
+            brand=printable(header.get("brand", "")),
             stimulators=tuple(
-                Stimulator(name=name, max_didt=None if limit is None else max_didt_in({"dIdtmax": limit}))
+                Stimulator(name=printable(name), max_didt=None if limit is None else max_didt_in({"dIdtmax": limit}))
                 for name, limit in zip(*(_each(header, key, number) for key in ("stimulator", "dIdtmax")))
             ),
             limits=limits,
@@ -192,7 +193,7 @@ def _grid(coil: Coil, path: Path, limits: Any, resolution: Any) -> tuple[np.ndar
     if limits is None or resolution is None:
         raise FemtmsError(
             f"{path}: to be sampled, coil '{coil.name}' must have limits and a resolution; "
-            f"give limits (3,2) and resolution in m"
+            f"give them with --limits-mm and --resolution-mm (limits (3,2) and resolution in m)"
         )
     if np.shape(limits) != (3, 2) or not (np.isfinite(limits).all() and (limits[:, 0] < limits[:, 1]).all()):
         raise FemtmsError(f"limits must be (3,2) in m, low < high; got {np.asarray(limits).tolist()}")

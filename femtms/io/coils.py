@@ -13,6 +13,7 @@ from femtms.errors import FemtmsError
 from femtms.io.a_fields import read_a_field, write_a_field
 from femtms.io.catalogue import catalogue, resolved
 from femtms.io.ccd import read_ccd, write_ccd
+from femtms.io.names import printable
 from femtms.io.tcd import read_tcd
 from femtms.io.tcd_writer import write_tcd
 from femtms.io.windings import read_winding
@@ -51,7 +52,7 @@ def _read(path: Path, outside: str) -> Coil:
     if suffix == ".ccd":
         return read_ccd(path)
     if suffix == ".tcd":
-        return read_tcd(path, outside).coil(source=path.name)
+        return read_tcd(path, outside).coil(source=printable(path.name))
     if suffix is not None:
         return read_a_field(path, outside)
     if path.is_dir():
@@ -94,8 +95,8 @@ def write_coil(
     if isinstance(coil, CoilModel):
         if coil.ranges:
             raise FemtmsError(
-                f"{path}: the parts of coil '{coil.name}' move, which only a .tcd file can hold; "
-                f"write model.coil(values) to keep them where they are"
+                f"{path}: the parts of coil '{coil.name}' move, which only a .tcd file can hold: write a .tcd, "
+                f"or, in Python, model.coil(values), in which they stay where these put them"
             )
         coil = coil.coil()
     if sampled:

@@ -15,6 +15,7 @@ from femtms.io.casings import CASING
 from femtms.io.ccd import LARGEST_M
 from femtms.io.coil_box import limits_of, resolution_of
 from femtms.io.files import errors_at
+from femtms.io.names import printable
 from femtms.io.packed import Unpacker, numbers_of, read_json, shown
 from femtms.io.units import in_m
 from femtms.mesh.surface import Surface
@@ -73,6 +74,10 @@ class _Node:
         if not isinstance(self.value, str) or any(0xD800 <= ord(c) <= 0xDFFF for c in self.value):
             raise self.wrong("text")
         return self.value
+
+    def label(self) -> str:
+        """Text for people: a name, in one line that can be shown."""
+        return printable(self.text())
 
     def number(self) -> float:
         if isinstance(self.value, bool) or not isinstance(self.value, int | float) or not abs(self.value) < 1e300:
@@ -155,10 +160,10 @@ def _model(file: _Node, stem: str, outside: str) -> CoilModel:
     moves = file.get("deformList", []).each()
     kinds = {node.get("deformRange").index(): node.get("type").text() for node in moves}
     return CoilModel(
-        name=file.get("name", stem).text(),
+        name=file.get("name", stem).label(),
         parts=tuple(_part(node, outside) for node in file.get("coilElementList").each()),
-        brand=file.get("brand", "").text(),
-        version=file.get("version", "").text(),
+        brand=file.get("brand", "").label(),
+        version=file.get("version", "").label(),
         stimulators=tuple(_stimulator(node) for node in file.get("stimulatorList", []).each()),
         deformations=tuple(_deformation(node) for node in moves),
         ranges=tuple(_range(node, kinds.get(i, "")) for i, node in enumerate(file.get("deformRangeList", []).each())),
@@ -192,7 +197,7 @@ def _part(node: _Node, outside: str) -> CoilPart:
         )
     return CoilPart(
         elements,
-        name=node.get("name", "").text(),
+        name=node.get("name", "").label(),
         casing=node.get("elementCasing", None).optional_index(),
         deformations=tuple(index.index() for index in node.get("deformations", []).each()),
     )
@@ -229,14 +234,14 @@ def _sampled(node: _Node, stimulator: int, outside: str) -> SampledField:
 def _stimulator(node: _Node) -> Stimulator:
     limit = node.get("maxdIdt", None)
     max_didt = None if limit.value is None else limit.number()
-    name, brand = node.get("name", "").text(), node.get("brand", "").text()
+    name, brand = node.get("name", "").label(), node.get("brand", "").label()
     waveforms = tuple(_waveform(w) for w in node.get("waveformList", []).each())
     with errors_at(node.where):
         return Stimulator(name, brand, max_didt, waveforms)
 
 
 def _waveform(node: _Node) -> Waveform:
-    name, time, signal = node.get("name", "").text(), node.get("time").array(-1), node.get("signal").array(-1)
+    name, time, signal = node.get("name", "").label(), node.get("time").array(-1), node.get("signal").array(-1)
     fit = node.get("fit", None)
     smooth = None if fit.value is None else fit.array(-1)
     with errors_at(node.where):

@@ -4,11 +4,12 @@ import csv
 import tomllib
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from femtms.coil.coil import Coil
 from femtms.coil.path import Polyline
@@ -19,6 +20,7 @@ from femtms.coil.winding import ACCURACY, DISTANCE, Winding, check_number
 from femtms.errors import FemtmsError
 from femtms.io.ccd import LARGEST_M
 from femtms.io.files import errors_at, existing_file
+from femtms.io.names import LONGEST, printable
 
 _LARGEST_TOML, _LARGEST_CSV = 1_000_000, 5_000_000  # bytes: far above what anybody winds
 _MOST_TURNS = 1000  # of a wing with all its layers, or of a solenoid
@@ -40,6 +42,13 @@ _WINGS = {"figure-8": 2, "cloverleaf": 4}
 Positive = Annotated[float, Field(gt=0, lt=1000, allow_inf_nan=False)]
 Number = Annotated[float, Field(ge=-_LARGEST_MM, le=_LARGEST_MM, allow_inf_nan=False)]
 Turns = Annotated[int, Field(ge=1, le=_MOST_TURNS)]
+
+
+def _shown(text: Any, most: int = LONGEST) -> Any:
+    return printable(text, most) if isinstance(text, str) else text
+
+
+Label = Annotated[str, BeforeValidator(_shown)]
 
 
 class _Table(BaseModel):
@@ -128,10 +137,10 @@ class PartTable(_Table):
 class CoilTable(_Table):
     """A coil of one winding or of several."""
 
-    name: Annotated[str, Field(min_length=1, max_length=200)]
-    title: str = ""
-    brand: str = ""
-    source: str = ""
+    name: Annotated[Label, Field(min_length=1)]
+    title: Label = ""
+    brand: Label = ""
+    source: Annotated[str, BeforeValidator(partial(_shown, most=2000))] = ""
     max_didt_A_per_us: Annotated[float, Field(gt=0, lt=1e6)] | None = None
     accurate_from_mm: Positive = 1e3 * DISTANCE
     accuracy: Annotated[float, Field(ge=1e-6, le=0.1)] = ACCURACY

@@ -107,12 +107,17 @@ def test_header_with_nonsense_is_refused(old, new, words, tmp_path):
 @pytest.mark.parametrize(
     "make,words",
     [
-        (lambda: Coil("c", (Currents([[0, 0, 0]], [[1, 0, 0]]),)), "holds dipoles; coil 'c' has Currents: .*.tcd"),
-        (lambda: Coil("c", (dipoles(), sampled())), "SampledField: write it as .tcd"),
+        (
+            lambda: Coil("c", (Currents([[0, 0, 0]], [[1, 0, 0]]),)),
+            "holds dipoles; coil 'c' has current elements whose .*.tcd",
+        ),
+        (lambda: Coil("c", (dipoles(), sampled())), "has A that is sampled on a grid: write it as .tcd"),
         (lambda: plain((dipoles(),), stimulators=2), "one stimulator.* has 2: write it as .tcd"),
-        (lambda: Coil("a;b", (dipoles(),)), "coilname must be one line without ';'.*'a;b'"),
+        (lambda: Coil("a;b", (dipoles(),)), "coilname must be one line .*without ';'.*'a;b'"),
         (lambda: Coil("a\nb", (dipoles(),)), "coilname must be one line"),
         (lambda: Coil("None", (dipoles(),)), "coilname .*not 'none'"),
+        (lambda: Coil("a ", (dipoles(),)), "coilname .* without blanks at its ends"),
+        (lambda: Coil("a\x1b[31m", (dipoles(),)), r"coilname .* printable .*got 'a\\x1b\[31m'"),
         (lambda: Coil("c", (dipoles(),), stimulators=(two_pulses(),)), "one waveform"),
         (model, "parts of coil 'moving' move, which only a .tcd"),
     ],
