@@ -159,7 +159,7 @@ class CoilModel:
         amounts = []
         for i, (r, value) in enumerate(zip(self.ranges, values)):
             try:
-                amounts.append(r.checked(value))
+                amounts.append(r.checked(value, self.range_unit(i)))
             except FemtmsError as error:
                 raise FemtmsError(f"value {i} of coil '{self.name}' {error}") from error
         return amounts

@@ -166,8 +166,13 @@ def solenoid(
 ) -> tuple[Winding, list[np.ndarray]]:
     """Turns of one mean diameter along z from 0 to -length (m), with the wire; anticlockwise seen from the head.
 
-    Raises FemtmsError when the wires do not fit into the length.
+    Raises FemtmsError when the wires do not fit into the length, or about the axis.
     """
+    if not diameter > wire_width:
+        raise FemtmsError(
+            f"the mean diameter of a solenoid must be above the width of its wire, {1e3 * wire_width:g} mm; "
+            f"got {1e3 * diameter:g} mm"
+        )
     if turns < 1 or turns * wire_height > length * (1 + _ROUNDING):
         raise FemtmsError(
             f"at least one turn is needed, and {turns} turns of wire {1e3 * wire_height:g} mm high must fit into "

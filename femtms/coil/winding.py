@@ -17,6 +17,8 @@ from femtms.kernels import cpu
 
 DISTANCE = 5e-3  # m from the wire beyond which a model has to be accurate: where brains are, and nearly all of a scalp
 ACCURACY = 1.5e-2  # the bound there; what is really lost is a fifth of that, and no filament of a usual wire is wasted
+MOST_ELEMENTS = 500_000  # a hundred times what the usual coils take
+_NEAR_THE_CHEAPEST = 2.0  # short pieces are rounded up, so numbers are not known exactly before elements are made
 _FINEST_PATCH = 0.5e-3  # m
 _BETWEEN = 1.2  # times the largest error that was seen: up to 1.15 times of it was found between
 _PROBED = 2000  # elements around which the error of dipoles is looked at
@@ -67,13 +69,32 @@ class Winding:
         """Current elements whose A differs from that of the winding by at most `accuracy`: theory.md (25)-(27).
 
         The bound holds at all points at least `distance` m away from the surface of the wire, relative to
-        (μ0/4π) Σ ∮ |dl|/|x - s|, the A that the wires would make if all their currents were parallel.
+        (μ0/4π) Σ ∮ |dl|/|x - s|, the A that the wires would make if all their currents were parallel.  Raises
+        FemtmsError when that takes more than MOST_ELEMENTS.
         """
         _check(distance, accuracy)
-        plans: list[list[Currents]] = []
-        for across, along, rest in self._plans(distance, accuracy):
-            plans.append([path.currents(distance, rest) for path in self.filaments(across, along)])
-        return self._joined(Currents, min(plans, key=lambda parts: sum(map(len, parts))))
+        plans = self._plans(distance, accuracy)
+        numbers = self._numbers(distance, plans)
+        check_number(min(numbers), distance, accuracy)
+        made = [
+            [path.currents(distance, rest) for path in self.filaments(across, along)]
+            for (across, along, rest), number in zip(plans, numbers)
+            if number <= _NEAR_THE_CHEAPEST * min(numbers)
+        ]
+        return self._joined(Currents, min(made, key=lambda parts: sum(map(len, parts))))
+
+    def number(self, distance: float = DISTANCE, accuracy: float = ACCURACY) -> int:
+        """About how many elements `currents` makes; nothing is made.  Raises FemtmsError as that does."""
+        _check(distance, accuracy)
+        return min(self._numbers(distance, self._plans(distance, accuracy)))
+
+    def _numbers(self, distance: float, plans: Sequence[tuple[int, int, float]]) -> list[int]:
+        """Of the elements of each plan: those of the paths' middles or outer edges, whichever are more."""
+        edges = [(path, path.shifted(self.wire_width / 2, 0.0)) for path in self.paths]
+        return [
+            across * along * sum(max(path.number(distance, rest) for path in pair) for pair in edges)
+            for across, along, rest in plans
+        ]
 
     def _plans(self, distance: float, accuracy: float) -> list[tuple[int, int, float]]:
         """Numbers of filaments over width and height, and the accuracy that they leave for the paths: theory.md (27).
@@ -157,6 +178,15 @@ class Winding:
         return (
             f"Winding({len(self.paths)} paths, {self.length:.3g} m of wire {1e3 * self.wire_width:g}×"
             f"{1e3 * self.wire_height:g} mm)"
+        )
+
+
+def check_number(number: int, distance: float, accuracy: float) -> None:
+    """Raise FemtmsError when a coil would take more than MOST_ELEMENTS, before the memory for them is taken."""
+    if number > MOST_ELEMENTS:
+        raise FemtmsError(
+            f"wires that are resolved to {accuracy:g} from {1e3 * distance:.3g} mm away must take at most "
+            f"{MOST_ELEMENTS:,} current elements; these take {number:,} or more: look from farther off, or less closely"
         )
 
 

@@ -372,3 +372,17 @@ def test_wings_of_a_figure_eight_help_each_other():
     one, both = circular(MAGSTIM_70)[0].inductance, figure_eight(MAGSTIM_70)[0].inductance
     assert 2 * one < both < 2.6 * one
     assert load_coil("figure8-70mm").inductance == pytest.approx(both)
+
+
+@pytest.mark.parametrize("distance,accuracy", [(5e-3, 1.5e-2), (2e-3, 1e-3), (0.05, 0.1)])
+def test_number_of_elements_is_known_before_they_are_made(distance, accuracy):
+    square = 0.03 * np.array([[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0.0]])
+    for winding in (circular(MAGSTIM_70)[0], Winding((Polyline(square, Z),), 0.002, 0.003)):
+        expected = len(winding.currents(distance, accuracy))
+        assert winding.number(distance, accuracy) == pytest.approx(expected, rel=0.25)
+
+
+def test_winding_that_would_fill_the_memory_is_refused():
+    fine = Winding((Circle(np.zeros(3), Z, 0.05),), 1e-7, 1e-7)
+    with pytest.raises(FemtmsError, match=r"at most 500,000 current elements; these take [\d,]+ or more"):
+        fine.currents(1e-7)
