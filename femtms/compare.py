@@ -1,5 +1,6 @@
 """Several coils at the same places of one head and on the standard sphere: which is strong, which deep, which focal."""
 
+import os.path
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -10,20 +11,21 @@ import numpy as np
 
 from femtms.analysis.case import STANDARD_SPHERE, Case
 from femtms.analysis.envelope import BRAIN
-from femtms.analysis.head_metrics import HeadAnalysis, HeadMetrics
+from femtms.analysis.head_metrics import HeadAnalysis, HeadMetrics, check_grey
 from femtms.analysis.sphere import BRAIN_MM, SCALP_MM, SphereMetrics, sphere_metrics
 from femtms.analysis.sphere import GAP_MM as STANDARD_GAP_MM
 from femtms.backend import backend
-from femtms.coil.clearance import check_gap, clearance, hull, raised
+from femtms.coil.clearance import check_gap, clearance, has_extent, raised
 from femtms.coil.coil import Coil
 from femtms.coil.direction import towards_the_midline
 from femtms.coil.energy import PERIOD_S
-from femtms.coil.place import check_place, place
+from femtms.coil.place import check_clear, check_place, place, position_of
 from femtms.coil.pose import Pose
 from femtms.conductivity.isotropic import check_known, sigma_by_tag
 from femtms.errors import FemtmsError
 from femtms.head.sphere import LayeredSphere
 from femtms.io.coils import load_coil
+from femtms.io.comparison_columns import COLUMNS
 from femtms.io.comparisons import RESULTS, cases_summary, profiles_of, rows_of, write_csv, write_tex
 from femtms.io.files import check_out, whole_folder
 from femtms.io.heads import SPHERE, load_head, no_label_volume
@@ -32,20 +34,19 @@ from femtms.io.summary import head_summary, inputs_summary, rounded, solver_summ
 from femtms.mesh.generate import mesh_head
 from femtms.mesh.sizes import SizeMM
 from femtms.mesh.tetmesh import TetMesh
+from femtms.placement import Place, listed
 from femtms.report.compare_maps import MapView
 from femtms.report.compare_page import Settings, comparison_page
 from femtms.report.compare_scene import brain_surface, packed_coil, packed_pose, packed_values, scalp_surface
 from femtms.report.tissue_surface import TissueSurface
 from femtms.simulator import Simulator, check_rtol
 from femtms.stage import Stage, Timed, silent
-from femtms.tissue import Tissue, name_of
 
 DEFAULT_SIZE_MM = 6.0  # 2 million tetrahedra of colin27: its brain maxima within 2 % of those with twice as many
 DEFAULT_GAP_MM = 5.0
 DEFAULT_TARGET = 60.0  # V/m, in the motor cortex at threshold
 _PER_A_PER_US = 1e6  # A/s: fields are for 1 A/µs
 
-Place = str | Sequence[float]
 Head = str | Path | LayeredSphere
 
 
@@ -79,12 +80,14 @@ def compare(
     gap_mm   distance in mm from the scalp to the nearest point of the casing or, without one, of the wires
     target   brain maximum in V/m for which dI/dt and energy are given
     period   of the current's sine in s, for the energy
-    allow_intersection   measure the gap from the coil's origin, as `simulate` does, even if the casing then cuts
+    allow_intersection   measure the gap from the coil's origin, as `simulate` does, even if the casing then cuts; the
+             wires must be outside
     size_mm, labels, sigma, device, rtol, outside, stage   are those of `simulate`
 
     For each coil there is a row for every place and, unless the head is the standard sphere, one for that.  In spheres
-    the numbers are exact; the volumes of grey matter and the maps are of finite elements everywhere.  The results
-    appear whole or not at all.  Raises FemtmsError.
+    the numbers are exact, but with allow_intersection; the volumes of grey matter and the maps are of finite elements
+    everywhere.  Coils with several stimulators are driven alike by all of them.  The results appear whole or not at
+    all.  Raises FemtmsError.
     """
     out = Path(out)
     check_out(out, RESULTS, overwrite)
@@ -110,21 +113,22 @@ def compare(
         tissues = np.array(source.tags) if isinstance(source, LayeredSphere) else source.tissues
         if not isinstance(source, LayeredSphere):
             check_known(tissues, known_sigma)
-        if Tissue.GM not in tissues:
-            there = ", ".join(name_of(tag) for tag in np.unique(tissues))
-            raise FemtmsError(f"the head must have grey matter (gm, tissue 2) to compare coils; it has {there}")
+        check_grey(tissues)
         for where, to in places.values():
             check_place(where, source.landmarks, "at")
             if to is not None:
                 check_place(to, source.landmarks, "towards")
+        inputs = _inputs(head, coils, the_coils, sigma, labels)  # now: in an hour a file may be another
     with timed("standard_sphere", "standard sphere") as count:
         exact: dict[str, SphereMetrics] = {}
-        if isinstance(source, LayeredSphere):
+        # with a gap that counts from the origin a coil is elsewhere than the closed form has it
+        if isinstance(source, LayeredSphere) and not allow_intersection:
             exact = _of_sphere(source, the_coils, gap_mm)
         cases = []
         # on the standard sphere itself the rows of all places say it already
-        for i, coil in enumerate(() if _is_standard(source, gap_mm) else the_coils.values(), 1):
-            above = 1e-3 * STANDARD_GAP_MM if len(hull(coil)) else None
+        is_told = bool(exact) and _is_standard(source, gap_mm)
+        for i, coil in enumerate(() if is_told else the_coils.values(), 1):
+            above = 1e-3 * STANDARD_GAP_MM if has_extent(coil) else None
             cases.append(Case.of(coil, STANDARD_SPHERE, above, sphere_metrics(coil)))
             count(i, len(the_coils))
 
@@ -132,20 +136,24 @@ def compare(
         mesh = source if isinstance(source, TetMesh) else mesh_head(source, size_mm, stage)
     with timed("place", "placing the coils"):
         poses = _posed(mesh, the_coils, places, gap_mm, allow_intersection)
+        _check_all_clear(mesh, the_coils, poses, allow_intersection)
     with timed("analyse", "depths in the brain"):
         analysis = HeadAnalysis(mesh)
         surface = TissueSurface.of(mesh, BRAIN)
 
-    with stage("setting up the solver"):
-        sim = Simulator(mesh, sigma, device=device, rtol=rtol)
+    sim = Simulator(mesh, sigma, device=device, rtol=rtol, stage=stage)
     found: list[_Found] = []
     with timed("solve", "fields") as count:
+        count(0, len(poses))
         for coil in the_coils.values():
             own = [poses[coil.name, name] for name in places]
-            # one after the other: only the numbers and the brain's surface are kept of a field
-            for name, field in zip(places, sim.solve_each(coil, own, _PER_A_PER_US, allow_intersection), strict=True):
+            maximum = exact[coil.name].E_brain if exact else None
+            # one after the other: only the numbers and the brain's surface are kept of a field; what is announced is
+            # fields, not stages, and the poses have been looked at
+            fields = sim.solve_each(coil, own, _PER_A_PER_US, allow_intersection=True, stage=silent)
+            for name, field in zip(places, fields, strict=True):
                 values = surface.values(field.magnE).astype(np.float32)
-                found.append(_Found(coil, name, field.pose, analysis.metrics(field), values))
+                found.append(_Found(coil, name, field.pose, analysis.metrics(field, maximum), values))
                 count(len(found), len(poses))
     cases += [
         Case.of(f.coil, f.place, _clearance(mesh, f.coil, f.pose), exact.get(f.coil.name, f.metrics), f.metrics)
@@ -153,14 +161,15 @@ def compare(
     ]
     rows = rows_of(cases, target, period)
     summary = {
-        "inputs": _inputs(head, coils, the_coils, sigma, labels)
+        "inputs": inputs
         | {
-            "at": [_listed(where) for where, _ in places.values()],
-            "towards": [None if to is None else _listed(to) for _, to in places.values()],
+            "at": [listed(where) for where, _ in places.values()],
+            "towards": [listed(to) for _, to in places.values()],
             "gap_mm": gap_mm,
             "target_V_per_m": target,
             "period_s": period,
             "size_mm": None if isinstance(source, TetMesh) else size_mm,
+            "outside": outside,
             "allow_intersection": allow_intersection,
         },
         **head_summary(mesh, sim.sigma, sim.backend.description),
@@ -184,14 +193,15 @@ def compare(
                 count(len(maps), len(found))
             settings = Settings(
                 head=source.name if isinstance(source, LayeredSphere) else Path(str(head)).name,
-                is_sphere=isinstance(source, LayeredSphere),
+                is_exact=bool(exact),
                 gap_mm=gap_mm,
                 target=target,
                 period=period,
                 provenance=_provenance(summary, the_coils),
             )
             scene = _scene(mesh, surface, the_coils, found)
-            page = comparison_page(settings, rows, summary["profiles"], maps, limit, scene)
+            shown = [column for column in COLUMNS if column.on_page]
+            page = comparison_page(settings, shown, rows, summary["profiles"], maps, limit, scene)
             (folder / "report.html").write_text(page, encoding="utf-8")
         summary["seconds"] = rounded(timed.seconds | sim.seconds)
         write_json(folder / "comparison.json", summary)
@@ -233,19 +243,39 @@ def _named(at: Sequence[Place], towards: Sequence[Place]) -> dict[str, tuple[Pla
 
 
 def _loaded(coils: Sequence[str | Path], outside: str) -> dict[str, Coil]:
-    """Name -> coil; where names are alike, those of the files.  Raises FemtmsError for what cannot be told apart."""
+    """Name -> coil; where names are alike, those of the files, with as many folders as tell them apart.
+
+    Raises FemtmsError for what cannot be told apart.
+    """
     if isinstance(coils, str | Path) or not coils:
         raise FemtmsError(f"coils must be a list with at least one name or file; got {coils!r}")
     found = [load_coil(origin, outside) for origin in coils]
     own = Counter(coil.name for coil in found)
+    alike = [str(origin) for origin, coil in zip(coils, found, strict=True) if own[coil.name] > 1]
+    file_names = _told_apart(alike)
     named = [
-        replace(coil, name=Path(origin).name) if own[coil.name] > 1 else coil
+        replace(coil, name=file_names[str(origin)]) if own[coil.name] > 1 else coil
         for origin, coil in zip(coils, found, strict=True)
     ]
     name, times = Counter(coil.name for coil in named).most_common(1)[0]
     if times > 1:
         raise FemtmsError(f"the coils, or their files, must have different names; '{name}' is there {times} times")
     return {coil.name: coil for coil in named}
+
+
+def _told_apart(paths: Sequence[str]) -> dict[str, str]:
+    """Path -> its name, with as many of the folders above it as no other of the paths has."""
+    parts = {path: Path(os.path.abspath(path)).parts for path in paths}
+
+    def name(path: str) -> str:
+        others = [parts[other] for other in parts if other != path]
+        for length in range(1, len(parts[path])):
+            own = parts[path][-length:]
+            if all(other[-length:] != own for other in others):
+                return "/".join(own)
+        return Path(path).name  # there is no other: a path that is given twice
+
+    return {path: name(path) for path in parts}
 
 
 def _of_sphere(sphere: LayeredSphere, coils: Mapping[str, Coil], gap_mm: float) -> dict[str, SphereMetrics]:
@@ -276,20 +306,30 @@ def _posed(
     poses: dict[tuple[str, str], Pose] = {}
     for name, (where, to) in places.items():
         if to is None:
-            origin = _somewhere_else(mesh, where, gap_mm)
-            pose = towards_the_midline(origin)
+            pose = towards_the_midline(_placed_anyhow(mesh, where, gap_mm))
         else:
             pose = place(mesh, where, to, gap_mm)
         for coil in coils.values():
-            free = allow_intersection or not len(hull(coil))
+            free = allow_intersection or not has_extent(coil)
             poses[coil.name, name] = pose if free else raised(mesh, coil, pose, gap_mm)
     return poses
 
 
-def _somewhere_else(mesh: TetMesh, where: Place, gap_mm: float) -> Pose:
+def _check_all_clear(
+    mesh: TetMesh, coils: Mapping[str, Coil], poses: Mapping[tuple[str, str], Pose], allow_intersection: bool
+) -> None:
+    """Raise FemtmsError that names coil and place of the first pose that cannot be: now, not after other coils."""
+    remedy = "leave out --allow-intersection" if allow_intersection else "mend the casing: its wires are outside it"
+    for (coil, where), pose in poses.items():
+        try:
+            check_clear(mesh, coils[coil], pose, allow_intersection, remedy)
+        except FemtmsError as error:
+            raise FemtmsError(f"coil '{coil}' at {where}: {error}") from error
+
+
+def _placed_anyhow(mesh: TetMesh, where: Place, gap_mm: float) -> Pose:
     """The pose at a place with any direction of y."""
-    from_landmark = {name.lower(): position for name, position in mesh.landmarks.items()}
-    at_mm = 1e3 * from_landmark[where.lower()] if isinstance(where, str) else np.asarray(where, dtype=np.float64)
+    at_mm = 1e3 * position_of(mesh, where, "at")
     outward = at_mm - 1e3 * mesh.nodes.mean(axis=0)
     sideways = np.eye(3)[np.abs(outward).argmin()]  # the axis that is the least along the normal
     return place(mesh, where, tuple(at_mm + 20.0 * sideways), gap_mm)
@@ -297,7 +337,7 @@ def _somewhere_else(mesh: TetMesh, where: Place, gap_mm: float) -> Pose:
 
 def _clearance(mesh: TetMesh, coil: Coil, pose: Pose) -> float | None:
     """m; None for a coil of which only A is known."""
-    return clearance(mesh, coil, pose).distance if len(hull(coil)) else None
+    return clearance(mesh, coil, pose).distance if has_extent(coil) else None
 
 
 def _inputs(
@@ -308,13 +348,11 @@ def _inputs(
     labels: Labels | None,
 ) -> dict[str, Any]:
     """Names, paths and hashes of what went in."""
-    each = [
-        inputs_summary(head, [(origin, coil, None)], sigma, labels)
-        for origin, coil in zip(origins, coils.values(), strict=True)
-    ]
-    shared = {key: value for key, value in each[0].items() if key not in ("coil", "matrix")}
-    named = [one["coil"] | {"name": coil.name} for one, coil in zip(each, coils.values(), strict=True)]
-    return shared | {"coils": named}
+    given = [(origin, coil, None) for origin, coil in zip(origins, coils.values(), strict=True)]
+    summary = inputs_summary(head, given, sigma, labels)
+    each = summary["coil"] if len(given) > 1 else [summary["coil"]]
+    shared = {key: value for key, value in summary.items() if key not in ("coil", "matrix")}
+    return shared | {"coils": [one | {"name": name} for one, name in zip(each, coils, strict=True)]}
 
 
 def _scene(mesh: TetMesh, surface: TissueSurface, coils: Mapping[str, Coil], found: Sequence[_Found]) -> dict[str, Any]:
@@ -346,7 +384,3 @@ def _provenance(summary: Mapping[str, Any], coils: Mapping[str, Coil]) -> list[t
     lines.append(("device", summary["device"]))
     lines.append(("versions", ", ".join(f"{name} {value}" for name, value in summary["versions"].items())))
     return lines
-
-
-def _listed(place: Place) -> Any:
-    return place if isinstance(place, str) else [float(c) for c in place]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from femtms.coil.array import Didt, driven_at, superposed
-from femtms.coil.clearance import check_gap, clearance, hull, raised
+from femtms.coil.clearance import check_gap, clearance, has_extent, raised
 from femtms.coil.coil import Coil
 from femtms.coil.place import check_clear, check_place, place
 from femtms.coil.pose import Pose
@@ -71,8 +71,8 @@ class LoadedCoil:
             pose = place(mesh, wanted.at, wanted.towards, wanted.gap_mm)
             pose = raised(mesh, self.coil, pose, wanted.gap_mm) if lift else pose
         check_clear(mesh, self.coil, pose, allow_intersection)
-        has_extent = len(hull(self.coil)) > 0
-        return PlacedCoil(wanted, self.coil, pose, clearance(mesh, self.coil, pose).mm if has_extent else None)
+        distance_mm = clearance(mesh, self.coil, pose).mm if has_extent(self.coil) else None
+        return PlacedCoil(wanted, self.coil, pose, distance_mm)
 
 
 @dataclass(frozen=True, eq=False)

@@ -150,15 +150,23 @@ class Simulator:
         return list(self.solve_each(coil, poses, didt, allow_intersection))
 
     def solve_each(
-        self, coil: Coil, poses: Iterable[Pose], didt: Didt = 1e6, allow_intersection: bool = False
+        self,
+        coil: Coil,
+        poses: Iterable[Pose],
+        didt: Didt = 1e6,
+        allow_intersection: bool = False,
+        stage: Stage | None = None,
     ) -> Iterator[Field]:
         """The Fields one after the other, solved in blocks: for more poses than there is memory for Fields.
 
-        Arguments and errors are those of `solve`.
+        stage  for the stages of each block, if not that of the Simulator
+
+        Other arguments and errors are those of `solve`.
         """
+        announce = self._stage if stage is None else stage
 
         def fields(poses: list[Pose]) -> Iterator[Field]:
-            block = self._solve_block(driven, poses, reference, self._stage)
+            block = self._solve_block(driven, poses, reference, announce)
             return (self._field(block, i) for i in range(len(poses)))
 
         driven, reference = driven_at(coil, didt)

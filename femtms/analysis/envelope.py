@@ -15,6 +15,8 @@ from femtms.tissue import Tissue
 BRAIN = (int(Tissue.WM), int(Tissue.GM))
 CLOSING_MM = 12.0  # sulci and fissures up to twice as wide count as inside
 _GRID_MM = 1.0
+_AROUND_MM = 10.0  # of a place, for the direction inward
+_LEAST_SLOPE = 0.3  # of depth against distance: 1 near a surface, less where two are as near
 # Distances between voxels start at their centres, the outermost of which lie up to half a voxel below the surface, in
 # the mean over all directions of the surface about a fifth, measured on spheres.
 _BELOW = 0.22
@@ -63,6 +65,19 @@ class BrainEnvelope:
             self.below, transformed(points, self.to_grid).T, order=1, mode="nearest", output=np.float64
         )
         return depths
+
+    def inward(self, point: np.ndarray) -> np.ndarray | None:
+        """The direction (3,) in which depth grows around a point (3,) m; None where it does not, as in the innermost.
+
+        It is the slope of the plane that fits the depths within _AROUND_MM best: folds that the closing left do not
+        turn it.
+        """
+        axis = np.linspace(-_AROUND_MM, _AROUND_MM, 9)
+        steps = 1e-3 * np.stack(np.meshgrid(axis, axis, axis, indexing="ij"), axis=-1).reshape(-1, 3)
+        steps = steps[np.linalg.norm(steps, axis=1) <= 1e-3 * _AROUND_MM]  # in opposite pairs: no constant to fit
+        slope = self.depths(point + steps) @ steps / (steps**2).sum(axis=0)
+        steepness = float(np.linalg.norm(slope))
+        return slope / steepness if steepness > _LEAST_SLOPE else None
 
     @cached_property
     def deepest(self) -> float:

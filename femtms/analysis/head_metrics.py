@@ -1,5 +1,6 @@
 """How strong, how deep and how focal the field of a coil is in the brain of a real head."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,11 +32,12 @@ class HeadMetrics:
               twice as deep as all others
     v_half    V½ in m³: volume of white and grey matter with |E| ≥ E_brain/2
     s_half    S½ in m²: V½ / d½, the spread
-    gm_50     m³ of grey matter with |E| ≥ E_brain/2
-    gm_75     m³ of grey matter with |E| ≥ 3/4 E_brain
+    gm_50     m³ of grey matter with |E| ≥ E_brain/2, or half of another maximum that `HeadAnalysis.metrics` was given
+    gm_75     m³ of grey matter with |E| ≥ 3/4 of the same
     peak      (3,) m, middle of the strongest grey matter: of the tetrahedra with |E| ≥ E_brain, the one nearest to
               their common centre
-    depths    (q,) m along the line through the peak in the direction of the coil's z, from the envelope inward
+    depths    (q,) m from the envelope inward, along the line through the peak that goes straight into the brain: see
+              `BrainEnvelope.inward`; z of a coil may go elsewhere, as that of a helmet does
     profile   |E| (q,) in V/m there, over a few neighbouring tetrahedra; NaN outside white and grey matter
     """
 
@@ -51,6 +53,14 @@ class HeadMetrics:
     profile: np.ndarray
 
 
+def check_grey(tissues: Iterable[int]) -> None:
+    """Raise FemtmsError unless grey matter is among the tissue numbers of a head."""
+    present = sorted({int(tag) for tag in tissues})
+    if Tissue.GM not in present:
+        there = ", ".join(name_of(tag) for tag in present)
+        raise FemtmsError(f"the head must have grey matter (gm, tissue 2) to compare coils; it has {there}")
+
+
 class HeadAnalysis:
     """What the metrics need of a head, made once: its brain, how deep each tetrahedron is, where its neighbours are.
 
@@ -58,9 +68,7 @@ class HeadAnalysis:
     """
 
     def __init__(self, mesh: TetMesh) -> None:
-        if Tissue.GM not in mesh.tissues:
-            present = ", ".join(name_of(tag) for tag in mesh.tissues)
-            raise FemtmsError(f"the head must have grey matter (gm, tissue 2) to compare coils; it has {present}")
+        check_grey(mesh.tissues)
         self.mesh = mesh
         self.envelope = BrainEnvelope.of(mesh)
         self._brain = np.flatnonzero(np.isin(mesh.tags, BRAIN))
@@ -73,26 +81,32 @@ class HeadAnalysis:
         self._depths = self.envelope.depths(mesh.centroids[self._brain])
         self._tree = cKDTree(mesh.centroids[self._brain])
 
-    def metrics(self, field: Field) -> HeadMetrics:
-        """Those of one field, whatever its dI/dt was."""
+    def metrics(self, field: Field, maximum: float | None = None) -> HeadMetrics:
+        """Those of one field, whatever its dI/dt was.
+
+        maximum  V/m for 1 A/µs, the brain maximum for gm_50 and gm_75 where a better one than that of this field is
+                 known, as in spheres
+        """
         magnE = field.magnE * (1e6 / abs(field.didt))  # V/m for 1 A/µs
         brain, volumes = magnE[self._brain], self._volumes
         grey, grey_volumes = brain[self._is_gm], volumes[self._is_gm]
         E_brain = _maximum(grey, grey_volumes)
+        maximum = E_brain if maximum is None else maximum
         smooth = self._neighbourhood(brain)
         half = smooth >= E_brain / 2
         d_half = max(_maximum(self._depths[half], volumes[half]), _LEAST_DEPTH)
         v_half = float(volumes[brain >= E_brain / 2].sum())
         peak = self._peak(brain, E_brain)
-        depths, profile = self._profile(smooth, peak, field.pose.rotation[:, 2])
+        inward = self.envelope.inward(peak)
+        depths, profile = self._profile(smooth, peak, field.pose.rotation[:, 2] if inward is None else inward)
         return HeadMetrics(
             E_brain=E_brain,
             E_scalp=_maximum(magnE[self._scalp], self.mesh.volumes[self._scalp]) if len(self._scalp) else None,
             d_half=d_half,
             v_half=v_half,
             s_half=v_half / d_half,
-            gm_50=float(grey_volumes[grey >= 0.5 * E_brain].sum()),
-            gm_75=float(grey_volumes[grey >= 0.75 * E_brain].sum()),
+            gm_50=float(grey_volumes[grey >= 0.5 * maximum].sum()),
+            gm_75=float(grey_volumes[grey >= 0.75 * maximum].sum()),
             peak=sealed(peak),
             depths=sealed(depths),
             profile=sealed(profile),

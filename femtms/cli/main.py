@@ -257,7 +257,9 @@ def compare(
             "and towards the midline (straight anterior on the midline).",
         ),
     ] = None,
-    gap: Annotated[float, typer.Option("--gap", help="Distance of the coils' casing from the scalp in mm.")] = 5.0,
+    gap: Annotated[
+        float, typer.Option("--gap", help="Distance of the coils' casing or, without one, wires from the scalp in mm.")
+    ] = 5.0,
     target: Annotated[float, typer.Option("--target", help="Field in the brain that is asked for, in V/m.")] = 60.0,
     period: Annotated[float, typer.Option("--period", help="Of a pulse, a sine, in µs: for the energy.")] = 300.0,
     size: Size = "6",

@@ -178,28 +178,29 @@ def print_sweep(summary: dict[str, Any]) -> None:
 
 
 def print_comparison(summary: dict[str, Any]) -> None:
-    """The numbers that coils are chosen by."""
-    columns = {  # heading -> key, width
-        "V/m per A/µs": ("E_brain_V_per_m_per_A_per_us", 14),
-        "d½ cm": ("d_half_cm", 7),
-        "S½ cm²": ("s_half_cm2", 8),
-        "A/µs": ("didt_for_target_A_per_us", 8),
-        "% of limit": ("share_of_max_percent", 12),
-    }
-    rows = summary["rows"]
-    names = max(len("coil"), *(len(row["coil"]) for row in rows))
-    places = max(len("place"), *(len(row["place"]) for row in rows))
-    print(f"{'coil':<{names}}  {'place':<{places}}" + "".join(f"{h:>{width}}" for h, (_, width) in columns.items()))
-    for row in rows:
-        cells = ("–" if row[key] is None else _short(row[key]) for key, _ in columns.values())
-        print(
-            f"{row['coil']:<{names}}  {row['place']:<{places}}"
-            + "".join(f"{cell:>{width}}" for cell, (_, width) in zip(cells, columns.values()))
-        )
+    """The numbers that coils are chosen by; names are cut where they are long."""
+    from femtms.io.comparison_columns import COLUMNS
+
+    widths = {c.key: max(7, len(c.terminal) + 2) for c in COLUMNS if c.terminal}
+    headings = [f"{c.terminal:>{widths[c.key]}}" for c in COLUMNS if c.terminal]
+    lines = [("coil", "place", "".join(headings))]
+    for row in summary["rows"]:
+        cells = ("–" if row[key] is None else _short(row[key]) for key in widths)
+        numbers = "".join(f"{cell:>{width}}" for cell, width in zip(cells, widths.values()))
+        lines.append((_cut(row["coil"]), _cut(row["place"]), numbers))
+    names, places = (max(len(line[i]) for line in lines) for i in (0, 1))
+    for coil, where, numbers in lines:
+        print(f"{coil:<{names}}  {where:<{places}}{numbers}")
     print(
         f"A/µs and % of the stimulator's limit: for {summary['inputs']['target_V_per_m']:g} V/m; "
         f"{sum(summary['seconds'].values()):.1f} s on {summary['device']}"
     )
+
+
+def _cut(name: str, most: int = 30) -> str:
+    """A name on one line without its middle where it is long: beginning and end tell names apart."""
+    name = " ".join(name.split())
+    return name if len(name) <= most else f"{name[: most // 2]}…{name[most // 2 + 1 - most :]}"
 
 
 def _short(value: float) -> str:

@@ -65,6 +65,11 @@ def hull(coil: Coil) -> np.ndarray:
     return np.concatenate([np.empty((0, 3, 3)), *segments, points])
 
 
+def has_extent(coil: Coil) -> bool:
+    """Whether anything is known of a coil that must keep clear of the head: not so for a sampled A alone."""
+    return len(hull(coil)) > 0
+
+
 def clearance(mesh: TetMesh, coil: Coil, pose: Pose) -> Clearance:
     """The least distance of a posed coil's casing from the scalp, or the depth to which it cuts.
 

@@ -45,7 +45,7 @@ def place(
     area = triangle_normals(mesh.nodes, mesh.outer_faces)
     surface = _Surface(mesh.nodes[mesh.outer_faces])
 
-    target = _position(mesh, at, "at")
+    target = position_of(mesh, at, "at")
     foot = surface.nearest(target)
     distance = float(np.linalg.norm(foot - target))
     if distance > 1e-3 * _FARTHEST_MM:
@@ -65,7 +65,7 @@ def place(
         raise FemtmsError(f"the surface around {_shown(at)} has no clear normal; choose a place on the scalp")
     outward /= np.linalg.norm(outward)
 
-    along = _position(mesh, towards, "towards") - target
+    along = position_of(mesh, towards, "towards") - target
     along -= (along @ outward) * outward
     if np.linalg.norm(along) < 1e-4:
         raise FemtmsError(
@@ -129,8 +129,11 @@ def nearest_points_of(point: np.ndarray, triangles: np.ndarray) -> np.ndarray:
     return nearest
 
 
-def _position(mesh: TetMesh, place: str | Sequence[float], what: str) -> np.ndarray:
-    """Head coordinates (3,) in m of a landmark's name or of x, y, z in mm."""
+def position_of(mesh: TetMesh, place: str | Sequence[float], what: str) -> np.ndarray:
+    """Head coordinates (3,) in m of a landmark's name or of x, y, z in mm; `what` is the argument that errors name.
+
+    Raises FemtmsError for an unknown name and for other than three finite numbers.
+    """
     check_place(place, mesh.landmarks, what)
     if isinstance(place, str):
         return np.array({name.lower(): position for name, position in mesh.landmarks.items()}[place.lower()])
@@ -156,11 +159,17 @@ def _shown(place: str | Sequence[float]) -> str:
     return place if isinstance(place, str) else "(" + ", ".join(f"{c:.1f}" for c in place) + ") mm"
 
 
-def check_clear(mesh: TetMesh, coil: Coil, pose: Pose, allow_intersection: bool = False) -> None:
+def check_clear(
+    mesh: TetMesh,
+    coil: Coil,
+    pose: Pose,
+    allow_intersection: bool = False,
+    remedy: str = "count it from the nearest wire (femtms simulate --lift)",
+) -> None:
     """Raise FemtmsError when the coil's casing cuts the scalp, and how deep, unless allow_intersection.
 
     An element of the coil inside the head, where A is infinite, and some of the head outside a sampled A are never
-    allowed.
+    allowed.  `remedy` is what the message advises for the first of these, beside more distance.
     """
     for field in coil.sampled:
         field.moved(pose).check_covers(mesh.nodes[np.unique(mesh.outer_faces)], "the head")
@@ -171,7 +180,7 @@ def check_clear(mesh: TetMesh, coil: Coil, pose: Pose, allow_intersection: bool 
         raise FemtmsError(
             f"the pose puts the coil inside the head: {inside.sum():,} of {len(points):,} elements of '{coil.name}', "
             f"the deepest {1e3 * depths.max():.1f} mm below the surface at {_mm(points[inside][depths.argmax()])}; "
-            f"move it outward, increase the gap, or count it from the nearest wire (femtms simulate --lift)"
+            f"move it outward, increase the gap, or {remedy}"
         )
     if coil.casing is None or allow_intersection or is_apart(mesh, coil, pose):
         return

@@ -1,13 +1,15 @@
 """Files of a comparison of coils: a table as CSV and for LaTeX, and all of it as JSON."""
 
 import csv
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from femtms.analysis.case import Case
+from femtms.errors import FemtmsError
+from femtms.io.comparison_columns import COLUMNS
 from femtms.io.summary import read_json
 
 RESULTS = ("comparison.csv", "comparison.tex", "report.html", "comparison.json")
@@ -21,31 +23,9 @@ def rows_of(cases: Sequence[Case], target: float, period: float) -> list[Row]:
     target  V/m, the brain maximum for which dI/dt and energy are given; period of the pulse in s
     """
     return [
-        {
-            "coil": case.coil.name,
-            "place": case.place,
-            "E_brain_V_per_m_per_A_per_us": case.E_brain,
-            "E_brain_at_limit_V_per_m": case.E_limit,
-            "d_half_cm": 1e2 * case.d_half,
-            "s_half_cm2": 1e4 * case.s_half,
-            "v_half_cm3": 1e6 * case.v_half,
-            "gm_50_ml": _scaled(case.gm_50, 1e6),
-            "gm_75_ml": _scaled(case.gm_75, 1e6),
-            "E_scalp_V_per_m_per_A_per_us": case.E_scalp,
-            "scalp_cortex_ratio": case.scalp_ratio,
-            "didt_for_target_A_per_us": 1e-6 * case.didt_for(target),
-            "share_of_max_percent": _scaled(case.share_for(target), 100),
-            "max_didt_A_per_us": _scaled(case.coil.max_didt, 1e-6),
-            "inductance_uH": _scaled(case.coil.inductance, 1e6),
-            "energy_for_target_J": case.energy_for(target, period),
-            "clearance_mm": _scaled(case.clearance, 1e3),
-        }
+        {"coil": case.coil.name, "place": case.place} | {c.key: c.value(case, target, period) for c in COLUMNS}
         for case in cases
     ]
-
-
-def _scaled(value: float | None, factor: float) -> float | None:
-    return None if value is None else factor * value
 
 
 def profiles_of(cases: Sequence[Case]) -> list[dict[str, Any]]:
@@ -70,23 +50,44 @@ def write_csv(path: Path, rows: Sequence[Row]) -> None:
             writer.writerow(["" if v is None else v if isinstance(v, str) else f"{v:.6g}" for v in row.values()])
 
 
+_KEYS = ("inputs", "rows", "profiles", "poses", "seconds", "device")
+
+
 def read_comparison(path: Path) -> dict[str, Any]:
     """The comparison.json of a result.  Raises FemtmsError when it is damaged or something else."""
-    return read_json(path, ("inputs", "rows", "profiles", "poses", "seconds", "device"), "the result of a comparison")
+    content = read_json(path, _KEYS, "the result of a comparison")
+    rows, inputs, seconds = content["rows"], content["inputs"], content["seconds"]
+    if not isinstance(rows, list) or not rows:
+        raise FemtmsError(f"{path}: 'rows' of a comparison must be a list with at least one; got {_shown(rows)}")
+    for number, row in enumerate(rows, 1):
+        if not isinstance(row, dict):
+            raise FemtmsError(f"{path}: row {number} of a comparison must be an object; got {_shown(row)}")
+        for key in ("coil", "place"):
+            if not isinstance(row.get(key), str):
+                raise FemtmsError(f"{path}: '{key}' of row {number} must be text; got {_shown(row.get(key))}")
+        for column in COLUMNS:
+            key = column.key
+            if column.terminal and not (key in row and (row[key] is None or _is_number(row[key]))):
+                got = _shown(row.get(key))
+                raise FemtmsError(f"{path}: '{key}' of row {number} must be a number or null; got {got}")
+    target = inputs.get("target_V_per_m") if isinstance(inputs, dict) else None
+    if not _is_number(target):
+        raise FemtmsError(f"{path}: 'inputs' must have the number target_V_per_m; got {_shown(target)}")
+    if not isinstance(seconds, dict) or not all(map(_is_number, seconds.values())):
+        raise FemtmsError(f"{path}: 'seconds' must have a number for each stage; got {_shown(seconds)}")
+    return content
 
 
-# heading in TeX, and the digits of a column of the table
-_TEX: dict[str, tuple[str, Callable[[float], str]]] = {
-    "E_brain_V_per_m_per_A_per_us": (r"$|E|$ (V/m per A/\textmu s)", "{:.2f}".format),
-    "d_half_cm": (r"$d_{1/2}$ (cm)", "{:.2f}".format),
-    "s_half_cm2": (r"$S_{1/2}$ (cm$^2$)", "{:.1f}".format),
-    "gm_50_ml": (r"GM $\geq 50\,\%$ (mL)", "{:.1f}".format),
-    "scalp_cortex_ratio": ("scalp/cortex", "{:.2f}".format),
-    "didt_for_target_A_per_us": (r"$\mathrm{d}I/\mathrm{d}t$ (A/\textmu s)", "{:.1f}".format),
-    "share_of_max_percent": (r"of maximum (\%)", "{:.0f}".format),
-    "inductance_uH": (r"$L$ (\textmu H)", "{:.1f}".format),
-    "energy_for_target_J": ("energy (J)", "{:.1f}".format),
-}
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _shown(value: Any) -> str:
+    """What stands in a file, not to its end."""
+    text = repr(value)
+    return "nothing" if value is None else text if len(text) <= 60 else text[:59] + "…"
+
+
 _TEX_SPECIAL = {
     "\\": r"\textbackslash{}",
     "~": r"\textasciitilde{}",
@@ -99,17 +100,17 @@ _TEX_SPECIAL = {
 
 def write_tex(path: Path, rows: Sequence[Row], target: float) -> None:
     """A plain `tabular`, to be \\input; it needs no package but, for other than Latin letters, those of the names."""
-    columns = [key for key in _TEX if any(row[key] is not None for row in rows)]
+    columns = [c for c in COLUMNS if c.tex and any(row[c.key] is not None for row in rows)]
     lines = [
         f"% femtms compare: dI/dt, share and energy are those for {target:g} V/m in the brain",
         r"\begin{tabular}{ll" + "r" * len(columns) + "}",
         r"\hline",
-        " & ".join(["coil", "place", *(_TEX[key][0] for key in columns)]) + r" \\",
+        " & ".join(["coil", "place", *(c.tex for c in columns)]) + r" \\",
         r"\hline",
     ]
     for row in rows:
         cells = [tex_escaped(str(row[key])) for key in ("coil", "place")]
-        cells += ["--" if (value := row[key]) is None else _TEX[key][1](float(value)) for key in columns]
+        cells += ["--" if (value := row[c.key]) is None else f"{float(value):.{c.digits}f}" for c in columns]
         lines.append(" & ".join(cells) + r" \\")
     lines += [r"\hline", r"\end{tabular}"]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -9,35 +9,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from plotly.offline import get_plotlyjs
 
 from femtms.analysis.case import STANDARD_SPHERE
+from femtms.report.column import Column
 from femtms.report.compare_maps import colour_stops, nice_ticks
-
-
-@dataclass(frozen=True)
-class Column:
-    """A column of the table: key of the row, heading, unit, digits after the point, and what it means."""
-
-    key: str
-    heading: str
-    unit: str
-    digits: int
-    meaning: str
-
-
-COLUMNS = (
-    Column("E_brain_V_per_m_per_A_per_us", "|E| brain", "V/m per A/µs", 2, "brain maximum of |E| for 1 A/µs"),
-    Column("E_brain_at_limit_V_per_m", "|E| at limit", "V/m", 0, "the same at the largest dI/dt of the stimulator"),
-    Column("d_half_cm", "d½", "cm", 2, "greatest depth with at least half the brain maximum"),
-    Column("s_half_cm2", "S½", "cm²", 1, "spread: V½/d½"),
-    Column("v_half_cm3", "V½", "cm³", 1, "volume of brain with at least half the brain maximum"),
-    Column("gm_50_ml", "GM ≥ 50 %", "mL", 1, "grey matter with at least half the brain maximum"),
-    Column("gm_75_ml", "GM ≥ 75 %", "mL", 1, "grey matter with at least three quarters of the brain maximum"),
-    Column("scalp_cortex_ratio", "scalp/cortex", "", 2, "field in the scalp by that in the brain"),
-    Column("didt_for_target_A_per_us", "dI/dt", "A/µs", 1, "rate of change of the current for the target"),
-    Column("share_of_max_percent", "of limit", "%", 0, "that as a share of the stimulator's largest"),
-    Column("inductance_uH", "L", "µH", 1, "inductance of the coil"),
-    Column("energy_for_target_J", "energy", "J", 1, "magnetic energy of the coil for the target"),
-    Column("clearance_mm", "clearance", "mm", 1, "distance of the casing from the scalp"),
-)
 
 
 @dataclass(frozen=True)
@@ -45,7 +18,7 @@ class Settings:
     """What the page says about how the numbers came about.
 
     head         what people call it
-    is_sphere    whether it is one, where the numbers are exact
+    is_exact     whether the numbers on it are those of the closed form for spheres
     gap_mm       of the coils above the scalp
     target       V/m
     period       of a pulse, s
@@ -53,7 +26,7 @@ class Settings:
     """
 
     head: str
-    is_sphere: bool
+    is_exact: bool
     gap_mm: float
     target: float
     period: float
@@ -62,6 +35,7 @@ class Settings:
 
 def comparison_page(
     settings: Settings,
+    columns: Sequence[Column],
     rows: Sequence[Mapping[str, Any]],
     profiles: Sequence[Mapping[str, Any]],
     maps: Mapping[tuple[str, str], bytes],
@@ -70,6 +44,7 @@ def comparison_page(
 ) -> str:
     """The page as HTML.
 
+    columns          those of the rows that are shown, where a row has a number in them
     rows, profiles   of io.comparisons; the names in them may hold anything
     maps             (coil, place) -> PNG, coloured from 0 to `limit` V/m for 1 A/µs
     scene            brain, scalp, coils, poses and values, packed as in compare_scene
@@ -93,7 +68,7 @@ def comparison_page(
     }
     return environment.get_template("compare.html.j2").render(
         settings=settings,
-        columns=[c for c in COLUMNS if any(row[c.key] is not None for row in rows)],
+        columns=[c for c in columns if any(row[c.key] is not None for row in rows)],
         rows=rows,
         coils=coils,
         places=places,

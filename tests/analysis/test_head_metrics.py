@@ -104,13 +104,43 @@ def test_half_volume_is_that_of_the_closed_form(metrics, dense):
     assert metrics.s_half == metrics.v_half / metrics.d_half
 
 
-def test_profile_is_that_of_the_closed_form_along_the_coil_axis(metrics):
+def test_volumes_of_grey_matter_are_of_the_maximum_that_is_given(analysis, field, metrics):
+    given = analysis.metrics(field, 2 * metrics.E_brain)
+    assert given.gm_75 < given.gm_50 < metrics.gm_75 < metrics.gm_50
+    assert (given.E_brain, given.v_half, given.d_half) == (metrics.E_brain, metrics.v_half, metrics.d_half)
+    assert analysis.metrics(field, metrics.E_brain).gm_50 == metrics.gm_50
+
+
+def test_profile_is_that_of_the_closed_form_along_the_radius_through_the_peak(metrics):
     assert metrics.depths[0] == 0 and (np.diff(metrics.depths) > 0).all()
     inside = (metrics.depths > 2e-3) & (metrics.depths < 0.06)
-    x, y, _ = metrics.peak
-    surface = np.sqrt(BRAIN**2 - x**2 - y**2)
-    on_line = np.column_stack([np.full(inside.sum(), x), np.full(inside.sum(), y), surface - metrics.depths[inside]])
+    outward = metrics.peak / np.linalg.norm(metrics.peak)
+    on_line = (BRAIN - metrics.depths[inside, None]) * outward
     np.testing.assert_allclose(metrics.profile[inside], exact(on_line), rtol=0.1)
+
+
+def test_profile_does_not_depend_on_how_the_coil_is_tilted(analysis, field, metrics):
+    c, s = np.cos(np.radians(50)), np.sin(np.radians(50))
+    tilted = np.eye(4)
+    tilted[:3, :3] = [[c, 0, s], [0, 1, 0], [-s, 0, c]]
+    pose = Pose(field.pose.matrix @ tilted)
+    np.testing.assert_array_equal(analysis.metrics(replace(field, pose=pose)).profile, metrics.profile)
+
+
+def test_inward_is_towards_the_centre_of_a_ball_and_nowhere_in_it(analysis):
+    rng = np.random.default_rng(2)
+    for direction in rng.normal(size=(50, 3)):
+        direction /= np.linalg.norm(direction)
+        inward = analysis.envelope.inward(rng.uniform(0.05, BRAIN) * direction)
+        assert np.degrees(np.arccos(np.clip(-inward @ direction, -1, 1))) < 3
+    assert analysis.envelope.inward(np.zeros(3)) is None
+
+
+def test_inward_in_the_wall_of_a_sulcus_is_as_beside_it(mesh):
+    x, _, z = mesh.centroids.T
+    sulcus = BrainEnvelope.of(retagged(mesh, (abs(x) < 4e-3) & (z > 0.02)))
+    wall = np.array([5e-3, 0.0, 60e-3])
+    assert -sulcus.inward(wall) @ wall / np.linalg.norm(wall) > np.cos(np.radians(12))
 
 
 def test_metrics_are_those_of_1_A_per_us_whatever_the_current(analysis, field, metrics):

@@ -1,8 +1,10 @@
 """femtms compare as users run it."""
 
 import csv
+import hashlib
 import json
 import re
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -71,6 +73,66 @@ def test_radii_of_another_sphere_count_for_its_places_only(tmp_path):
     assert own["d_half_cm"] == 1e2 * sphere_metrics(coil, 7.0, 78.0, 60.0).d_half
 
 
+def test_grey_matter_and_half_volume_of_a_ball_of_grey_matter_are_of_one_maximum(tmp_path):
+    coils = ["figure8-70mm", "circular-90mm"]
+    summary = compare("sphere", coils, tmp_path / "o", at=["F3"], size_mm=8.0, device="cpu")
+    for row in summary["rows"]:
+        # the 99.9th percentile of this mesh as the maximum would make them differ by 80 % for the figure-8
+        assert row["gm_50_ml"] == pytest.approx(row["v_half_cm3"], rel=0.03)
+
+
+@pytest.fixture(scope="module")
+def low_ring(tmp_path_factory):
+    """A ring of dipoles 20 mm above the coil's origin: where it is depends on what the gap counts from."""
+    path = tmp_path_factory.mktemp("low") / "ring.ccd"
+    angles = np.linspace(0, 2 * np.pi, 24, endpoint=False)
+    rows = [f"{0.03 * np.cos(a):.6f} {0.03 * np.sin(a):.6f} -0.02 0 0 1e-4\n" for a in angles]
+    path.write_text(f"# x version 1.0; coilname=ring\n{len(rows)}\n#\n" + "".join(rows))
+    return path
+
+
+def test_all_numbers_of_a_row_are_of_the_pose_that_may_cut(low_ring, tmp_path):
+    settings = {"at": ["Cz"], "size_mm": 10.0, "device": "cpu", "allow_intersection": True}
+    summary = compare("sphere", [low_ring], tmp_path / "o", **settings)
+    standard, own = summary["rows"]
+    gap_mm = np.hypot(85 + 5 + 20, 30) - 85
+    lifted, there = (sphere_metrics(load_coil(low_ring), above_mm) for above_mm in (5.0, gap_mm))
+    assert standard["place"] == "standard sphere" and standard["clearance_mm"] == 5
+    assert standard["E_brain_V_per_m_per_A_per_us"] == lifted.E_brain
+    assert own["clearance_mm"] == pytest.approx(gap_mm, abs=0.3)
+    assert own["E_brain_V_per_m_per_A_per_us"] == pytest.approx(there.E_brain, rel=0.1)
+    assert there.E_brain < 0.6 * lifted.E_brain
+    assert own["gm_50_ml"] == pytest.approx(own["v_half_cm3"])
+    page = (tmp_path / "o" / "report.html").read_text(encoding="utf-8")
+    assert "On this head the brain maximum is the 99.9th percentile" in page
+
+
+def test_wires_in_the_head_are_told_before_anything_is_solved(refused, tmp_path, monkeypatch):
+    def solved(*_, **__):
+        raise AssertionError("this coil cannot be solved for")
+
+    monkeypatch.setattr(femtms.compare, "Simulator", solved)
+    arguments = ("--coil", COILS[0], "--coil", "double-cone", "--at", "F3", "-o", tmp_path / "o", *QUICK)
+    words = ("double-cone", "at F3", "inside the head", "leave out --allow-intersection")
+    error = refused("compare", "sphere", *arguments, "--allow-intersection", words=words)
+    assert "simulate" not in error
+
+
+def test_setting_up_and_each_field_are_announced(tmp_path):
+    announced = []
+
+    @contextmanager
+    def stage(name):
+        own = []
+        announced.append((name, own))
+        yield lambda done, total: own.append((done, total))
+
+    compare("sphere", COILS, tmp_path / "o", at=["F3", "Cz"], size_mm=20.0, device="cpu", stage=stage)
+    names = [name for name, _ in announced]
+    assert {"assembling", "setting up the solver"} <= set(names) and len(names) == len(set(names))
+    assert dict(announced)["fields"] == [(done, 4) for done in range(5)]
+
+
 def test_coils_are_at_the_gap_above_the_scalp(on_sphere, on_mesh):
     for out, _ in (on_sphere, on_mesh):
         np.testing.assert_allclose([float(row["clearance_mm"]) for row in table(out)], 5.0, atol=0.01)
@@ -86,6 +148,8 @@ def test_both_files_of_numbers_agree(on_mesh):
             assert row[key] == expected
     assert len(content["inputs"]["coils"][1]["sha256"]) == 64
     assert content["inputs"]["towards"] == [[0, 34, 0]]
+    assert content["inputs"]["outside"] == "error"
+    assert [coil["name"] for coil in content["inputs"]["coils"]] == ["figure8-70mm", "ring"]
     assert np.array(content["poses"][0]["pose_mm"]).shape == (4, 4)
     assert {"read", "standard_sphere", "place", "solve", "report", "assemble", "setup"} <= set(content["seconds"])
 
@@ -101,6 +165,12 @@ def test_the_page_asks_for_nothing_from_elsewhere(on_sphere):
     own = page[: page.index('<script type="application/json"')]  # before plotly, which names sites without asking them
     assert not re.search(r"(src|href|url)\s*[=(]\s*[\"']?\s*(https?:)?//", own)
     assert own.count("data:image/png;base64,") == 4
+
+
+def test_the_page_names_the_standard_sphere_where_it_has_its_rows(on_sphere, on_mesh):
+    told, there = ((out / "report.html").read_text(encoding="utf-8") for out, _ in (on_sphere, on_mesh))
+    for words in ("and the standard sphere", "not defined on the standard sphere"):
+        assert words in there and words not in told
 
 
 def test_command_line_prints_the_table(run, tmp_path):
@@ -119,11 +189,50 @@ def test_info_prints_the_table_of_a_comparison(run, refused, on_sphere, tmp_path
     refused("info", tmp_path, words=("comparison", "lacks inputs"))
 
 
+def test_the_printed_table_keeps_its_width_whatever_the_names(run, on_sphere, tmp_path):
+    summary = json.loads(json.dumps(on_sphere[1]))
+    for row, end in zip(summary["rows"], "abcd"):
+        row["coil"] = 200 * "long\n" + f"coil {end}"
+    (tmp_path / "comparison.json").write_text(json.dumps(summary))
+    header, *rows = run("info", tmp_path).out.splitlines()[:5]
+    assert {len(line) for line in (header, *rows)} == {len(header)} and len(header) < 100
+    assert [re.search(r"coil [a-d]", line)[0] for line in rows] == [f"coil {end}" for end in "abcd"]
+
+
 def test_coils_of_one_name_are_told_apart_by_their_files(files, tmp_path):
     other = tmp_path / "other.ccd"
     other.write_bytes(files[".ccd"].read_bytes())
     summary = compare("sphere", [files[".ccd"], other], tmp_path / "o", at=["Cz"], size_mm=15.0, device="cpu")
     assert [row["coil"] for row in summary["rows"][:2]] == ["ring.ccd", "other.ccd"]
+
+
+def test_files_of_one_name_are_told_apart_by_their_folders(files, tmp_path):
+    paths = [tmp_path / folder / "v1" / "coil.ccd" for folder in "ab"] + [tmp_path / "other.ccd"]
+    for path in paths:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(files[".ccd"].read_bytes())
+    summary = compare("sphere", paths, tmp_path / "o", at=["Cz"], size_mm=20.0, device="cpu")
+    assert [row["coil"] for row in summary["rows"]] == ["a/v1/coil.ccd", "b/v1/coil.ccd", "other.ccd"]
+
+
+def test_a_file_that_is_given_twice_is_refused(files, refused, tmp_path):
+    arguments = ("--coil", files[".ccd"], "--coil", files[".ccd"], "--at", "F3", "-o", tmp_path / "out")
+    refused("compare", "sphere", *arguments, "--device", "cpu", words=("different names", "ring.ccd", "2 times"))
+
+
+def test_inputs_are_hashed_before_the_long_stages(files, tmp_path, monkeypatch):
+    path = tmp_path / "coil.ccd"
+    path.write_bytes(files[".ccd"].read_bytes())
+    before = hashlib.sha256(path.read_bytes()).hexdigest()
+    meshed = femtms.compare.mesh_head
+
+    def changed(*arguments):
+        path.write_text("another coil by now")
+        return meshed(*arguments)
+
+    monkeypatch.setattr(femtms.compare, "mesh_head", changed)
+    summary = compare("sphere", [path], tmp_path / "o", at=["Cz"], size_mm=20.0, device="cpu")
+    assert summary["inputs"]["coils"][0]["sha256"] == before
 
 
 BAD = {

@@ -1,16 +1,20 @@
 """Tables of a comparison can be read back, and names in them do no harm."""
 
 import csv
+import json
+import re
 import shutil
 import subprocess
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from femtms import Coil, Dipoles
+from femtms import Coil, Dipoles, FemtmsError
 from femtms.analysis.case import Case
-from femtms.io.comparisons import profiles_of, rows_of, tex_escaped, write_csv, write_tex
+from femtms.io.comparison_columns import COLUMNS
+from femtms.io.comparisons import profiles_of, read_comparison, rows_of, tex_escaped, write_csv, write_tex
 
 NASTY = 'a "coil", 50% of_$x$ {\\} ~^&#<b>|\nnew'
 
@@ -70,3 +74,53 @@ def test_latex_prints_any_name(cases, tmp_path):
     page = r"\documentclass{article}\usepackage{textcomp}\begin{document}\input{c.tex}\end{document}"
     (tmp_path / "page.tex").write_text(page)
     subprocess.run(["pdflatex", "-halt-on-error", "page.tex"], cwd=tmp_path, check=True, timeout=60)
+
+
+@pytest.fixture
+def content(cases):
+    rows = json.loads(json.dumps(rows_of(cases, 60.0, 3e-4)))
+    return {
+        "inputs": {"target_V_per_m": 60.0},
+        "rows": rows,
+        "profiles": [],
+        "poses": [],
+        "seconds": {"mesh": 1.0},
+        "device": "?",
+    }
+
+
+def test_what_can_be_printed_is_read(content, tmp_path):
+    (tmp_path / "c.json").write_text(json.dumps(content))
+    assert read_comparison(tmp_path / "c.json") == content
+
+
+DAMAGE = {
+    "no rows": (lambda c: c.update(rows=[]), "'rows'.*at least one"),
+    "rows that are none": (lambda c: c.update(rows=7), "'rows'.*list.*7"),
+    "a row that is none": (lambda c: c["rows"].append("x"), "row 3.*object.*'x'"),
+    "no coil": (lambda c: c["rows"][1].pop("coil"), "'coil' of row 2.*text"),
+    "a place that is a number": (lambda c: c["rows"][0].update(place=3), "'place' of row 1.*text.*3"),
+    "a missing column": (lambda c: c["rows"][0].pop("d_half_cm"), "'d_half_cm' of row 1.*number"),
+    "text for a number": (lambda c: c["rows"][1].update(s_half_cm2="?"), "'s_half_cm2' of row 2.*number"),
+    "a truth for a number": (lambda c: c["rows"][1].update(s_half_cm2=True), "'s_half_cm2' of row 2.*True"),
+    "no target": (lambda c: c.update(inputs={}), "target_V_per_m"),
+    "inputs that are none": (lambda c: c.update(inputs=[]), "target_V_per_m"),
+    "seconds that are none": (lambda c: c.update(seconds={"mesh": "long"}), "'seconds'.*number"),
+}
+
+
+@pytest.mark.parametrize("case", DAMAGE)
+def test_a_damaged_comparison_is_refused(content, tmp_path, case):
+    damage, words = DAMAGE[case]
+    damage(content)
+    (tmp_path / "c.json").write_text(json.dumps(content))
+    with pytest.raises(FemtmsError, match=words):
+        read_comparison(tmp_path / "c.json")
+
+
+def test_every_column_is_explained_in_the_documentation():
+    page = (Path(__file__).parents[2] / "docs" / "tutorials" / "compare.md").read_text(encoding="utf-8")
+    # long names stand there with an ellipsis for their units
+    explained = [name.rstrip("…") for name in re.findall(r"`([^`\s]+)`", page)]
+    for column in COLUMNS:
+        assert any(column.key.startswith(name) and len(name) > 5 for name in explained), column.key

@@ -3,6 +3,7 @@
 import json
 import shutil
 import time
+from itertools import pairwise
 
 import pytest
 
@@ -163,7 +164,7 @@ def test_plots_are_drawn_and_follow_the_place(page):
     title = "return document.querySelector('#focality .gtitle').textContent"
     assert page.execute_script(title) == "Depth and spread, F3"
     choose(page, "plot-strength", "E_brain_at_limit_V_per_m")
-    axis = "return document.querySelector('#strength .ytitle').textContent"
+    axis = "return document.querySelector('#strength .xtitle').textContent"
     assert page.execute_script(axis) == "|E| (V/m at the limit)"
 
 
@@ -188,14 +189,91 @@ def test_the_rotatable_view_is_webgl_and_follows_coil_and_place(page):
     assert page.execute_script("return document.getElementById('scene').data[1].visible") is False
 
 
+def test_the_scale_of_the_maps_shows_that_values_may_be_above_its_end(page):
+    colours, above = page.execute_script(
+        "return [document.querySelector('.scale .bar').style.background,"
+        "document.querySelector('.scale .above').style.background]"
+    )
+    assert colours.rindex(above) > colours.rindex("rgb") - 1
+    bar, box = page.execute_script(
+        "return ['bar', 'above'].map((c) => document.querySelector('.scale .' + c).getBoundingClientRect())"
+    )
+    assert box["left"] == pytest.approx(bar["right"], abs=1) and box["top"] == pytest.approx(bar["top"], abs=1)
+    strongest, limit = page.execute_script("return [Math.max(...data.scene.cases.map((c) => c.max)), data.limit]")
+    assert strongest > limit
+
+
+def test_captions_say_for_which_current(page):
+    captions = page.execute_script("return [...document.querySelectorAll('figcaption')].map((c) => c.textContent)")
+    assert len(captions) == 6 and all(" V/m per A/µs, d½ " in caption for caption in captions)
+
+
+def test_what_is_not_known_is_told_from_what_is_not_defined(page):
+    assert "or not defined on the standard sphere" in page.execute_script("return document.body.textContent")
+
+
 def test_all_maps_are_pictures(page):
     sizes = page.execute_script("return [...document.images].map((i) => [i.complete, i.naturalWidth, i.naturalHeight])")
     assert sizes == [[True, 440, 400]] * 6
 
 
-def test_it_fits_a_narrow_window(report):
-    driver = opened(report, width=400)
+@pytest.fixture(scope="module")
+def many(tmp_path_factory):
+    """A report with six coils at three places, one with a name of two lines without a space."""
+    folder = tmp_path_factory.mktemp("many")
+    row = "0.03 0.0 -0.005 0 0 1e-3\n-0.03 0.0 -0.005 0 0 -1e-3\n"
+    names = ["N" * 200, *(f"another-coil-with-a-name-{i}" for i in range(5))]
+    for i, name in enumerate(names):
+        (folder / f"{i}.ccd").write_text(f"# x version 1.0; coilname={name}; dIdtmax=100\n2\n#\n{row}")
+    coils = [folder / f"{i}.ccd" for i in range(len(names))]
+    compare("sphere", coils, folder / "out", at=["F3", "Cz"], size_mm=20.0, gap_mm=4.0, device="cpu")
+    return folder / "out" / "report.html"
+
+
+WIDE = "return document.documentElement.scrollWidth"
+
+
+@pytest.mark.parametrize("width", [400, 1000])
+def test_it_fits_the_window_whatever_the_names(report, many, width):
+    for path in (report, many):
+        driver = opened(path, width)
+        try:
+            assert driver.execute_script(WIDE) <= width
+            terms = "return [...document.querySelectorAll('dt, dd')].map((t) => t.getBoundingClientRect())"
+            for box in driver.execute_script(terms):
+                assert 0 <= box["left"] < box["right"] <= width and box["width"] > 100
+        finally:
+            driver.quit()
+
+
+@pytest.mark.parametrize("width", [420, 1300])
+def test_bars_and_names_of_many_coils_have_room(many, width):
+    driver = opened(many, width)
     try:
-        assert driver.execute_script("return document.documentElement.scrollWidth") <= 400
+        boxes = "return [...document.querySelectorAll(arguments[0])].map((b) => b.getBoundingClientRect())"
+        bars = driver.execute_script(boxes, "#strength .bars .point path")
+        assert len(bars) == 6 * 3
+        assert min(bar["height"] for bar in bars) > 8
+        assert max(bar["width"] for bar in bars) > 0.35 * width  # the names leave them some
+        names = sorted(driver.execute_script(boxes, "#strength .ytick text"), key=lambda name: name["top"])
+        assert len(names) == 6
+        assert all(name["bottom"] <= other["top"] for name, other in pairwise(names))
+        assert names[0]["left"] >= 0
+        texts = driver.execute_script(
+            "return [...document.querySelectorAll('#strength .ytick text')].map((t) => t.textContent)"
+        )
+        assert len(set(texts)) == 6  # told apart, however short
+    finally:
+        driver.quit()
+
+
+def test_maps_stand_on_no_white_in_dark_mode(many):
+    driver = opened(many, 900)
+    try:
+        dark = {"features": [{"name": "prefers-color-scheme", "value": "dark"}]}
+        driver.execute_cdp_cmd("Emulation.setEmulatedMedia", dark)
+        ground = "return getComputedStyle(document.querySelector(arguments[0])).backgroundColor"
+        below = driver.execute_script(ground, "figure")
+        assert below == driver.execute_script(ground, "figcaption") != "rgb(255, 255, 255)"
     finally:
         driver.quit()
