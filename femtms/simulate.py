@@ -100,6 +100,9 @@ def simulate(
                 f"{source.name}: a head must have several tissues; it has only {name_of(source.tissues[0])} (a mask?); "
                 f"for a head of one compartment make the mesh first (femtms mesh)"
             )
+    # hashed now: the files may change, or go away, while we compute
+    went_in = [(one.wanted.name, one.coil, one.wanted.matrix) for one in loaded]
+    inputs = inputs_summary(head, went_in, sigma, labels) | {"outside": outside}
     with timed("mesh", "mesh"):
         mesh = source if isinstance(source, TetMesh) else mesh_head(source, size_mm, stage)
     with timed("place", "placing the coil" if len(loaded) == 1 else "placing the coils"):
@@ -122,9 +125,8 @@ def simulate(
             title = f"{'; '.join(map(_titled, placed))}, head: {name}"
             draw_field_picture(folder / "field.png", field, title, [(one.coil, one.pose) for one in placed])
         rows = [one.summary() for one in placed]
-        went_in = [(one.wanted.name, one.coil, one.wanted.matrix) for one in placed]
         summary = {
-            "inputs": inputs_summary(head, went_in, sigma, labels) | {"outside": outside},
+            "inputs": inputs,
             "placement": {key: rows[0][key] for key in ("at", "towards", "gap_mm")},
             "size_mm": None if isinstance(source, TetMesh) else size_mm,
             "clearance_mm": min((row["clearance_mm"] for row in rows if row["clearance_mm"] is not None), default=None),

@@ -12,6 +12,7 @@ from numpy.polynomial.legendre import leggauss
 from scipy.optimize import brentq
 from scipy.special import sph_legendre_p_all
 
+from femtms.coil.clearance import hull
 from femtms.coil.coil import Coil
 from femtms.coil.place import nearest_points_of
 from femtms.coil.pose import Pose
@@ -19,8 +20,10 @@ from femtms.errors import FemtmsError
 
 SCALP_MM, BRAIN_MM, GAP_MM = 85.0, 70.0, 5.0  # of Deng et al. 2013
 
-_DEGREE = 90  # of the series in the brain: (70 mm / 90 mm)^90 is 1e-10
-_SCALP_DEGREE = 140  # on the scalp: (85 mm / 90 mm)^140 is 3e-4
+_LEFT_OUT, _LEFT_OUT_SCALP = 1e-10, 3e-4  # of the series, in the brain and on the scalp
+_HIGHEST = 200  # degree of a series: more takes gigabytes
+_DEGREE = 90  # in the brain of the standard sphere
+_LARGEST_REST = 1e-2  # of a series that may still be used
 _LEAST = 1e-9  # V/m for 1 A/µs: what is below is rounding, or no coil
 _STEP_MM = 0.25  # of the shells that volumes are summed over
 _THETA, _PHI = 180, 240  # directions: Gauss-Legendre in cos θ, equal steps in φ
@@ -31,7 +34,7 @@ class SphereMetrics:
     """The field of a coil in the standard sphere, for a current that rises by 1 A/µs.
 
     E_brain  largest |E| at the surface of the brain, V/m
-    E_scalp  largest |E| at the surface of the scalp, V/m
+    E_scalp  largest |E| at the surface of the scalp, V/m; None with the coil so near that the series would not do
     d_half   d½ in m: greatest depth below the surface of the brain at which |E| is half of E_brain
     v_half   V½ in m³: volume of the brain with |E| of at least half of E_brain
     s_half   S½ in m²: V½ / d½, the spread
@@ -40,7 +43,7 @@ class SphereMetrics:
     """
 
     E_brain: float
-    E_scalp: float
+    E_scalp: float | None
     d_half: float
     v_half: float
     s_half: float
@@ -54,14 +57,20 @@ def sphere_metrics(
     """Strength, depth d½ and spread S½ of a coil above a sphere: Deng, Lisanby & Peterchev 2013.
 
     The coil's z axis goes through the centre, and the nearest point of its casing or, where it has none, of its wires
-    is gap_mm above the scalp.  Conductivities do not enter: the field is that of any layers.  Raises FemtmsError.
+    is gap_mm above the scalp.  Conductivities do not enter: the field is that of any layers.
+    Raises FemtmsError, also for a coil so near to the brain that the series would not do.
     """
     if not 0 < brain_mm <= scalp_mm or not np.isfinite(scalp_mm):
         raise FemtmsError(f"the radii must be 0 < brain ≤ scalp in mm; got {brain_mm} and {scalp_mm}")
     brain, scalp = 1e-3 * brain_mm, 1e-3 * scalp_mm
     pose = pose_above_sphere(coil, scalp_mm, gap_mm)
-    field, directions = ToroidalField.of(coil, pose, brain), _Directions.grid(_DEGREE)
-    at_scalp = ToroidalField.of(coil, pose, scalp, _SCALP_DEGREE).magnitude(scalp, _Directions.grid(_SCALP_DEGREE))
+    degree = _degree(brain, 1e-3 * (scalp_mm + gap_mm), _LEFT_OUT)
+    if degree is None:
+        raise FemtmsError(
+            f"for the series the nearest wire must be farther than {scalp_mm + gap_mm - brain_mm:g} mm from a brain of "
+            f"{brain_mm:g} mm; increase the gap or use finite elements"
+        )
+    field, directions = ToroidalField.of(coil, pose, brain, degree), _Directions.grid(degree)
     at_surface = field.magnitude(brain, directions)
     E_brain = float(at_surface.max())
     if not E_brain > _LEAST:
@@ -82,7 +91,7 @@ def sphere_metrics(
     profile = np.array([field.magnitude(r, directions.only(row, column)).item() for r in radii])
     return SphereMetrics(
         E_brain=E_brain,
-        E_scalp=float(at_scalp.max()),
+        E_scalp=_largest_on(coil, pose, scalp, 1e-3 * (scalp_mm + gap_mm)),
         d_half=d_half,
         v_half=v_half,
         s_half=v_half / d_half,
@@ -91,11 +100,29 @@ def sphere_metrics(
     )
 
 
+def _degree(radius: float, distance: float, left_out: float) -> int | None:
+    """Degree at which a series on a sphere of `radius` m, with sources at `distance` m, has all but a share left_out.
+
+    The highest that can be had where it needs more; None when that would leave out too much.
+    """
+    per_degree = np.log(radius / distance)
+    degree = min(int(np.ceil(np.log(left_out) / per_degree)), _HIGHEST)
+    return degree if np.exp(degree * per_degree) <= _LARGEST_REST else None
+
+
+def _largest_on(coil: Coil, pose: Pose, radius: float, distance: float) -> float | None:
+    """Largest |E| in V/m for 1 A/µs on a sphere of `radius` m; None where the series would not do."""
+    degree = _degree(radius, distance, _LEFT_OUT_SCALP)
+    if degree is None:
+        return None
+    return float(ToroidalField.of(coil, pose, radius, degree).magnitude(radius, _Directions.grid(degree)).max())
+
+
 def pose_above_sphere(coil: Coil, scalp_mm: float = SCALP_MM, gap_mm: float = GAP_MM) -> Pose:
     """The pose above the top of a sphere about the origin, z down, in which the coil comes as near as gap_mm.
 
-    What comes near is the casing or, where there is none, the wires: the outlines and the elements.
-    Raises FemtmsError unless the gap is above 0.
+    What comes near is the casing or, where there is none, the wires: see `hull`.
+    Raises FemtmsError unless the gap is above 0, and for a ring that passes the sphere.
     """
     if not 0 < gap_mm < np.inf:
         raise FemtmsError(f"gap_mm must be > 0; got {gap_mm}")
@@ -105,18 +132,21 @@ def pose_above_sphere(coil: Coil, scalp_mm: float = SCALP_MM, gap_mm: float = GA
         excess = _distance(coil, np.array([0.0, 0.0, height])) - reach
         height -= excess
         if abs(excess) < 1e-8:
+            matrix = np.diag([1.0, -1.0, -1.0, 1.0])
+            matrix[2, 3] = 1e3 * height
+            return Pose(matrix)
+        if height < -1.0:
             break
-    matrix = np.diag([1.0, -1.0, -1.0, 1.0])
-    matrix[2, 3] = 1e3 * height
-    return Pose(matrix)
+    raise FemtmsError(
+        f"coil '{coil.name}' must come within {gap_mm:g} mm of a sphere of {scalp_mm:g} mm when it is lowered onto it; "
+        f"it passes around it"
+    )
 
 
 def _distance(coil: Coil, point: np.ndarray) -> float:
     """Distance in m of a point (3,) m in the coil's frame from the coil."""
-    if coil.casing is not None:
-        near = nearest_points_of(point, coil.casing.nodes[coil.casing.triangles])
-    else:
-        near = np.concatenate([coil.positions, *coil.outlines])
+    triangles = hull(coil)
+    near = triangles.reshape(-1, 3) if coil.casing is None else nearest_points_of(point, triangles)
     if len(near) == 0:
         near = np.zeros((1, 3))  # a sampled A has no place but its origin
     return float(np.linalg.norm(near - point, axis=1).min())

@@ -29,7 +29,16 @@ from femtms.cli.options import (
     Sigma,
     Size,
 )
-from femtms.cli.parse import parse_didt, parse_place, parse_places, parse_radii, parse_sigma, parse_size
+from femtms.cli.parse import (
+    parse_didt,
+    parse_limits,
+    parse_place,
+    parse_places,
+    parse_radii,
+    parse_resolution,
+    parse_sigma,
+    parse_size,
+)
 from femtms.cli.progress import stages
 from femtms.cli.show import (
     catalogue_report,
@@ -45,6 +54,7 @@ from femtms.cli.show import (
     print_sweep,
 )
 from femtms.errors import FemtmsError
+from femtms.io.names import printable
 
 _INTERRUPTED = 130  # the shell's code for a program that SIGINT ended
 
@@ -430,6 +440,13 @@ def coils(
     ] = None,
     plane: Annotated[float, typer.Option("--plane-mm", help="z in mm of the plane on which A and B are shown.")] = 10.0,
     write: Annotated[Path | None, typer.Option("--write", help="Write the coil: .ccd, .tcd, .nii or .nii.gz.")] = None,
+    limits_mm: Annotated[
+        str | None,
+        typer.Option("--limits-mm", help="Box in which A is sampled for .nii and .nii.gz: x0,x1,y0,y1,z0,z1 in mm."),
+    ] = None,
+    resolution_mm: Annotated[
+        str | None, typer.Option("--resolution-mm", help="How finely A is sampled there: 3, or 3,3,2 in mm.")
+    ] = None,
     outside: Outside = "error",
     overwrite: Overwrite = False,
     json_: Json = False,
@@ -439,9 +456,9 @@ def coils(
     from femtms.io.catalogue import catalogue
 
     if name is not None:
-        _show_coil(name, picture, plane, write, outside, overwrite, json_)
+        _show_coil(name, picture, plane, write, limits_mm, resolution_mm, outside, overwrite, json_)
         return
-    if picture is not None or write is not None:
+    if any(option is not None for option in (picture, write, limits_mm, resolution_mm)):
         raise FemtmsError("--picture and --write are for one coil; say which: femtms coils NAME")
     found = [catalogue_report(coil) for coil in catalogue().values()]
     if json_:
@@ -455,10 +472,20 @@ def coils(
 
 
 def _show_coil(
-    name: str, picture: Path | None, z_mm: float, write: Path | None, outside: str, overwrite: bool, json_: bool
+    name: str,
+    picture: Path | None,
+    z_mm: float,
+    write: Path | None,
+    limits_mm: str | None,
+    resolution_mm: str | None,
+    outside: str,
+    overwrite: bool,
+    json_: bool,
 ) -> None:
     """One coil in detail."""
     from femtms import load_coil, read_tcd
+    from femtms.io.coil_box import limits_of, resolution_of
+    from femtms.io.coil_files import coil_files
     from femtms.io.coil_summary import coil_summary
     from femtms.io.coils import write_coil
     from femtms.io.files import check_out_file
@@ -468,11 +495,16 @@ def _show_coil(
     if picture is not None:
         check_picture_suffix(picture)
         check_out_file(picture, overwrite)
+    if write is None and (limits_mm is not None or resolution_mm is not None):
+        raise FemtmsError("--limits-mm and --resolution-mm are for --write FILE.nii.gz; there is no --write")
+    limits = None if limits_mm is None else limits_of(parse_limits(limits_mm))
+    resolution = None if resolution_mm is None else resolution_of(parse_resolution(resolution_mm))
     coil = load_coil(name, outside)
     summary = coil_summary(coil, z_mm)
     if write is not None:
-        moving = Path(name).suffix.lower() == ".tcd" and Path(name).is_file()  # with its parts and how they move
-        write_coil(read_tcd(name, outside) if moving else coil, write, overwrite)
+        model = next((file for file in coil_files(name) if file.suffix.lower() == ".tcd"), None)
+        # a model with its parts and how they move
+        write_coil(coil if model is None else read_tcd(model, outside), write, overwrite, limits, resolution)
     if picture is not None:
         write_coil_picture(coil, picture, z_mm, overwrite)
     written = [str(path) for path in (write, picture) if path is not None]
@@ -527,7 +559,8 @@ def info(
         model = femtms.read_tcd(path)
         print(json.dumps(model_report(model, path.name), indent=2) if json_ else f"{model!r}")
         return
-    if find_coil(file) is not None or path.suffix.lower() in (".ccd", ".toml") or is_a_field(path):
+    is_file = path.suffix != "" and path.is_file()  # then nobody looks for a folder of coils
+    if path.suffix.lower() in (".ccd", ".toml") or is_a_field(path) or (not is_file and find_coil(file) is not None):
         coil = femtms.load_coil(file)
         print(json.dumps(coil_report(coil), indent=2) if json_ else f"{coil!r}")
         return
@@ -613,7 +646,7 @@ def _sentence(error: Exception) -> str:
         text = str(error)
     else:
         text = f"unexpected {type(error).__name__} ({error}); please report it with what --debug shows"
-    return " ".join(text.split())
+    return " ".join(printable(text, most=None).split())
 
 
 if __name__ == "__main__":

@@ -82,6 +82,23 @@ def parse_size(text: str) -> float | dict[str | int, float]:
     return sizes["other"] if set(sizes) == {"other"} else sizes
 
 
+def parse_limits(text: str) -> list[list[float]]:
+    """`x0,x1,y0,y1,z0,z1` in mm as three pairs.
+
+    >>> parse_limits("-120,120,-100,100,0,120")
+    [[-120.0, 120.0], [-100.0, 100.0], [0.0, 120.0]]
+    """
+    numbers = _numbers(text, "--limits-mm")
+    if len(numbers) != 6:
+        raise FemtmsError(f"--limits-mm must be six numbers x0,x1,y0,y1,z0,z1 in mm; got '{text}'")
+    return [numbers[0:2], numbers[2:4], numbers[4:6]]
+
+
+def parse_resolution(text: str) -> list[float]:
+    """`3` mm, or `3,3,2` along x, y and z."""
+    return _numbers(text, "--resolution-mm")
+
+
 def parse_radii(text: str) -> tuple[float, ...]:
     """`78,80,86,92` as numbers in mm."""
     return tuple(_numbers(text, "--radii"))

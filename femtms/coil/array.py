@@ -10,7 +10,7 @@ from femtms.coil.pose import Pose
 from femtms.coil.sampled import SampledField
 from femtms.coil.stimulator import Stimulator
 from femtms.errors import FemtmsError
-from femtms.mesh.surface import Surface
+from femtms.mesh.surface import Surface, joined
 
 Didt = float | Sequence[float]
 
@@ -49,7 +49,7 @@ def superposed(parts: Sequence[tuple[Coil, Pose, Didt]]) -> tuple[Coil, float]:
 
     Its A is that of all coils together for 1 A of a reference current, the one that changes fastest; `max_didt` is how
     fast that may change before the first stimulator is at its limit.  Elements, outlines, casings, stimulators and
-    windings are those of all coils.  Raises FemtmsError without coils, and for what `driven_at` refuses.
+    are those of all coils.  Raises FemtmsError without coils, and for what `driven_at` refuses.
     """
     if not parts:
         raise FemtmsError("there must be at least one coil to superpose; got none")
@@ -78,9 +78,8 @@ def superposed(parts: Sequence[tuple[Coil, Pose, Didt]]) -> tuple[Coil, float]:
         max_didt=min(limits, default=None),
         source="; ".join(dict.fromkeys(coil.source for coil, _, _ in parts if coil.source)),
         brand="; ".join(dict.fromkeys(coil.brand for coil, _, _ in parts if coil.brand)),
-        casing=_joined(casings),
+        casing=joined(casings),
         stimulators=tuple(stimulators),
-        windings=tuple(winding for coil, _, _ in parts for winding in coil.windings),
     )
     return together, reference
 
@@ -88,15 +87,3 @@ def superposed(parts: Sequence[tuple[Coil, Pose, Didt]]) -> tuple[Coil, float]:
 def _fastest(rates: np.ndarray) -> float:
     """The one of rates (k,) that is largest in size, with its sign."""
     return float(rates[np.abs(rates).argmax()])
-
-
-def _joined(surfaces: Sequence[Surface]) -> Surface | None:
-    """All triangles as one surface."""
-    if not surfaces:
-        return None
-    first = np.cumsum([0, *(len(surface.nodes) for surface in surfaces)])
-    return Surface(
-        np.concatenate([surface.nodes for surface in surfaces]),
-        np.concatenate([surface.triangles + at for surface, at in zip(surfaces, first)]),
-        surfaces[0].tissue,
-    )

@@ -53,12 +53,14 @@ def check_gap(gap_mm: float) -> None:
 def hull(coil: Coil) -> np.ndarray:
     """What of a coil must keep clear of the head, as triangles (f,3,3) m in its frame; f = 0 where nothing is known.
 
-    The casing; for a coil without one its outlines, as triangles without width, and the places of its elements.
+    The casing; for a coil without one the edges of its wires where these are known, or its outlines, as triangles
+    without width, and the places of its elements.
     """
     if coil.casing is not None:
         triangles: np.ndarray = coil.casing.nodes[coil.casing.triangles]
         return triangles
-    segments = [np.stack([line[:-1], line[1:], line[1:]], axis=1) for line in coil.outlines if len(line) > 1]
+    lines = [line for winding in coil.windings for line in winding.face] or coil.outlines
+    segments = [np.stack([line[:-1], line[1:], line[1:]], axis=1) for line in lines if len(line) > 1]
     points = np.repeat(coil.positions[:, None], 3, axis=1)
     return np.concatenate([np.empty((0, 3, 3)), *segments, points])
 
@@ -90,11 +92,34 @@ def is_apart(mesh: TetMesh, coil: Coil, pose: Pose) -> bool:
 
 
 def casings_meet(first: tuple[Coil, Pose], second: tuple[Coil, Pose]) -> np.ndarray | None:
-    """Where (3,) m in head coordinates the casings of two posed coils cut each other; None where they do not."""
+    """Where (3,) m in head coordinates the casings of two posed coils meet; None where they do not.
+
+    One casing inside the other counts, too.  Coils without casings do not meet.
+    """
     if first[0].casing is None or second[0].casing is None:
         return None
-    distance, at = TriangleTree.build(_posed_hull(*first)).distance(_posed_hull(*second), within=_TOUCH)
-    return sealed(at) if distance < _TOUCH else None
+    one, other = _posed_hull(*first), _posed_hull(*second)
+    distance, at = TriangleTree.build(one).distance(other, within=_TOUCH)
+    if distance < _TOUCH:
+        return sealed(at)
+    for outer, inner, casing in ((one, other, second[0].casing), (other, one, first[0].casing)):
+        for point in inner[casing.one_of_each_piece, 0]:
+            if _encloses(outer, point):
+                return sealed(point.copy())
+    return None
+
+
+def _encloses(triangles: np.ndarray, point: np.ndarray) -> bool:
+    """Whether closed surfaces (f,3,3) hold a point (3,): the solid angle that they fill around it, of ±4π.
+
+    van Oosterom & Strackee 1983, IEEE Trans Biomed Eng 30:125, eq. 8.
+    """
+    r = triangles - point
+    a, b, c = np.moveaxis(np.linalg.norm(r, axis=2), 1, 0)
+    ab, bc, ca = ((r[:, i] * r[:, j]).sum(axis=1) for i, j in ((0, 1), (1, 2), (2, 0)))
+    volume = np.einsum("fd,fd->f", r[:, 0], np.cross(r[:, 1], r[:, 2]))
+    angle = 2 * np.arctan2(volume, a * b * c + ab * c + bc * a + ca * b).sum()
+    return bool(abs(angle) > 2 * np.pi)
 
 
 def raised(mesh: TetMesh, coil: Coil, pose: Pose, gap_mm: float) -> Pose:

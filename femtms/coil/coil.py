@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -80,10 +81,18 @@ class Coil:
         """The parts whose A is known on a grid."""
         return tuple(group for group in self.elements if isinstance(group, SampledField))
 
-    @property
+    @cached_property
     def inductance(self) -> float | None:
-        """Self-inductance in H of its one winding; None where the wires are not known, or several are driven."""
-        return self.windings[0].inductance if len(self.windings) == 1 else None
+        """Self-inductance in H of its windings in series.
+
+        None where the wires are not known, are of several kinds or of too many pieces, or where several stimulators
+        drive them.
+        """
+        kinds = {(w.wire_width, w.wire_height, w.stimulator) for w in self.windings}
+        if len(kinds) != 1:
+            return None
+        together = replace(self.windings[0], paths=tuple(path for w in self.windings for path in w.paths))
+        return together.inductance
 
     def moved(self, pose: Pose) -> "Coil":
         """The same coil in head coordinates."""
@@ -93,12 +102,15 @@ class Coil:
             elements=tuple(group.moved(pose) for group in self.elements),
             outlines=tuple(pose.in_head(line) for line in self.outlines),
             casing=None if casing is None else replace(casing, nodes=pose.in_head(casing.nodes)),
+            limits=None,  # a box along the axes of the coil
+            resolution=None,
             windings=(),
         )
 
     def driven(self, shares: Sequence[float]) -> "Coil":
         """The coil with shares[i] amperes from stimulator i: what several channels make together.
 
+        Its max_didt is that of the reference current at which the first stimulator is at its limit.
         Raises FemtmsError unless there is one finite number for each stimulator.
         """
         if len(shares) != len(self.stimulators) or not np.isfinite(shares).all():
@@ -107,15 +119,16 @@ class Coil:
                 f"got {list(shares)}"
             )
         elements = tuple(group.scaled(shares[group.stimulator]) for group in self.elements)
-        return replace(self, elements=elements, windings=())
+        limits = [s.max_didt / abs(share) for s, share in zip(self.stimulators, shares) if s.max_didt and share]
+        return replace(self, elements=elements, max_didt=min(limits, default=None), windings=())
 
     def with_dipoles(self, distance: float = DISTANCE, accuracy: float = ACCURACY) -> tuple["Coil", float]:
         """The coil with magnetic dipoles in place of its wires, and the error of A: see Winding.dipoles.
 
         Raises FemtmsError when the wires are not known.
         """
-        if not self.windings:
-            raise FemtmsError(f"the wires of coil '{self.name}' must be known to stand dipoles for them; they are not")
+        if not self.windings or len(self.windings) != len(self.elements):
+            raise FemtmsError(f"all wires of coil '{self.name}' must be known to stand dipoles for them; they are not")
         made = [winding.dipoles(distance, accuracy) for winding in self.windings]
         return replace(self, elements=tuple(dipoles for dipoles, _ in made)), max(error for _, error in made)
 

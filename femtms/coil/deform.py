@@ -33,10 +33,10 @@ class Range:
                 f"got {self.low}, {self.initial}, {self.high}"
             )
 
-    def checked(self, value: float) -> float:
-        """The value; raises FemtmsError when it is outside the range."""
+    def checked(self, value: float, unit: str = "m or degrees") -> float:
+        """The value; raises FemtmsError, with the unit, when it is outside the range."""
         if not self.low <= value <= self.high:  # false for NaN, too
-            raise FemtmsError(f"must be within {self.low:g} to {self.high:g} (m or degrees); got {value}")
+            raise FemtmsError(f"must be within {self.low:g} to {self.high:g}{unit and f' {unit}'}; got {value}")
         return float(value)
 
 

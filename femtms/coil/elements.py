@@ -31,11 +31,13 @@ class CoilElements:
                 bad = int(np.flatnonzero(~np.isfinite(value).all(axis=1))[0])
                 raise FemtmsError(f"{name} of coil elements must be finite; element {bad} is {value[bad]}")
             object.__setattr__(self, name, sealed(value))
-        if len(self.positions) == 0 or len(self.positions) != len(self.vectors):
+        if len(self.positions) != len(self.vectors):
             raise FemtmsError(
-                f"a coil needs at least one element with a position and a vector each; "
+                f"each coil element must have a position and a vector; "
                 f"got {len(self.positions)} positions and {len(self.vectors)} vectors"
             )
+        if len(self.positions) == 0:
+            raise FemtmsError("a coil needs at least one element; got none")
 
     def __len__(self) -> int:
         return len(self.positions)

@@ -1,5 +1,6 @@
 """Self-inductance of wires: Neumann's integral, with the thickness of the wire."""
 
+import logging
 from collections.abc import Sequence
 from functools import cache
 
@@ -10,14 +11,19 @@ from femtms.coil.path import Path
 from femtms.kernels.jit import njit
 from femtms.kernels.sources import MU0_OVER_4PI
 
+log = logging.getLogger("femtms")
+
 _ACCURACY = 1e-3
 _REACH = 3.0  # wire sizes up to which the mean distance is tabulated; beyond, a series is exact to 1e-3
-_STEPS = 64  # of the table in each direction
+_STEPS = 64  # of the table in each direction, at squares of equal steps: finer where turns lie side by side
+_MOST_ELEMENTS = 60_000  # half a minute of work
 _POINTS = 48  # of a quadrature in each direction
 
 
-def neumann_inductance(paths: Sequence[Path], wire_width: float, wire_height: float) -> float:
+def neumann_inductance(paths: Sequence[Path], wire_width: float, wire_height: float) -> float | None:
     """L in H of paths in series: (μ0/4π) ∮∮ dl·dl' / √(|s - s'|² + e²), theory.md (29).
+
+    None, and a warning, where the wire is so long and thin that the sum over all pairs of elements would take minutes.
 
     Each pair of wires is two lines at the geometric mean distance of the points of their cross-sections, which are
     rectangles of wire_width by wire_height m: e² is the square of this distance less that of the middles.
@@ -27,6 +33,13 @@ def neumann_inductance(paths: Sequence[Path], wire_width: float, wire_height: fl
     nearest = 0.2235 * (wire_width + wire_height)  # of a wire from itself: as smooth as the integrand is
     parts = [path.currents(nearest, _ACCURACY) for path in paths]
     positions, vectors = (np.concatenate([getattr(part, name) for part in parts]) for name in ("positions", "vectors"))
+    if len(positions) > _MOST_ELEMENTS:
+        log.warning(
+            "the inductance of %s elements of wire is not computed: at most %s",
+            f"{len(positions):,}",
+            f"{_MOST_ELEMENTS:,}",
+        )
+        return None
     axes = np.repeat(np.stack([path.axis for path in paths]), [len(part) for part in parts], axis=0)
     sums = _double_sum(positions, vectors, axes, wire_width, wire_height, _REACH * max(wire_width, wire_height), table)
     return float(MU0_OVER_4PI * sums.sum())
@@ -42,7 +55,7 @@ def _mean_distances(width: float, height: float) -> np.ndarray:
     t, weight = np.polynomial.legendre.leggauss(_POINTS)
     # substituted so that points are dense at 0, where the logarithm is: x = w s³
     x, weight = t**3, weight * 3 * t**2 * (1 - np.abs(t**3))
-    apart = np.linspace(0, _REACH * max(width, height), _STEPS)
+    apart = _REACH * max(width, height) * np.linspace(0, 1, _STEPS) ** 2
     dx, dz = apart[:, None] + width * x, apart[:, None] + height * x
     mean_log = np.empty((_STEPS, _STEPS))
     for row, u in enumerate(dx):
@@ -55,9 +68,9 @@ def _mean_distances(width: float, height: float) -> np.ndarray:
 @njit(parallel=True)
 def _double_sum(positions, vectors, axes, width, height, reach, table):
     """Sums (d,) over all elements of dl·dl' / √(r² + e²)."""
+    last = len(table) - 1
     sums = np.zeros(len(positions))
     far = (height * height - width * width) / 6
-    per_step = (len(table) - 1) / reach
     for i in prange(len(positions)):
         length = np.sqrt((vectors[i] ** 2).sum())
         for j in range(len(positions)):
@@ -67,9 +80,10 @@ def _double_sum(positions, vectors, axes, width, height, reach, table):
             t = (x * vectors[i, 0] + y * vectors[i, 1] + z * vectors[i, 2]) / length
             u = np.sqrt(max(r2 - v * v - t * t, 0.0))
             if u < reach and v < reach:
-                a, b = u * per_step, v * per_step
-                m, n = min(int(a), len(table) - 2), min(int(b), len(table) - 2)
-                a, b = a - m, b - n
+                a, b = last * np.sqrt(u / reach), last * np.sqrt(v / reach)
+                m, n = min(int(a), last - 1), min(int(b), last - 1)
+                # linear in u and v, between the nodes at the squares of m and n
+                a, b = (a * a - m * m) / (2 * m + 1), (b * b - n * n) / (2 * n + 1)
                 e2 = (1 - a) * ((1 - b) * table[m, n] + b * table[m, n + 1]) + a * (
                     (1 - b) * table[m + 1, n] + b * table[m + 1, n + 1]
                 )

@@ -13,7 +13,7 @@ from femtms.coil.pose import IDENTITY, Pose
 from femtms.coil.sampled import SampledField
 from femtms.coil.stimulator import Stimulator
 from femtms.errors import FemtmsError
-from femtms.mesh.surface import Surface
+from femtms.mesh.surface import Surface, joined
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,7 +142,7 @@ class CoilModel:
             elements=tuple(elements),
             source=source,
             brand=self.brand,
-            casing=_joined(surfaces),
+            casing=joined(surfaces),
             stimulators=self.stimulators,
             limits=self.limits,
             resolution=self.resolution,
@@ -159,7 +159,7 @@ class CoilModel:
         amounts = []
         for i, (r, value) in enumerate(zip(self.ranges, values)):
             try:
-                amounts.append(r.checked(value))
+                amounts.append(r.checked(value, self.range_unit(i)))
             except FemtmsError as error:
                 raise FemtmsError(f"value {i} of coil '{self.name}' {error}") from error
         return amounts
@@ -186,15 +186,3 @@ class CoilModel:
     def _shown(self, index: int) -> str:
         r, unit = self.ranges[index], self.range_unit(index)
         return f"{r.low:g}..{r.high:g} {unit}".rstrip()
-
-
-def _joined(surfaces: Sequence[Surface]) -> Surface | None:
-    """One surface of all triangles."""
-    if len(surfaces) < 2:
-        return surfaces[0] if surfaces else None
-    first = np.cumsum([0] + [len(s.nodes) for s in surfaces])
-    return Surface(
-        np.concatenate([s.nodes for s in surfaces]),
-        np.concatenate([s.triangles + offset for s, offset in zip(surfaces, first)]),
-        surfaces[0].tissue,
-    )

@@ -57,6 +57,10 @@ class Path(ABC):
         """
 
     @abstractmethod
+    def number(self, distance: float, accuracy: float) -> int:
+        """How many elements `currents` makes, without making them."""
+
+    @abstractmethod
     def outline(self) -> np.ndarray:
         """Points (p,3) in m along the path, the first again at the end."""
 
@@ -98,11 +102,14 @@ class Circle(Path):
 
     def currents(self, distance: float, accuracy: float) -> Currents:
         """Elements along the tangent at equal angles; the fewest that theory.md (25) allows."""
-        strip = np.log1p(distance / self.radius)
-        count = max(_FEWEST, int(np.ceil(1 + np.log((2 + accuracy) / accuracy) / strip)))
+        count = self.number(distance, accuracy)
         radial, tangent = self._frame(count)
         length = 2 * np.pi * self.radius / count
         return Currents(self.centre + self.radius * radial, self.turns * length * tangent)
+
+    def number(self, distance: float, accuracy: float) -> int:  # noqa: D102
+        strip = np.log1p(distance / self.radius)
+        return max(_FEWEST, int(np.ceil(1 + np.log((2 + accuracy) / accuracy) / strip)))
 
     def outline(self) -> np.ndarray:  # noqa: D102
         radial, _ = self._frame(96)
@@ -185,14 +192,22 @@ class Polyline(Path):
 
     def currents(self, distance: float, accuracy: float) -> Currents:
         """A two-point Gauss rule on pieces of segments short enough for theory.md (26)."""
-        longest = distance * (accuracy / gauss_bound(2, 1.0, 1.0)) ** 0.25
-        pieces = np.ceil(np.linalg.norm(self.segments, axis=1) / longest).astype(int)
+        pieces = self._pieces(distance, accuracy).astype(int)
         start, step = np.repeat(self.points, pieces, axis=0), np.repeat(self.segments / pieces[:, None], pieces, axis=0)
         which = np.arange(len(start)) - np.repeat(np.cumsum(pieces) - pieces, pieces)
         middle = start + (which + 0.5)[:, None] * step
         at = step / (2 * np.sqrt(3))
         half = self.turns * step / 2
         return Currents(np.concatenate([middle - at, middle + at]), np.concatenate([half, half]))
+
+    def number(self, distance: float, accuracy: float) -> int:  # noqa: D102
+        return 2 * int(self._pieces(distance, accuracy).sum())
+
+    def _pieces(self, distance: float, accuracy: float) -> np.ndarray:
+        """Into how many (p,) each segment is cut."""
+        longest = distance * (accuracy / gauss_bound(2, 1.0, 1.0)) ** 0.25
+        pieces: np.ndarray = np.ceil(np.linalg.norm(self.segments, axis=1) / longest)
+        return pieces
 
     def outline(self) -> np.ndarray:  # noqa: D102
         return np.concatenate([self.points, self.points[:1]])

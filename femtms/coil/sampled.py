@@ -30,8 +30,8 @@ class SampledField:
     Between the samples A is a tensor product of cubic polynomials through the four nearest samples along each axis, at
     the rim those at the rim, so the error falls with the fourth power of the voxel's size everywhere in the grid
     (Lagrange's formula: Abramowitz & Stegun 1964, 25.2.13).
-    Raises FemtmsError for wrong shapes, values that are not finite or absurdly large, and fewer than 4 samples along an
-    axis.
+    Raises FemtmsError for wrong shapes, values that are not finite or absurdly large, fewer than 4 samples along an
+    axis, and an affine that is none.
     """
 
     values: np.ndarray
@@ -53,6 +53,9 @@ class SampledField:
             raise FemtmsError(f"a sampled A must be in T·m per A; its largest component is {np.abs(values).max():.3g}")
         if affine.shape != (4, 4) or not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-30:
             raise FemtmsError("the affine of a sampled A must be an invertible 4×4 matrix")
+        if not np.array_equal(affine[3], [0, 0, 0, 1]):
+            last = " ".join(f"{x:g}" for x in affine[3])
+            raise FemtmsError(f"the last row of the affine of a sampled A must be 0 0 0 1; got {last}")
         if self.outside not in OUTSIDE:
             raise FemtmsError(f"outside must be one of {', '.join(OUTSIDE)}; got '{self.outside}'")
         object.__setattr__(self, "values", frozen(values))

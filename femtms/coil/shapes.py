@@ -166,8 +166,13 @@ def solenoid(
 ) -> tuple[Winding, list[np.ndarray]]:
     """Turns of one mean diameter along z from 0 to -length (m), with the wire; anticlockwise seen from the head.
 
-    Raises FemtmsError when the wires do not fit into the length.
+    Raises FemtmsError when the wires do not fit into the length, or about the axis.
     """
+    if not diameter > wire_width:
+        raise FemtmsError(
+            f"the mean diameter of a solenoid must be above the width of its wire, {1e3 * wire_width:g} mm; "
+            f"got {1e3 * diameter:g} mm"
+        )
     if turns < 1 or turns * wire_height > length * (1 + _ROUNDING):
         raise FemtmsError(
             f"at least one turn is needed, and {turns} turns of wire {1e3 * wire_height:g} mm high must fit into "
@@ -181,13 +186,13 @@ def solenoid(
 
 
 def _spiral(radii: np.ndarray, level: float, turns: float) -> Path:
-    """A flat spiral that leaves from the first radius and arrives at the last, and comes back straight."""
-    pitch = radii[1] - radii[0] if len(radii) > 1 else 0.0
+    """A flat spiral whose middle leaves from the first radius and arrives at the last, and comes back straight."""
     count = len(radii)
-    angle = np.linspace(0, 2 * np.pi * count, _STEPS * count + 1)[:: 1 if turns > 0 else -1]
+    along = np.linspace(0, 1, _STEPS * count + 1)[:: 1 if turns > 0 else -1]
+    angle = 2 * np.pi * count * along
     # a polygon of the same area as the circle that it stands for
     step = 2 * np.pi / _STEPS
-    radius = (radii[0] - pitch / 2 + pitch * angle / (2 * np.pi)) * np.sqrt(step / np.sin(step))
+    radius = (radii[0] + (radii[-1] - radii[0]) * along) * np.sqrt(step / np.sin(step))
     points = np.column_stack([radius * np.cos(angle), radius * np.sin(angle), np.full_like(angle, level)])
     return Polyline(points, np.array([0.0, 0, np.sign(turns)]), abs(turns))
 

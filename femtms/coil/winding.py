@@ -15,9 +15,12 @@ from femtms.coil.pose import Pose
 from femtms.errors import FemtmsError
 from femtms.kernels import cpu
 
-DISTANCE = 5e-3  # m from the wire at which a model has to be accurate: no head comes nearer
+DISTANCE = 5e-3  # m from the wire beyond which a model has to be accurate: where brains are, and nearly all of a scalp
 ACCURACY = 1.5e-2  # the bound there; what is really lost is a fifth of that, and no filament of a usual wire is wasted
+MOST_ELEMENTS = 500_000  # a hundred times what the usual coils take
+_NEAR_THE_CHEAPEST = 2.0  # short pieces are rounded up, so numbers are not known exactly before elements are made
 _FINEST_PATCH = 0.5e-3  # m
+_BETWEEN = 1.2  # times the largest error that was seen: up to 1.15 times of it was found between
 _PROBED = 2000  # elements around which the error of dipoles is looked at
 
 
@@ -66,13 +69,32 @@ class Winding:
         """Current elements whose A differs from that of the winding by at most `accuracy`: theory.md (25)-(27).
 
         The bound holds at all points at least `distance` m away from the surface of the wire, relative to
-        (μ0/4π) Σ ∮ |dl|/|x - s|, the A that the wires would make if all their currents were parallel.
+        (μ0/4π) Σ ∮ |dl|/|x - s|, the A that the wires would make if all their currents were parallel.  Raises
+        FemtmsError when that takes more than MOST_ELEMENTS.
         """
         _check(distance, accuracy)
-        plans: list[list[Currents]] = []
-        for across, along, rest in self._plans(distance, accuracy):
-            plans.append([path.currents(distance, rest) for path in self.filaments(across, along)])
-        return self._joined(Currents, min(plans, key=lambda parts: sum(map(len, parts))))
+        plans = self._plans(distance, accuracy)
+        numbers = self._numbers(distance, plans)
+        check_number(min(numbers), distance, accuracy)
+        made = [
+            [path.currents(distance, rest) for path in self.filaments(across, along)]
+            for (across, along, rest), number in zip(plans, numbers)
+            if number <= _NEAR_THE_CHEAPEST * min(numbers)
+        ]
+        return self._joined(Currents, min(made, key=lambda parts: sum(map(len, parts))))
+
+    def number(self, distance: float = DISTANCE, accuracy: float = ACCURACY) -> int:
+        """About how many elements `currents` makes; nothing is made.  Raises FemtmsError as that does."""
+        _check(distance, accuracy)
+        return min(self._numbers(distance, self._plans(distance, accuracy)))
+
+    def _numbers(self, distance: float, plans: Sequence[tuple[int, int, float]]) -> list[int]:
+        """Of the elements of each plan: those of the paths' middles or outer edges, whichever are more."""
+        edges = [(path, path.shifted(self.wire_width / 2, 0.0)) for path in self.paths]
+        return [
+            across * along * sum(max(path.number(distance, rest) for path in pair) for pair in edges)
+            for across, along, rest in plans
+        ]
 
     def _plans(self, distance: float, accuracy: float) -> list[tuple[int, int, float]]:
         """Numbers of filaments over width and height, and the accuracy that they leave for the paths: theory.md (27).
@@ -99,9 +121,10 @@ class Winding:
         """Magnetic dipoles for the winding, and the error of their A: a current loop is a sheet of them.
 
         The dipoles lie on surfaces that the paths bound, and the model holds at least `distance` m away from these.
-        They are made finer until the error is at most `accuracy`; it is the largest difference to current elements that
-        are ten times as accurate, relative to the largest |A|, over points at that distance.  No point farther out has
-        a larger one: the difference is harmonic (theory.md (28)).  Raises FemtmsError when no fine enough sheet does.
+        They are made finer until the error is at most `accuracy`: the largest difference to current elements that are
+        ten times as accurate, relative to the largest |A|, over many points at that distance, and a fifth of it more
+        for what lies between them.  Farther out it is less: the difference is harmonic (theory.md (28)).
+        Raises FemtmsError when no fine enough sheet does.
         """
         _check(distance, accuracy)
         across, along, _ = self._plans(distance, accuracy / 10)[0]
@@ -114,7 +137,7 @@ class Winding:
             around = _around(made.positions, distance)
             expected = exact.potential(around, cpu)
             error = made.potential(around, cpu) - expected
-            largest = float(np.linalg.norm(error, axis=1).max() / np.linalg.norm(expected, axis=1).max())
+            largest = _BETWEEN * float(np.linalg.norm(error, axis=1).max() / np.linalg.norm(expected, axis=1).max())
             if largest <= accuracy:
                 return made, largest
             size /= 1.5
@@ -132,8 +155,8 @@ class Winding:
         )
 
     @cached_property
-    def inductance(self) -> float:
-        """Self-inductance in H, by Neumann's integral over the wires: theory.md (29)."""
+    def inductance(self) -> float | None:
+        """Self-inductance in H, by Neumann's integral over the wires: theory.md (29); None for far too much wire."""
         return neumann_inductance(self.paths, self.wire_width, self.wire_height)
 
     @property
@@ -141,10 +164,29 @@ class Winding:
         """Of the wire, m."""
         return float(sum(np.linalg.norm(np.diff(path.outline(), axis=0), axis=1).sum() for path in self.paths))
 
+    @cached_property
+    def face(self) -> list[np.ndarray]:
+        """Lines (p,3) m along the edges of the wire on its side towards the head: no part of it comes nearer."""
+        lines = []
+        for path in self.paths:
+            sides = [path.shifted(0, z * self.wire_height / 2) for z in (-1, 1)]
+            near = max(sides, key=lambda side: side.outline()[:, 2].mean())
+            lines += [near.shifted(x * self.wire_width / 2, 0).outline() for x in (-1, 1)]
+        return lines
+
     def __repr__(self) -> str:
         return (
             f"Winding({len(self.paths)} paths, {self.length:.3g} m of wire {1e3 * self.wire_width:g}×"
             f"{1e3 * self.wire_height:g} mm)"
+        )
+
+
+def check_number(number: int, distance: float, accuracy: float) -> None:
+    """Raise FemtmsError when a coil would take more than MOST_ELEMENTS, before the memory for them is taken."""
+    if number > MOST_ELEMENTS:
+        raise FemtmsError(
+            f"wires that are resolved to {accuracy:g} from {1e3 * distance:.3g} mm away must take at most "
+            f"{MOST_ELEMENTS:,} current elements; these take {number:,} or more: look from farther off, or less closely"
         )
 
 

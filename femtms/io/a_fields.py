@@ -18,6 +18,7 @@ from femtms.io.ccd import box_in, header_of, header_text, max_didt_in
 from femtms.io.companions import stem_of, with_companions, written_with_companions
 from femtms.io.extensions import load_image
 from femtms.io.files import bounded_memory, existing_file
+from femtms.io.names import printable
 from femtms.io.nifti import check_length
 from femtms.io.units import in_m, in_mm
 from femtms.memory import available_memory
@@ -27,6 +28,9 @@ _BYTES_PER_NUMBER = 32  # the values, and copies on the way
 _EXTENT_MM = (1.0, 5000.0)
 _DESCRIPTION = 79  # bytes that the header has for text
 _COMMENT = nibabel.nifti1.extension_codes["comment"]
+_UNIT_BITS = 7  # of xyzt_units
+_MM_OR_UNKNOWN = (0, 2)
+_UNITS = {1: "m", 3: "µm"}
 _CHUNK = 2**16  # points that A is computed at together
 
 
@@ -66,12 +70,12 @@ def read_a_field(path: str | Path, outside: str = "error") -> Coil:
         affine[:3] = in_m(affine[:3])
         limits, resolution = box_in(header)
         coil = Coil(
-            name=header.get("coilname", stem_of(path)),
+            name=printable(header.get("coilname", stem_of(path))),
             elements=tuple(SampledField(values[:, :, :, s], affine, outside, s) for s in range(number)),
-            source=path.name,
-            brand=header.get("brand", ""),
+            source=printable(path.name),
+            brand=printable(header.get("brand", "")),
             stimulators=tuple(
-                Stimulator(name=name, max_didt=None if limit is None else max_didt_in({"dIdtmax": limit}))
+                Stimulator(name=printable(name), max_didt=None if limit is None else max_didt_in({"dIdtmax": limit}))
                 for name, limit in zip(*(_each(header, key, number) for key in ("stimulator", "dIdtmax")))
             ),
             limits=limits,
@@ -93,6 +97,7 @@ def _content(path: Path) -> tuple[np.ndarray, np.ndarray, dict[str, str]]:
         )
     if image.get_data_dtype().kind not in "fiu":
         raise FemtmsError(f"{path}: a sampled A must be of real numbers; got {image.get_data_dtype()}")
+    _check_frame(image.header, path)
     check_length(image, path)
     need, there = _BYTES_PER_NUMBER * int(np.prod(shape, dtype=object)), available_memory()
     if there is not None and need > there:
@@ -101,6 +106,20 @@ def _content(path: Path) -> tuple[np.ndarray, np.ndarray, dict[str, str]]:
         )
     values = np.asarray(image.dataobj, dtype=np.float64).reshape(*shape[:3], -1, 3)
     return values, np.array(image.affine, dtype=np.float64), _description(image.header)
+
+
+def _check_frame(header: Any, path: Path) -> None:
+    """Raise FemtmsError unless the header has a frame, in mm: nibabel makes one up, mirrored, and ignores the unit."""
+    if header["sform_code"] == 0 and header["qform_code"] == 0:
+        raise FemtmsError(
+            f"{path}: a sampled A must have an affine that leads to the coil's frame; it has none (the codes of sform "
+            f"and qform are 0)"
+        )
+    unit = int(header["xyzt_units"]) & _UNIT_BITS
+    if unit not in _MM_OR_UNKNOWN:
+        raise FemtmsError(
+            f"{path}: the affine must be in mm; the header's xyzt_units say {_UNITS.get(unit, f'unit {unit}')}"
+        )
 
 
 def _check_extent(shape: Sequence[int], affine_mm: np.ndarray) -> None:
@@ -174,7 +193,7 @@ def _grid(coil: Coil, path: Path, limits: Any, resolution: Any) -> tuple[np.ndar
     if limits is None or resolution is None:
         raise FemtmsError(
             f"{path}: to be sampled, coil '{coil.name}' must have limits and a resolution; "
-            f"give limits (3,2) and resolution in m"
+            f"give them with --limits-mm and --resolution-mm (limits (3,2) and resolution in m)"
         )
     if np.shape(limits) != (3, 2) or not (np.isfinite(limits).all() and (limits[:, 0] < limits[:, 1]).all()):
         raise FemtmsError(f"limits must be (3,2) in m, low < high; got {np.asarray(limits).tolist()}")

@@ -19,7 +19,10 @@ SUFFIXES = (".toml", ".ccd", ".tcd", ".nii", ".nii.gz")
 
 @dataclass(frozen=True)
 class CatalogueCoil:
-    """A coil by its name: either a table of measures that is built in, or a file of the user's folder."""
+    """What a name stands for: either a table of measures that is built in, or a file.
+
+    name  in the catalogue; "" for a file that is not of the user's folder
+    """
 
     name: str
     table: CoilTable | None = None
@@ -45,8 +48,20 @@ def _built_in() -> dict[str, CoilTable]:
 
 
 def find_coil(name: str) -> CatalogueCoil | None:
-    """The coil of that name, in whatever case it is written; None when there is none."""
+    """The coil of that name, in whatever case it is written; None when there is none.
+
+    A file that is there and has the suffix of a coil is meant as such, so nobody looks for a folder of coils then.
+    """
+    if name.lower().endswith(SUFFIXES) and Path(name).is_file():
+        return None
     return {known.lower(): coil for known, coil in catalogue().items()}.get(name.lower())
+
+
+def resolved(name: str | Path) -> CatalogueCoil:
+    """What is meant by the name of a coil or of its file, which need not exist.  Raises FemtmsError for no name."""
+    if not str(name).strip():
+        raise FemtmsError("the name of a coil, or of its file, must not be empty; `femtms coils` lists the names")
+    return find_coil(str(name)) or CatalogueCoil("", file=Path(name))
 
 
 def user_coils() -> dict[str, Path]:
@@ -67,6 +82,9 @@ def user_coils() -> dict[str, Path]:
         if suffix is None or not path.is_file():
             continue
         name = path.name[: -len(suffix)]
+        if not name.isprintable():
+            log.warning("%r: is left out; the name of a coil must have printable characters only", str(path))
+            continue
         if name in found:
             log.warning("%s: is hidden by %s, which has the same name", path, found[name].name)
             continue

@@ -6,13 +6,17 @@ from pathlib import Path
 import numpy as np
 
 from femtms.coil.coil import Coil
-from femtms.coil.elements import Dipoles
+from femtms.coil.elements import Currents, Dipoles
+from femtms.coil.sampled import SampledField
 from femtms.coil.stimulator import Stimulator
 from femtms.errors import FemtmsError
 from femtms.io.coil_box import limits_of, resolution_of
 from femtms.io.companions import with_companions, written_with_companions
 from femtms.io.files import existing_file
+from femtms.io.names import printable
 from femtms.io.units import in_mm, per_microsecond, per_second
+
+_WORDS = {Currents: "current elements whose wires are not known", SampledField: "A that is sampled on a grid"}
 
 LARGEST_M = 2.0  # a coil farther than this from its own origin was written in another unit
 
@@ -54,11 +58,11 @@ def read_ccd(path: str | Path) -> Coil:
     except FemtmsError as error:
         raise FemtmsError(f"{path}, line 1: {error}") from error
     coil = Coil(
-        name=header.get("coilname", path.stem),
+        name=printable(header.get("coilname", path.stem)),
         elements=(Dipoles(values[:, :3], values[:, 3:]),),
-        source=path.name,
-        brand=header.get("brand", ""),
-        stimulators=(Stimulator(name=header.get("stimulator", ""), max_didt=max_didt),),
+        source=printable(path.name),
+        brand=printable(header.get("brand", "")),
+        stimulators=(Stimulator(name=printable(header.get("stimulator", "")), max_didt=max_didt),),
         limits=limits,
         resolution=resolution,
     )
@@ -122,8 +126,8 @@ def write_ccd(coil: Coil, path: Path, overwrite: bool = False) -> None:
     """
     dipoles = [group for group in coil.elements if isinstance(group, Dipoles)]
     if len(dipoles) < len(coil.elements):
-        kinds = ", ".join(sorted({type(group).__name__ for group in coil.elements}))
-        raise FemtmsError(f"{path}: a .ccd file holds dipoles; coil '{coil.name}' has {kinds}: write it as .tcd")
+        others = " and ".join(sorted({_WORDS[type(g)] for g in coil.elements if not isinstance(g, Dipoles)}))
+        raise FemtmsError(f"{path}: a .ccd file holds dipoles; coil '{coil.name}' has {others}: write it as .tcd")
     if len(coil.stimulators) != 1:
         raise FemtmsError(
             f"{path}: a .ccd file holds a coil with one stimulator; coil '{coil.name}' has {len(coil.stimulators)}: "
@@ -148,8 +152,12 @@ def header_text(coil: Coil, path: Path) -> str:
     names = [s.name for s in coil.stimulators]
     pairs = {"coilname": coil.name, "brand": coil.brand, "stimulator": _listed(names) if any(names) else ""}
     for key, value in pairs.items():
-        if value and header_of(f"# {key}={value};".splitlines()[0]) != {key: value}:
-            raise FemtmsError(f"{path}: {key} must be one line without ';' and not 'none'; got {value!r:.60}")
+        again = header_of(f"# {key}={printable(value, most=None)};")  # as it will be read
+        if value and again != {key: value}:
+            raise FemtmsError(
+                f"{path}: {key} must be one line of printable characters without ';', without blanks at its ends, and "
+                f"not 'none'; got {value!r:.60}"
+            )
     if several and any("," in name for name in names):
         raise FemtmsError(f"{path}: names of several stimulators must be without ','; got {names!r:.80}")
     limits = [s.max_didt for s in coil.stimulators] if several else [coil.max_didt]

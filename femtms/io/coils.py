@@ -1,6 +1,7 @@
 """Coils by name or by file, and to files."""
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,9 @@ from femtms.coil.model import CoilModel
 from femtms.coil.sampled import OUTSIDE
 from femtms.errors import FemtmsError
 from femtms.io.a_fields import read_a_field, write_a_field
-from femtms.io.catalogue import catalogue, find_coil
+from femtms.io.catalogue import catalogue, resolved
 from femtms.io.ccd import read_ccd, write_ccd
+from femtms.io.names import printable
 from femtms.io.tcd import read_tcd
 from femtms.io.tcd_writer import write_tcd
 from femtms.io.windings import read_winding
@@ -27,28 +29,38 @@ def load_coil(name: str | Path, outside: str = "error") -> Coil:
 
     outside  what A is outside the grid of a sampled A: "error", or "zero"
 
-    The parts of a .tcd file that move are where it puts them initially; `read_tcd` lets you move them.
+    A coil of the user's folder is named after its file, so that results say what was asked for; one that is built in
+    keeps its name whatever files there are.  The parts of a .tcd file that move are where it puts them initially;
+    `read_tcd` lets you move them.
     Raises FemtmsError for an unknown name or format, and for a damaged file.
     """
     if outside not in OUTSIDE:
         raise FemtmsError(f"outside must be one of {', '.join(OUTSIDE)}; got '{outside}'")
-    known = find_coil(str(name))
-    if known is not None and known.table is not None:
+    known = resolved(name)
+    if known.file is None:
+        assert known.table is not None
         return known.table.coil(Path())
-    path = Path(name) if known is None or known.file is None else known.file
+    coil = _read(known.file, outside)
+    return replace(coil, name=known.name) if known.name else coil
+
+
+def _read(path: Path, outside: str) -> Coil:
+    """The coil of a file."""
     if path.suffix.lower() == ".toml":
         return read_winding(path)
     suffix = coil_suffix(path)
     if suffix == ".ccd":
         return read_ccd(path)
     if suffix == ".tcd":
-        return read_tcd(path, outside).coil(source=path.name)
+        return read_tcd(path, outside).coil(source=printable(path.name))
     if suffix is not None:
         return read_a_field(path, outside)
+    if path.is_dir():
+        raise FemtmsError(f"{path}: must be the name of a coil or of its file; it is a folder")
     if path.exists():
         raise FemtmsError(f"{path}: a coil file must be {FORMATS}; got '{path.suffix or path.name}'")
     raise FemtmsError(
-        f"a coil must be a name in the catalogue ({', '.join(catalogue())}) or {FORMATS}; there is no '{name}'"
+        f"a coil must be a name in the catalogue ({', '.join(catalogue())}) or {FORMATS}; there is no '{path}'"
     )
 
 
@@ -83,8 +95,8 @@ def write_coil(
     if isinstance(coil, CoilModel):
         if coil.ranges:
             raise FemtmsError(
-                f"{path}: the parts of coil '{coil.name}' move, which only a .tcd file can hold; "
-                f"write model.coil(values) to keep them where they are"
+                f"{path}: the parts of coil '{coil.name}' move, which only a .tcd file can hold: write a .tcd, "
+                f"or, in Python, model.coil(values), in which they stay where these put them"
             )
         coil = coil.coil()
     if sampled:

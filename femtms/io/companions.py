@@ -6,12 +6,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from femtms.coil.coil import Coil
+from femtms.coil.stimulator import Waveform
 from femtms.errors import FemtmsError
 from femtms.io.casings import read_casing, write_casing
 from femtms.io.files import check_out_file, whole_folder
 from femtms.io.waveforms import read_waveform, write_waveform
 
 _DOUBLE = (".nii.gz",)
+_CASING, _PULSE = ".stl", ".tsv"
 
 
 def stem_of(path: Path) -> str:
@@ -25,13 +27,19 @@ def with_companions(coil: Coil, path: Path) -> Coil:
 
     The pulse becomes that of all stimulators.  Raises FemtmsError when a companion is damaged.
     """
-    casing, waveform = (path.with_name(stem_of(path) + suffix) for suffix in (".stl", ".tsv"))
-    if casing.exists():
-        coil = replace(coil, casing=read_casing(casing))
-    if waveform.exists():
-        pulse = (read_waveform(waveform),)
-        coil = replace(coil, stimulators=tuple(replace(s, waveforms=pulse) for s in coil.stimulators))
+    for file in companions(path):
+        if file.suffix == _CASING:
+            coil = replace(coil, casing=read_casing(file))
+        else:
+            pulse = (read_waveform(file),)
+            coil = replace(coil, stimulators=tuple(replace(s, waveforms=pulse) for s in coil.stimulators))
     return coil
+
+
+def companions(path: Path) -> tuple[Path, ...]:
+    """Those of the casing and the pulse that stand beside a .ccd or NIfTI file."""
+    files = (path.with_name(stem_of(path) + suffix) for suffix in (_CASING, _PULSE))
+    return tuple(file for file in files if file.exists())
 
 
 @contextmanager
@@ -41,17 +49,23 @@ def written_with_companions(coil: Coil, path: Path, overwrite: bool) -> Iterator
     Raises FemtmsError when one of them exists and overwrite is False: one that is there would be read as a part of
     this coil.  Raises it, too, for stimulators with different pulses or several, which the one .tsv cannot hold.
     """
-    pulses = {id(waveform): waveform for s in coil.stimulators for waveform in s.waveforms}
+    pulses = {_content(waveform): waveform for s in coil.stimulators for waveform in s.waveforms}
     if len(pulses) > 1 or (pulses and not all(s.waveforms for s in coil.stimulators)):
         raise FemtmsError(
             f"{path}: the .tsv beside such a file holds one waveform, which is that of all stimulators; "
             f"coil '{coil.name}' has others: write it as .tcd"
         )
     check_out_file(path, overwrite)
-    names = {suffix: stem_of(path) + suffix for suffix in (".stl", ".tsv")}
+    names = {suffix: stem_of(path) + suffix for suffix in (_CASING, _PULSE)}
     with whole_folder(path.parent, (*names.values(), path.name), overwrite, tuple(names.values())) as folder:
         yield folder / path.name
         if coil.casing is not None:
-            write_casing(coil.casing, folder / names[".stl"])
+            write_casing(coil.casing, folder / names[_CASING])
         for waveform in pulses.values():
-            write_waveform(waveform, folder / names[".tsv"])
+            write_waveform(waveform, folder / names[_PULSE])
+
+
+def _content(waveform: Waveform) -> tuple[str | bytes | None, ...]:
+    """What makes two pulses the same; each stimulator of a file has objects of its own."""
+    columns = (waveform.time, waveform.signal, waveform.fit)
+    return waveform.name, *(None if column is None else column.tobytes() for column in columns)

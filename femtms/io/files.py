@@ -36,6 +36,15 @@ def existing_file(path: str | Path) -> Path:
     return path
 
 
+@contextmanager
+def errors_at(where: str) -> Iterator[None]:
+    """Errors of the block begin with where they are, in a file or of it."""
+    try:
+        yield
+    except FemtmsError as error:
+        raise FemtmsError(f"{where}: {error}") from error
+
+
 _CUDA_RESERVES = 2**36  # bytes of address space that no process has without a GPU in use
 
 

@@ -14,7 +14,8 @@ from femtms.coil.coil import Coil
 from femtms.errors import FemtmsError
 from femtms.field.field import Field
 from femtms.head.sphere import LayeredSphere
-from femtms.io.files import file_provenance
+from femtms.io.coil_files import coil_files
+from femtms.io.files import existing_file, file_provenance
 from femtms.io.heads import head_provenance
 from femtms.io.label_maps import Labels, label_map_provenance
 from femtms.mesh.tetmesh import TetMesh
@@ -90,7 +91,7 @@ def inputs_summary(
         of_head: dict[str, Any] = {"name": head.name, "radii_mm": list(head.radii_mm), "tags": list(head.tags)}
     else:
         of_head = head_provenance(head)
-    of_coils = [_coil_provenance(name, coil) for name, coil, _ in coils]
+    of_coils = [coil_provenance(name, coil) for name, coil, _ in coils]
     matrices = [None if matrix is None else file_provenance(Path(matrix)) for _, _, matrix in coils]
     return {
         "head": of_head,
@@ -101,10 +102,15 @@ def inputs_summary(
     }
 
 
-def _coil_provenance(name: str | Path, coil: Coil) -> dict[str, Any]:
-    path = Path(name)
-    if path.is_file():
-        return file_provenance(path)
+def coil_provenance(name: str | Path, coil: Coil) -> dict[str, Any]:
+    """Of the coil that was made of a name: paths and hashes of its files, or name and hash of one that is built in.
+
+    `companions` are the files beside its own that it depends on, where there are any.  Raises FemtmsError for a file
+    that is gone.
+    """
+    files = [file_provenance(existing_file(file)) for file in coil_files(name)]
+    if files:
+        return files[0] | ({"companions": files[1:]} if files[1:] else {})
     arrays = [array.tobytes() for group in coil.elements for array in group.arrays]
     return {"name": coil.name, "sha256": hashlib.sha256(b"".join(arrays)).hexdigest()}
 

@@ -1,7 +1,5 @@
 """Coil models (.tcd): JSON, lengths in mm, arrays as lists or packed."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +14,8 @@ from femtms.errors import FemtmsError
 from femtms.io.casings import CASING
 from femtms.io.ccd import LARGEST_M
 from femtms.io.coil_box import limits_of, resolution_of
+from femtms.io.files import errors_at
+from femtms.io.names import printable
 from femtms.io.packed import Unpacker, numbers_of, read_json, shown
 from femtms.io.units import in_m
 from femtms.mesh.surface import Surface
@@ -75,6 +75,10 @@ class _Node:
             raise self.wrong("text")
         return self.value
 
+    def label(self) -> str:
+        """Text for people: a name, in one line that can be shown."""
+        return printable(self.text())
+
     def number(self) -> float:
         if isinstance(self.value, bool) or not isinstance(self.value, int | float) or not abs(self.value) < 1e300:
             raise self.wrong("a number")
@@ -111,11 +115,11 @@ class _Node:
         return faces.astype(np.int32)
 
     def _listed(self) -> np.ndarray:
-        with _at(self.where):
+        with errors_at(self.where):
             return numbers_of(self.value)
 
     def _unpacked(self) -> bytes:
-        with _at(self.where):
+        with errors_at(self.where):
             raw = self.unpacker.unpack(self.value)
         if len(raw) % 8:
             raise FemtmsError(f"{self.where} must be numbers of 8 bytes; got {len(raw):,} bytes" + _if_pickle(raw))
@@ -151,24 +155,15 @@ def _shown(shape: tuple[int, ...]) -> str:
     return "(" + ",".join("n" if n == -1 else str(n) for n in shape) + ")"
 
 
-@contextmanager
-def _at(where: str) -> Iterator[None]:
-    """Errors say where they are."""
-    try:
-        yield
-    except FemtmsError as error:
-        raise FemtmsError(f"{where}: {error}") from error
-
-
 def _model(file: _Node, stem: str, outside: str) -> CoilModel:
     limits, resolution = file.get("limits", None), file.get("resolution", None)
     moves = file.get("deformList", []).each()
     kinds = {node.get("deformRange").index(): node.get("type").text() for node in moves}
     return CoilModel(
-        name=file.get("name", stem).text(),
+        name=file.get("name", stem).label(),
         parts=tuple(_part(node, outside) for node in file.get("coilElementList").each()),
-        brand=file.get("brand", "").text(),
-        version=file.get("version", "").text(),
+        brand=file.get("brand", "").label(),
+        version=file.get("version", "").label(),
         stimulators=tuple(_stimulator(node) for node in file.get("stimulatorList", []).each()),
         deformations=tuple(_deformation(node) for node in moves),
         ranges=tuple(_range(node, kinds.get(i, "")) for i, node in enumerate(file.get("deformRangeList", []).each())),
@@ -188,18 +183,21 @@ def _steps(resolution: _Node) -> float | np.ndarray:
 
 def _part(node: _Node, outside: str) -> CoilPart:
     kind, stimulator = node.get("type").value, node.get("stimulator", 0).index()
-    with _at(node.where):
-        if kind == SAMPLED:
-            elements: CoilElements | SampledField = _sampled(node, stimulator, outside)
-        elif kind == DIPOLES:
-            elements = Dipoles(_places(node), node.get("values").array(-1, 3), stimulator)
-        elif kind == CURRENTS:
-            elements = Currents(_places(node), in_m(node.get("values").array(-1, 3)), stimulator)
-        else:
-            raise FemtmsError(f"type must be 1 (dipoles), 2 (line segments) or 3 (sampled A); got {kind!r:.40}")
+    if kind == SAMPLED:
+        elements: CoilElements | SampledField = _sampled(node, stimulator, outside)
+    elif kind in (DIPOLES, CURRENTS):
+        points, vectors = _places(node), node.get("values").array(-1, 3)
+        with errors_at(node.where):
+            elements = (
+                Dipoles(points, vectors, stimulator) if kind == DIPOLES else Currents(points, in_m(vectors), stimulator)
+            )
+    else:
+        raise FemtmsError(
+            f"{node.where}: type must be 1 (dipoles), 2 (line segments) or 3 (sampled A); got {kind!r:.40}"
+        )
     return CoilPart(
         elements,
-        name=node.get("name", "").text(),
+        name=node.get("name", "").label(),
         casing=node.get("elementCasing", None).optional_index(),
         deformations=tuple(index.index() for index in node.get("deformations", []).each()),
     )
@@ -229,37 +227,35 @@ def _sampled(node: _Node, stimulator: int, outside: str) -> SampledField:
         values = data.array(*wanted)
     affine = node.get("affine").array(4, 4)
     affine = np.concatenate([in_m(affine[:3]), affine[3:]])
-    return SampledField(values, affine, outside, stimulator)
+    with errors_at(node.where):
+        return SampledField(values, affine, outside, stimulator)
 
 
 def _stimulator(node: _Node) -> Stimulator:
     limit = node.get("maxdIdt", None)
-    with _at(node.where):
-        return Stimulator(
-            name=node.get("name", "").text(),
-            brand=node.get("brand", "").text(),
-            max_didt=None if limit.value is None else limit.number(),
-            waveforms=tuple(_waveform(w) for w in node.get("waveformList", []).each()),
-        )
+    max_didt = None if limit.value is None else limit.number()
+    name, brand = node.get("name", "").label(), node.get("brand", "").label()
+    waveforms = tuple(_waveform(w) for w in node.get("waveformList", []).each())
+    with errors_at(node.where):
+        return Stimulator(name, brand, max_didt, waveforms)
 
 
 def _waveform(node: _Node) -> Waveform:
+    name, time, signal = node.get("name", "").label(), node.get("time").array(-1), node.get("signal").array(-1)
     fit = node.get("fit", None)
-    return Waveform(
-        name=node.get("name", "").text(),
-        time=node.get("time").array(-1),
-        signal=node.get("signal").array(-1),
-        fit=None if fit.value is None else fit.array(-1),
-    )
+    smooth = None if fit.value is None else fit.array(-1)
+    with errors_at(node.where):
+        return Waveform(name, time, signal, smooth)
 
 
 def _deformation(node: _Node) -> Deformation:
     kind, number = node.get("type").text(), node.get("deformRange").index()
-    with _at(node.where):
-        if kind in AXES:
-            return Translation(number, kind)
-        if kind == ROTATION:
-            return Rotation(number, *(in_m(node.get(key).array(3)) for key in ("point1", "point2")))
+    if kind in AXES:
+        return Translation(number, kind)
+    if kind == ROTATION:
+        ends = [in_m(node.get(key).array(3)) for key in ("point1", "point2")]
+        with errors_at(node.where):
+            return Rotation(number, *ends)
     raise node.get("type").wrong(f"one of {', '.join(AXES)}, {ROTATION}")
 
 
@@ -267,15 +263,14 @@ def _range(node: _Node, kind: str) -> Range:
     """Amounts in degrees of rotations, and in m of translations, which the file has in mm."""
     low, high = node.get("range").array(2)
     amounts = np.array([node.get("initial", 0).number(), low, high])
-    with _at(node.where):
+    with errors_at(node.where):
         return Range(*(in_m(amounts) if kind in AXES else amounts).tolist())
 
 
 def _casing(node: _Node) -> Casing:
     points = _places(node)
-    nearest = node.get("minDistancePoints", None)
-    with _at(node.where):
-        return Casing(
-            Surface(points, node.get("faces").indices(len(points)), CASING),
-            None if nearest.value is None or nearest.value == [] else in_m(nearest.array(-1, 3)),
-        )
+    faces = node.get("faces").indices(len(points))
+    node_nearest = node.get("minDistancePoints", None)
+    nearest = None if node_nearest.value in (None, []) else in_m(node_nearest.array(-1, 3))
+    with errors_at(node.where):
+        return Casing(Surface(points, faces, CASING), nearest)

@@ -8,6 +8,7 @@ import numpy as np
 from femtms.coil.stimulator import Waveform
 from femtms.errors import FemtmsError
 from femtms.io.files import existing_file
+from femtms.io.names import printable
 
 _COLUMNS = ("time", "signal", "fit")
 
@@ -39,7 +40,7 @@ def read_waveform(path: str | Path) -> Waveform:
     wanted = [header.index(name) for name in _COLUMNS if name in header]
     values = np.array([_numbers(path, line, row, wanted) for line, row in rows[1:]])
     try:
-        return Waveform(path.stem, *values.T)
+        return Waveform(printable(path.stem), *values.T)
     except FemtmsError as error:
         raise FemtmsError(f"{path}: {error}") from error
 

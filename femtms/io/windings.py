@@ -2,28 +2,53 @@
 
 import csv
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from femtms.coil.coil import Coil
 from femtms.coil.path import Polyline
 from femtms.coil.pose import Pose
 from femtms.coil.shapes import Wing, circular, cloverleaf, figure_eight, solenoid, wound_coil
 from femtms.coil.stimulator import Stimulator
-from femtms.coil.winding import ACCURACY, DISTANCE, Winding
+from femtms.coil.winding import ACCURACY, DISTANCE, Winding, check_number
 from femtms.errors import FemtmsError
-from femtms.io.files import existing_file
+from femtms.io.ccd import LARGEST_M
+from femtms.io.files import errors_at, existing_file
+from femtms.io.names import LONGEST, printable
 
-_LARGEST_FILE = 50_000_000  # bytes: far above what anybody winds
-_MOST_TURNS = 1000
+_LARGEST_TOML, _LARGEST_CSV = 1_000_000, 5_000_000  # bytes: far above what anybody winds
+_MOST_TURNS = 1000  # of a wing with all its layers, or of a solenoid
+_MOST_TURNS_IN_ALL = 4000  # or wires
+_LARGEST_MM = 1e3 * LARGEST_M
+
+_FLAT = ("outer_diameter_mm", "inner_diameter_mm", "turns")
+_ALWAYS = ("shape", "wire_mm")
+# Shape -> the keys that it needs, and those that it may have.
+_KEYS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "circular": (_FLAT, ("layers", "spiral")),
+    "figure-8": (_FLAT, ("layers", "spiral", "angle_deg", "separation_mm")),
+    "cloverleaf": (_FLAT, ("layers", "spiral")),
+    "solenoid": (("diameter_mm", "length_mm", "turns"), ()),
+    "polylines": (("file",), ("axis",)),
+}
+_WINGS = {"figure-8": 2, "cloverleaf": 4}
 
 Positive = Annotated[float, Field(gt=0, lt=1000, allow_inf_nan=False)]
-Number = Annotated[float, Field(ge=-1e4, le=1e4, allow_inf_nan=False)]
+Number = Annotated[float, Field(ge=-_LARGEST_MM, le=_LARGEST_MM, allow_inf_nan=False)]
 Turns = Annotated[int, Field(ge=1, le=_MOST_TURNS)]
+
+
+def _shown(text: Any, most: int = LONGEST) -> Any:
+    return printable(text, most) if isinstance(text, str) else text
+
+
+Label = Annotated[str, BeforeValidator(_shown)]
 
 
 class _Table(BaseModel):
@@ -31,7 +56,7 @@ class _Table(BaseModel):
 
 
 class WindingTable(_Table):
-    """The measures of one winding, as in a file; lengths in mm.  docs/coils.md says what each means."""
+    """The measures of one winding, as in a file; lengths in mm.  docs/windings.md says what each means."""
 
     shape: Literal["circular", "figure-8", "cloverleaf", "solenoid", "polylines"]
     wire_mm: tuple[Positive, Positive]
@@ -49,18 +74,26 @@ class WindingTable(_Table):
 
     @model_validator(mode="after")
     def _complete(self) -> "WindingTable":
-        needs = {
-            "solenoid": ("diameter_mm", "length_mm", "turns"),
-            "polylines": ("file",),
-        }.get(self.shape, ("outer_diameter_mm", "inner_diameter_mm", "turns"))
+        needs, may_have = _KEYS[self.shape]
         missing = [key for key in needs if getattr(self, key) is None]
         if missing:
             raise ValueError(
                 f"a winding of shape '{self.shape}' needs {', '.join(needs)}; missing: {', '.join(missing)}"
             )
-        if (self.angle_deg != 180 and self.shape != "figure-8") or (self.separation_mm and self.shape != "figure-8"):
-            raise ValueError(f"angle_deg and separation_mm are for the shape 'figure-8'; got '{self.shape}'")
+        others = sorted(self.model_fields_set - {*_ALWAYS, *needs, *may_have})
+        if others:
+            raise ValueError(
+                f"a winding of shape '{self.shape}' may have only {', '.join((*_ALWAYS, *needs, *may_have))}; "
+                f"it has {', '.join(others)}"
+            )
+        if self.all_turns > _MOST_TURNS * _WINGS.get(self.shape, 1):
+            raise ValueError(f"turns × layers must be at most {_MOST_TURNS:,}; they are {self.turns} × {self.layers}")
         return self
+
+    @property
+    def all_turns(self) -> int:
+        """Of all layers and wings; 1 for lines of points, whose file is bounded."""
+        return (self.turns or 1) * self.layers * _WINGS.get(self.shape, 1)
 
     def wound(self, folder: Path) -> tuple[Winding, list[np.ndarray]]:
         """The winding and lines (p,3) m to draw; a file of polylines is looked for in `folder`."""
@@ -68,7 +101,7 @@ class WindingTable(_Table):
         if self.shape == "polylines":
             assert self.file is not None
             lines = read_polylines(folder / self.file)
-            paths = tuple(Polyline(line, np.array(self.axis)) for line in lines)
+            paths = tuple(_polyline(i, line, self.axis) for i, line in enumerate(lines, 1))
             return Winding(paths, width, height), [path.outline() for path in paths]
         assert self.turns is not None
         if self.shape == "solenoid":
@@ -104,10 +137,10 @@ class PartTable(_Table):
 class CoilTable(_Table):
     """A coil of one winding or of several."""
 
-    name: Annotated[str, Field(min_length=1, max_length=200)]
-    title: str = ""
-    brand: str = ""
-    source: str = ""
+    name: Annotated[Label, Field(min_length=1)]
+    title: Label = ""
+    brand: Label = ""
+    source: Annotated[str, BeforeValidator(partial(_shown, most=2000))] = ""
     max_didt_A_per_us: Annotated[float, Field(gt=0, lt=1e6)] | None = None
     accurate_from_mm: Positive = 1e3 * DISTANCE
     accuracy: Annotated[float, Field(ge=1e-6, le=0.1)] = ACCURACY
@@ -127,21 +160,32 @@ class CoilTable(_Table):
     def _some(self) -> "CoilTable":
         if (self.winding is None) == (not self.part):
             raise ValueError("a coil needs either a shape with its measures, or parts")
+        turns = sum(winding.all_turns for winding in self.windings)
+        if turns > _MOST_TURNS_IN_ALL:
+            raise ValueError(f"a coil must have at most {_MOST_TURNS_IN_ALL:,} turns in all; it has {turns:,}")
         return self
 
+    @property
+    def windings(self) -> tuple[WindingTable, ...]:
+        """The one, or those of the parts."""
+        return tuple(part.winding for part in self.part) if self.winding is None else (self.winding,)
+
     def coil(self, folder: Path) -> Coil:
-        """The coil; files are looked for in `folder`."""
-        if self.winding is not None:
-            wound = [self.winding.wound(folder)]
-        else:
-            wound = [part.wound(folder) for part in self.part]
+        """The coil; files are looked for in `folder`.  Raises FemtmsError, with the part, for what cannot be wound."""
+        wound, number, distance = [], 0, 1e-3 * self.accurate_from_mm
+        tables: Sequence[WindingTable | PartTable] = self.part if self.winding is None else (self.winding,)
+        for i, table in enumerate(tables):
+            with errors_at(f"part.{i}") if self.winding is None else nullcontext():
+                wound.append(table.wound(folder))
+                number += wound[-1][0].number(distance, self.accuracy)
+                check_number(number, distance, self.accuracy)
         limit = None if self.max_didt_A_per_us is None else 1e6 * self.max_didt_A_per_us
         channels = 1 + max(winding.stimulator for winding, _ in wound)
         return wound_coil(
             self.name,
             [winding for winding, _ in wound],
             outlines=[line for _, lines in wound for line in lines],
-            distance=1e-3 * self.accurate_from_mm,
+            distance=distance,
             accuracy=self.accuracy,
             max_didt=limit,
             source=self.source,
@@ -153,12 +197,21 @@ class CoilTable(_Table):
 
 
 def read_winding(path: str | Path) -> Coil:
-    """A coil from a TOML file with the measures of its windings: docs/coils.md.
+    """A coil from a TOML file with the measures of its windings: docs/windings.md.
 
-    Raises FemtmsError, with the key that is wrong.
+    Raises FemtmsError, with the key or the part that is wrong.
     """
     path = existing_file(path)
-    return coil_table(_toml(path), str(path)).coil(path.parent)
+    table = coil_table(_toml(path), str(path))
+    with errors_at(str(path)):
+        return table.coil(path.parent)
+
+
+def polyline_files(path: str | Path) -> tuple[Path, ...]:
+    """The files of lines that a TOML file refers to, each once.  Raises FemtmsError as `read_winding` does."""
+    path = existing_file(path)
+    table = coil_table(_toml(path), str(path))
+    return tuple(dict.fromkeys(path.parent / winding.file for winding in table.windings if winding.file is not None))
 
 
 def coil_table(table: Mapping[str, Any], where: str) -> CoilTable:
@@ -174,7 +227,7 @@ def coil_table(table: Mapping[str, Any], where: str) -> CoilTable:
 
 
 def _toml(path: Path) -> dict[str, Any]:
-    _check_length(path)
+    _check_length(path, _LARGEST_TOML)
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -188,7 +241,7 @@ def read_polylines(path: str | Path) -> list[np.ndarray]:
     that is wrong.
     """
     path = existing_file(path)
-    _check_length(path)
+    _check_length(path, _LARGEST_CSV)
     lines: dict[str, list[list[float]]] = {}
     try:
         with open(path, newline="", encoding="utf-8-sig") as file:
@@ -203,15 +256,27 @@ def read_polylines(path: str | Path) -> list[np.ndarray]:
                     point = []
                 if len(point) != 3 or not np.isfinite(point).all():
                     raise FemtmsError(f"{path}, line {reader.line_num}: x_mm, y_mm, z_mm must be finite numbers")
+                if max(map(abs, point)) > _LARGEST_MM:
+                    raise FemtmsError(
+                        f"{path}, line {reader.line_num}: points must be within {_LARGEST_MM:g} mm of the coil's "
+                        f"origin; got {', '.join(f'{x:g}' for x in point)} (is it in another unit?)"
+                    )
                 lines.setdefault(row.get("wire") or "", []).append(point)
     except (UnicodeDecodeError, csv.Error) as error:
         raise FemtmsError(f"{path}: cannot be read as CSV ({error})") from None
+    if len(lines) > _MOST_TURNS_IN_ALL:
+        raise FemtmsError(f"{path}: must have at most {_MOST_TURNS_IN_ALL:,} wires; it has {len(lines):,}")
     if not lines:
         raise FemtmsError(f"{path}: must have rows with points; there are none")
     return [1e-3 * np.array(points) for points in lines.values()]
 
 
-def _check_length(path: Path) -> None:
+def _polyline(number: int, line: np.ndarray, axis: tuple[float, float, float]) -> Polyline:
+    with errors_at(f"wire {number}"):
+        return Polyline(line, np.array(axis))
+
+
+def _check_length(path: Path, largest: int) -> None:
     size = path.stat().st_size
-    if size > _LARGEST_FILE:
-        raise FemtmsError(f"{path}: must be at most {_LARGEST_FILE:,} bytes; it has {size:,}")
+    if size > largest:
+        raise FemtmsError(f"{path}: must be at most {largest:,} bytes; it has {size:,}")

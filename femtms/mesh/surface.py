@@ -1,5 +1,6 @@
 """Triangles on the outside of a set of tetrahedra, and the closed surface that they make."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -76,6 +77,18 @@ class Surface:
             f"Surface({self.tissue}: {len(self.nodes):,} nodes, {len(self.triangles):,} triangles; "
             f"{1e4 * self.area:.0f} cm², {1e6 * self.volume:.0f} mL)"
         )
+
+
+def joined(surfaces: Sequence[Surface]) -> Surface | None:
+    """All triangles as one surface, that of the first one's tissue; None of none."""
+    if len(surfaces) < 2:
+        return surfaces[0] if surfaces else None
+    first = np.cumsum([0, *(len(surface.nodes) for surface in surfaces)])
+    return Surface(
+        np.concatenate([surface.nodes for surface in surfaces]),
+        np.concatenate([surface.triangles + at for surface, at in zip(surfaces, first)]),
+        surfaces[0].tissue,
+    )
 
 
 def boundary_faces(tets: np.ndarray) -> np.ndarray:

@@ -6,6 +6,7 @@ import pytest
 from femtms import Coil, FemtmsError, load_coil
 from femtms.analysis.sphere import ToroidalField, _Directions, pose_above_sphere, sphere_metrics
 from femtms.coil.elements import Currents, Dipoles
+from femtms.coil.path import Circle
 from femtms.coil.pose import IDENTITY
 from femtms.coil.sampled import SampledField
 from femtms.mesh.surface import Surface
@@ -95,8 +96,15 @@ def test_coil_is_raised_until_its_nearest_wire_has_the_gap():
     for name in ("figure8-70mm", "double-cone", "circular-90mm"):
         coil = load_coil(name)
         moved = coil.moved(pose_above_sphere(coil))
-        nearest = np.linalg.norm(np.concatenate([moved.positions, *moved.outlines]), axis=1).min()
-        assert nearest == pytest.approx(0.090, abs=1e-6)
+        edges = pose_above_sphere(coil).in_head(np.concatenate(coil.windings[0].face))
+        assert np.linalg.norm(edges, axis=1).min() == pytest.approx(0.090, abs=1e-6)
+        assert np.linalg.norm(np.concatenate([moved.positions, *moved.outlines]), axis=1).min() > 0.090 - 1e-6
+
+
+def test_field_of_a_touching_coil_on_the_scalp_is_not_made_up():
+    coil = load_coil("figure8-25mm")
+    near = sphere_metrics(coil, gap_mm=0.5)
+    assert near.E_scalp is None and near.E_brain > sphere_metrics(coil).E_brain
 
 
 def test_casing_decides_where_there_is_one():
@@ -110,6 +118,11 @@ def test_casing_decides_where_there_is_one():
 def test_impossible_spheres_are_refused(dipole_coil):
     with pytest.raises(FemtmsError, match="gap_mm must be > 0; got -1"):
         sphere_metrics(dipole_coil, gap_mm=-1)
+    with pytest.raises(FemtmsError, match="farther than 1 mm from a brain of 85 mm"):
+        sphere_metrics(dipole_coil, gap_mm=1, brain_mm=85)
+    ring = Coil("ring", (Circle(np.zeros(3), np.array([0, 0, 1.0]), 0.1).currents(0.01, 0.01),))
+    with pytest.raises(FemtmsError, match=r"coil 'ring' must come within 5 mm .* it passes around it"):
+        sphere_metrics(ring)
     with pytest.raises(FemtmsError, match="0 < brain ≤ scalp"):
         sphere_metrics(dipole_coil, brain_mm=90)
     assert IDENTITY.centre[2] == 0

@@ -200,7 +200,7 @@ def test_volume_elements_that_would_be_left_out_are_refused(tmp_path, refused):
 def test_node_number_that_asks_for_gigabytes_is_refused(files, tmp_path, refused):
     text = files["msh22-ascii"].read_text().splitlines()
     first = text.index("$Nodes") + 2
-    text[first] = text[first].replace("1 ", "300000000 ", 1)
+    text[first] = text[first].replace("1 ", "900000000 ", 1)
     (tmp_path / "huge.msh").write_text("\n".join(text))
     refused("info", tmp_path / "huge.msh", words=["huge.msh", "cannot be read", "GiB"])
 

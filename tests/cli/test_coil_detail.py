@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from femtms import load_coil
+from femtms import load_coil, read_tcd
 
 
 def json_of(result):
@@ -62,9 +62,50 @@ def test_coil_is_drawn_and_written(run, refused, files, tmp_path):
         (["figure8-70mm", "--picture", "a.jpg"], [".png, .pdf or .svg"]),
         (["figure8-70mm", "--write", "a.doc"], ["a.doc", ".tcd"]),
         (["figure8-70mm", "--plane-mm", "nan"], ["finite"]),
+        ([""], ["name of a coil", "must not be empty"]),
+        (["--limits-mm", "0,1,0,1,0,1"], ["say which"]),
+        (["figure8-70mm", "--resolution-mm", "3"], ["there is no --write"]),
+        (["figure8-70mm", "--write", "a.nii.gz"], ["limits and a resolution", "--limits-mm", "--resolution-mm"]),
+        (["figure8-70mm", "--write", "a.nii.gz", "--limits-mm", "0,1,0,1"], ["--limits-mm", "six numbers"]),
+        (["figure8-70mm", "--write", "a.nii.gz", "--limits-mm", "1,0,0,1,0,1"], ["low < high"]),
+        (["figure8-70mm", "--write", "a.nii.gz", "--resolution-mm", "0"], ["resolution", "> 0"]),
+        (["figure8-70mm", "--write", "a.ccd", "--resolution-mm", "3"], ["are for a sampled A"]),
+        (["none\x1b[31m.ccd"], ["none[31m.ccd"]),
     ],
 )
 def test_what_cannot_be_shown_is_refused(options, words, refused, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     refused("coils", *options, words=words)
     assert not list(tmp_path.iterdir())
+
+
+def test_coil_is_sampled_in_a_box(run, tmp_path):
+    file = tmp_path / "a.nii.gz"
+    box = ("--limits-mm", "-60,60,-40,40,5,45", "--resolution-mm", "4,4,2")
+    assert run("coils", "figure8-70mm", "--write", file, *box).code == 0
+    sampled = load_coil(file)
+    assert sampled.elements[0].values.shape == (31, 21, 21, 3)
+    corner = 1e-3 * np.array([[-60, -40, 5], [60, 40, 45]])
+    expected = load_coil("figure8-70mm").vector_potential(corner)
+    np.testing.assert_allclose(sampled.vector_potential(corner), expected, rtol=1e-6)
+
+
+def test_model_whose_parts_move_keeps_them_in_a_model_only(run, refused, tmp_path, monkeypatch):
+    part = {"type": 1, "points": [[0, 0, -1]], "values": [[0, 0, 1e-6]], "deformations": [0]}
+    content = {
+        "coilElementList": [part],
+        "deformList": [{"type": "x", "deformRange": 0}],
+        "deformRangeList": [{"initial": 0, "range": [-5, 5]}],
+    }
+    (tmp_path / "coils").mkdir()
+    (tmp_path / "coils" / "mine.tcd").write_text(json.dumps(content))
+    monkeypatch.setenv("FEMTMS_COILS", str(tmp_path / "coils"))
+    refused("coils", "mine", "--write", tmp_path / "h1.ccd", words=["parts", "move", "write a .tcd, or, in Python"])
+    assert run("coils", "mine", "--write", tmp_path / "h1.tcd").code == 0
+    assert len(read_tcd(tmp_path / "h1.tcd").ranges) == 1
+
+
+def test_info_of_a_file_needs_no_folder_of_coils(run, files, tmp_path, monkeypatch):
+    monkeypatch.setenv("FEMTMS_COILS", str(tmp_path / "none"))
+    for kind in (".ccd", "coil.nii.gz", "pose.txt", "msh22-binary"):
+        assert run("info", files[kind]).code == 0

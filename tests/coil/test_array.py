@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from femtms import Coil, FemtmsError, Simulator, load_coil, place
+from femtms import Coil, FemtmsError, Pose, Simulator, load_coil, place
 from femtms.coil.array import driven_at, superposed
 from femtms.coil.clearance import clearance
 from femtms.coil.elements import Currents, Dipoles
@@ -119,3 +119,22 @@ def test_field_of_an_array_is_the_sum_of_fields(sphere_mesh, two_channels, posed
     np.testing.assert_allclose(both.E, sum(alone), atol=2e-4 * scale)
     swept = next(sim.sweep(two_channels, [posed[1]], (2e6, -1e6)))
     assert swept.tissues["gm"].mean == pytest.approx(both.summary("gm").mean, rel=1e-9)
+
+
+def test_array_of_wound_coils_has_no_windings_of_its_own():
+    coil = load_coil("figure8-25mm")
+    far = Pose(np.array([[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, -50.0], [0, 0, 0, 1]]))
+    array, _ = superposed([(coil, far, 1e6)])
+    assert array.windings == () and array.inductance is None
+    with pytest.raises(FemtmsError, match="all wires of coil"):
+        array.with_dipoles()
+
+
+def test_limit_of_a_driven_coil_is_that_of_the_first_stimulator_at_its_own():
+    dipole = Dipoles([[0, 0, -0.01]], [[0, 0, 1e-4]])
+    stimulators = (Stimulator("a", max_didt=100e6), Stimulator("b", max_didt=10e6))
+    coil = Coil("two", (dipole, dipole.driven_by(1)), stimulators=stimulators)
+    assert coil.max_didt == 10e6
+    assert coil.driven([1, 0.05]).max_didt == pytest.approx(100e6)
+    assert coil.driven([1, 0.2]).max_didt == pytest.approx(50e6)
+    assert coil.driven([1, 0]).max_didt == pytest.approx(100e6)

@@ -218,3 +218,17 @@ def test_casings_meet_where_their_surfaces_cut():
 def test_elements_in_the_head_are_refused_even_if_the_casing_may_cut(ball):
     with pytest.raises(FemtmsError, match="inside the head: 1 of 1 elements"):
         check_clear(ball, cased(plate()), above(33, -0.04), allow_intersection=True)
+
+
+def test_casing_inside_another_meets_it():
+    def box(half, name):
+        x = half * np.array([[i, j, k] for i in (-1, 1) for j in (-1, 1) for k in (-1, 1)], float)
+        quads = [(0, 1, 3, 2), (4, 6, 7, 5), (0, 4, 5, 1), (2, 3, 7, 6), (0, 2, 6, 4), (1, 5, 7, 3)]
+        faces = [face for a, b, c, d in quads for face in ((a, b, c), (a, c, d))]
+        return Coil(name, (Dipoles([[0, 0, 0]], [[0, 0, 1e-4]]),), casing=Surface(x, faces, "casing"))
+
+    small, large, here = box(0.02, "small"), box(0.1, "large"), Pose(np.eye(4))
+    beside = Pose(np.array([[1, 0, 0, 300], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1.0]]))
+    assert casings_meet((small, here), (large, here)) is not None
+    assert casings_meet((large, here), (small, here)) is not None
+    assert casings_meet((small, beside), (large, here)) is None

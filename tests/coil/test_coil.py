@@ -47,7 +47,7 @@ def test_figure_eight_has_the_published_geometry():
     assert len(radii) == 9
     assert radii[0] - 0.00175 / 2 == pytest.approx(0.028) and radii[-1] + 0.00175 / 2 == pytest.approx(0.0435)
     assert coil.positions[:, 2].max() < 0 and coil.positions[:, 2].min() > -0.006
-    assert np.ptp(coil.positions[:, 0]) == pytest.approx(4 * 0.0435 - 0.00175 * (1 - 1 / np.sqrt(3)), rel=2e-3)
+    assert np.ptp(coil.positions[:, 0]) == pytest.approx(4 * 0.0435 - 0.00175, rel=2e-3)
     # the wings carry opposite currents, and the loops close: no net current element, no net moment
     elements = coil.elements[0]
     np.testing.assert_allclose(elements.vectors.sum(axis=0), 0, atol=1e-12)

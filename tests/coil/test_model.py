@@ -72,8 +72,8 @@ def test_initial_amounts_change_no_digit_and_other_initial_amounts_stay():
 @pytest.mark.parametrize(
     "values,words",
     [
-        ([91, 0], "value 0 of coil 'wings' must be within -90 to 90.*got 91"),
-        ([0, np.nan], "value 1.*within -0.02 to 0.02.*nan"),
+        ([91, 0], "value 0 of coil 'wings' must be within -90 to 90 degrees; got 91"),
+        ([0, np.nan], "value 1.*within -0.02 to 0.02 m; got nan"),
         ([0], "each of its 2 deformation ranges; got 1"),
     ],
 )

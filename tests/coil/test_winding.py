@@ -1,5 +1,6 @@
 """Windings: what their elements lose against the wires that they stand for, and the usual shapes."""
 
+import dataclasses
 import itertools
 
 import numpy as np
@@ -11,6 +12,7 @@ from femtms import FemtmsError, Pose, load_coil
 from femtms.coil.inductance import _mean_distances
 from femtms.coil.path import Circle, Polyline, gauss_bound
 from femtms.coil.shapes import Wing, circular, cloverleaf, figure_eight, solenoid, turn_radii, wound_coil
+from femtms.coil.stimulator import Stimulator
 from femtms.coil.winding import Winding
 from femtms.kernels import cpu
 from femtms.reference.loop import loop_potential
@@ -29,6 +31,12 @@ def tilted():
     matrix = np.eye(4)
     matrix[:3, :3], matrix[:3, 3] = about_x @ about_z, [10, -20, 30]
     return Pose(matrix)
+
+
+def sphere_points(rng, count):
+    """Unit vectors in all directions."""
+    x = rng.normal(size=(count, 3))
+    return x / np.linalg.norm(x, axis=1, keepdims=True)
 
 
 def potential(elements, points):
@@ -151,6 +159,12 @@ def test_dipoles_stand_for_the_wires_as_well_as_they_say():
     made = potential(dipoles, points)
     assert np.linalg.norm(made - expected, axis=1).max() <= 0.02 * np.linalg.norm(expected, axis=1).max()
     assert len(winding.dipoles(distance=12e-3, accuracy=0.02)[0]) < len(dipoles)
+    # not more than it says at points that it has not looked at, as near as can be
+    near = dipoles.positions[rng.integers(len(dipoles.positions), size=4000)] + 6e-3 * sphere_points(rng, 4000)
+    near = near[cKDTree(dipoles.positions).query(near)[0] >= 5.999e-3]
+    exact = potential(winding.currents(6e-3, 1e-4), near)
+    scale = np.linalg.norm(exact, axis=1).max()
+    assert len(near) > 100 and np.linalg.norm(potential(dipoles, near) - exact, axis=1).max() <= error * scale * 1.02
     # the magnetic moments are those of the loops
     areas = np.pi * turn_radii(0.02, 0.04, 4, 0.002) ** 2
     right = dipoles.positions[:, 0] > 0
@@ -244,6 +258,14 @@ def test_solenoid_has_the_moment_of_its_turns():
     assert -0.1 < z.min() and z.max() < 0
 
 
+@pytest.mark.parametrize(("inner", "outer", "turns"), [(0.04, 0.1, 3), (0.0, 0.1, 2), (0.02, 0.05, 1)])
+def test_spiral_stays_between_its_diameters(inner, outer, turns):
+    winding, _ = circular(Wing(inner, outer, turns, 2e-3, 4e-3, spiral=True))
+    radii = np.linalg.norm(winding.paths[0].points[:, :2], axis=1)
+    assert radii.min() >= inner / 2 + 1e-3 - 1e-9
+    assert radii.max() <= (outer / 2 - 1e-3) * 1.002  # a polygon of the area of the circle reaches a little beyond
+
+
 def test_spiral_is_nearly_its_circles():
     points = np.random.default_rng(0).uniform([-0.06, -0.06, 0.01], [0.06, 0.06, 0.05], (200, 3))
     made = []
@@ -318,14 +340,49 @@ def test_mean_distances_of_rectangles(width, height):
     assert np.sqrt(table[0, 0]) == pytest.approx(0.2235 * (width + height), rel=2e-3)  # Grover 1946, p. 21
     rng = np.random.default_rng(0)
     a, b = (rng.uniform(-0.5, 0.5, (200000, 2)) * [width, height] for _ in range(2))
-    apart = 3 * max(width, height) / (len(table) - 1) * np.arange(len(table))
+    apart = 3 * max(width, height) * np.linspace(0, 1, len(table)) ** 2
     for row, column in ((5, 0), (0, 9), (12, 30)):
         mean = np.exp(np.log(np.linalg.norm(a - b + [apart[row], apart[column]], axis=1)).mean())
         made = np.sqrt(table[row, column] + apart[row] ** 2 + apart[column] ** 2)
         assert made == pytest.approx(mean, rel=1e-2)
+    # between the nodes, too
+    for row in range(4, 40, 7):
+        u = (apart[row] + apart[row + 1]) / 2
+        mean = np.exp(np.log(np.linalg.norm(a - b + [u, 0], axis=1)).mean())
+        made = np.sqrt((table[row, 0] + table[row + 1, 0]) / 2 + u**2)
+        assert made == pytest.approx(mean, rel=1e-2)
+
+
+def test_windings_in_series_have_one_inductance():
+    one, _ = circular(Wing(0.03, 0.06, 5, 2e-3, 4e-3))
+    apart = one.moved(Pose(np.array([[1, 0, 0, 500], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1.0]])))
+    assert wound_coil("both", [one, apart]).inductance == pytest.approx(2 * one.inductance, rel=1e-3)
+    channels = tuple(Stimulator(name) for name in "ab")
+    driven = [one, dataclasses.replace(apart, stimulator=1)]
+    assert wound_coil("two", driven, stimulators=channels).inductance is None
+
+
+def test_inductance_of_endless_wire_is_not_computed(caplog):
+    winding, _ = circular(Wing(0.02, 0.1, 60, 2e-4, 2e-4))
+    assert winding.inductance is None
+    assert "is not computed" in caplog.text
 
 
 def test_wings_of_a_figure_eight_help_each_other():
     one, both = circular(MAGSTIM_70)[0].inductance, figure_eight(MAGSTIM_70)[0].inductance
     assert 2 * one < both < 2.6 * one
     assert load_coil("figure8-70mm").inductance == pytest.approx(both)
+
+
+@pytest.mark.parametrize("distance,accuracy", [(5e-3, 1.5e-2), (2e-3, 1e-3), (0.05, 0.1)])
+def test_number_of_elements_is_known_before_they_are_made(distance, accuracy):
+    square = 0.03 * np.array([[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0.0]])
+    for winding in (circular(MAGSTIM_70)[0], Winding((Polyline(square, Z),), 0.002, 0.003)):
+        expected = len(winding.currents(distance, accuracy))
+        assert winding.number(distance, accuracy) == pytest.approx(expected, rel=0.25)
+
+
+def test_winding_that_would_fill_the_memory_is_refused():
+    fine = Winding((Circle(np.zeros(3), Z, 0.05),), 1e-7, 1e-7)
+    with pytest.raises(FemtmsError, match=r"at most 500,000 current elements; these take [\d,]+ or more"):
+        fine.currents(1e-7)

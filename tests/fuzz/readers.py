@@ -8,9 +8,12 @@ from base64 import b64encode
 import nibabel
 import numpy as np
 
-from femtms import CoilModel, FemtmsError, load_coil, read_tcd
+from femtms import Coil, CoilModel, FemtmsError, load_coil, read_tcd
 from femtms.io.casings import read_casing
 from femtms.io.waveforms import read_waveform
+from femtms.io.windings import read_polylines
+
+POINTS = np.array([[0.001, 0.002, 0.02], [0.01, 0.01, 0.01]])  # m, where A is looked at
 
 READERS = {
     ".ccd": load_coil,
@@ -19,6 +22,8 @@ READERS = {
     ".nii.gz": load_coil,
     ".stl": read_casing,
     ".tsv": read_waveform,
+    ".toml": load_coil,
+    ".csv": read_polylines,
 }
 
 
@@ -35,9 +40,14 @@ def read(suffix, content, folder):
         sentence = str(error)
         assert path.name in sentence, sentence
         return sentence
+    coils = [found] if isinstance(found, Coil) else []
     if isinstance(found, CoilModel):
-        for values in ([r.low for r in found.ranges], [r.high for r in found.ranges]):
-            found.coil(values)
+        coils = [found.coil(values) for values in ([r.low for r in found.ranges], [r.high for r in found.ranges])]
+    for coil in coils:
+        try:
+            assert coil.vector_potential(POINTS).shape == POINTS.shape
+        except FemtmsError as error:
+            assert "must hold all of" in str(error)  # the points are outside the grid
     return found
 
 
@@ -82,6 +92,34 @@ def model():
     }
 
 
+WINDINGS = b"""name = "two"
+max_didt_A_per_us = 100
+accurate_from_mm = 5
+accuracy = 0.05
+[[part]]
+matrix_mm = [[1, 0, 0, -40], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]]
+channel = 1
+[part.winding]
+shape = "figure-8"
+outer_diameter_mm = 60
+inner_diameter_mm = 30
+turns = 4
+layers = 2
+spiral = true
+angle_deg = 100
+separation_mm = 50
+wire_mm = [2, 5]
+[[part]]
+matrix_mm = [[1, 0, 0, 40], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]]
+[part.winding]
+shape = "solenoid"
+diameter_mm = 20
+length_mm = 30
+turns = 6
+wire_mm = [2, 5]
+"""
+
+
 def valid_files():
     """Suffix -> bytes of small files that are read."""
     files = {
@@ -91,6 +129,8 @@ def valid_files():
         ".tsv": b"time\tsignal\tfit\n0.0\t1.0\t1.0\n1e-06\t0.5\t0.4\n",
         ".stl": b"solid c\nfacet normal 0 0 1\nouter loop\nvertex 0 0 0\nvertex 1 0 0\nvertex 0 1 0\n"
         b"endloop\nendfacet\nendsolid c\n",
+        ".toml": WINDINGS,
+        ".csv": b"wire,x_mm,y_mm,z_mm\na,0,0,-3\na,20,0,-3\na,20,20,-3\nb,0,0,-9\nb,10,0,-9\nb,0,10,-9\n",
     }
     image = nibabel.Nifti1Image(np.ones((4, 4, 5, 3), np.float32), np.diag([10.0, 10, 10, 1]))
     image.header["descrip"] = b"dIdtmax=100.0;coilname=c;resolution=3"

@@ -158,6 +158,34 @@ def test_model_with_anything_in_some_places(others):
     read_in_little_memory(".tcd", json.dumps(content).encode())
 
 
+lengths = st.sampled_from([1e-4, 0.1, 1, 5, 60, 300, 999])
+counts = st.sampled_from([1, 9, 300, 1000])
+flat = {"outer_diameter_mm": lengths, "inner_diameter_mm": lengths, "turns": counts}
+layers = {"layers": counts, "spiral": st.booleans()}
+measures = st.one_of(
+    st.fixed_dictionaries({"shape": st.just("circular"), **flat}, optional=layers),
+    st.fixed_dictionaries({"shape": st.just("figure-8"), **flat}, optional=layers | {"separation_mm": lengths}),
+    st.fixed_dictionaries({"shape": st.just("cloverleaf"), **flat}, optional=layers),
+    st.fixed_dictionaries(
+        {"shape": st.just("solenoid"), "diameter_mm": lengths, "length_mm": lengths, "turns": counts}
+    ),
+)
+
+
+@SOON
+@given(
+    winding=measures,
+    wire=st.tuples(lengths, lengths),
+    fineness=st.fixed_dictionaries(
+        {}, optional={"accurate_from_mm": lengths, "accuracy": st.sampled_from([1e-6, 1e-3, 0.1])}
+    ),
+)
+def test_any_measures_of_a_winding(winding, wire, fineness):
+    """Measures that are each within bounds may together be a coil of billions of elements."""
+    lines = [f"{key} = {json.dumps(value)}" for key, value in (winding | fineness | {"wire_mm": wire}).items()]
+    read_in_little_memory(".toml", "\n".join(['name = "any"', *lines]).encode())
+
+
 @pytest.mark.parametrize(
     "suffix,content",
     [
@@ -170,8 +198,11 @@ def test_model_with_anything_in_some_places(others):
         (".stl", b"solid " + b"facet normal vertex " * 50_000 + b"endsolid"),
         (".stl", bytes(80) + b"\xff" * 4 + bytes(1000)),
         (".nii.gz", zlib.compress(bytes(2**26), wbits=31)),
+        (".toml", b"x = [" + b"[1, 1], " * 100_000 + b"]"),
+        (".csv", b"x_mm,y_mm,z_mm\n" + b"1,2,3\n" * 900_000),
+        (".csv", b"x_mm,y_mm,z_mm,wire\n" + b"".join(b"1,2,3,%d\n" % i for i in range(300_000))),
     ],
-    ids=range(9),
+    ids=range(12),
 )
 def test_large_nonsense_is_refused_in_little_memory(suffix, content):
     assert isinstance(read_in_little_memory(suffix, content), str)

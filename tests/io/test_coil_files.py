@@ -107,12 +107,17 @@ def test_header_with_nonsense_is_refused(old, new, words, tmp_path):
 @pytest.mark.parametrize(
     "make,words",
     [
-        (lambda: Coil("c", (Currents([[0, 0, 0]], [[1, 0, 0]]),)), "holds dipoles; coil 'c' has Currents: .*.tcd"),
-        (lambda: Coil("c", (dipoles(), sampled())), "SampledField: write it as .tcd"),
+        (
+            lambda: Coil("c", (Currents([[0, 0, 0]], [[1, 0, 0]]),)),
+            "holds dipoles; coil 'c' has current elements whose .*.tcd",
+        ),
+        (lambda: Coil("c", (dipoles(), sampled())), "has A that is sampled on a grid: write it as .tcd"),
         (lambda: plain((dipoles(),), stimulators=2), "one stimulator.* has 2: write it as .tcd"),
-        (lambda: Coil("a;b", (dipoles(),)), "coilname must be one line without ';'.*'a;b'"),
+        (lambda: Coil("a;b", (dipoles(),)), "coilname must be one line .*without ';'.*'a;b'"),
         (lambda: Coil("a\nb", (dipoles(),)), "coilname must be one line"),
         (lambda: Coil("None", (dipoles(),)), "coilname .*not 'none'"),
+        (lambda: Coil("a ", (dipoles(),)), "coilname .* without blanks at its ends"),
+        (lambda: Coil("a\x1b[31m", (dipoles(),)), r"coilname .* printable .*got 'a\\x1b\[31m'"),
         (lambda: Coil("c", (dipoles(),), stimulators=(two_pulses(),)), "one waveform"),
         (model, "parts of coil 'moving' move, which only a .tcd"),
     ],
@@ -121,6 +126,16 @@ def test_what_a_ccd_cannot_hold_is_refused(make, words, tmp_path):
     with pytest.raises(FemtmsError, match=words):
         write_coil(make(), tmp_path / "c.ccd")
     assert listed(tmp_path) == []
+
+
+def test_equal_pulses_of_several_stimulators_are_one(tmp_path):
+    coil = plain((sampled(0), sampled(1)), stimulators=2, with_casing=False)
+    write_coil(coil, tmp_path / "pulse.tcd")
+    again = load_coil(tmp_path / "pulse.tcd")
+    first, second = (stimulator.waveforms[0] for stimulator in again.stimulators)
+    assert first is not second
+    write_coil(again, tmp_path / "pulse.nii.gz")
+    assert_same_coil(load_coil(tmp_path / "pulse.nii.gz"), coil)
 
 
 def test_nothing_is_overwritten_unasked(tmp_path):
@@ -331,7 +346,26 @@ def _set(*path):
         (_set("coilElementList", 0, "points", [[1, 2, True]]), "must be lists of numbers"),
         (_set("coilElementList", 0, "points", [[1, 2, 10**400]]), "too large|equal lengths"),
         (_set("coilElementList", 0, "points", [[1, 2, 3], [4, 5, 6]]), "2 positions and 1 vectors"),
+        (_set("coilElementList", 0, "values", []), r"values must be \(n,3\)"),
         (_set("coilElementList", 0, "points", [[1, 2, 3e3]]), "must be in mm"),
+        (
+            _set(
+                "coilElementList", 0, field_part(np.ones((4, 4, 4, 3)).tolist(), affine=np.diag([9, 9, 9, 0]).tolist())
+            ),
+            r"coilElementList\[0\]: the last row of the affine .* must be 0 0 0 1; got 0 0 0 0",
+        ),
+        (
+            _set(
+                "coilElementList", 0, field_part(np.ones((4, 4, 4, 3)).tolist(), affine=np.diag([9, 9, 9, 2]).tolist())
+            ),
+            "must be 0 0 0 1; got 0 0 0 2",
+        ),
+        (_set("coilElementList", 0, field_part([[[[1, 2, 3]]]])), r"coilElementList\[0\]: a sampled A must be"),
+        (
+            _set("stimulatorList", 0, "waveformList", 0, "time", "%%"),
+            r"stimulatorList\[0\].waveformList\[0\].time: must",
+        ),
+        (_set("coilModels", 0, "minDistancePoints", [[1, 2]]), r"coilModels\[0\].minDistancePoints must be"),
         (_set("coilElementList", 0, "points", "%%"), r"coilElementList\[0\].points: must be base64"),
         (_set("coilElementList", 0, "points", packed([1.0, 2.0])), r"\(n,3\) numbers; got 2"),
         (_set("coilElementList", 0, "points", packed([1.0, 2.0, np.nan])), "finite"),
@@ -361,8 +395,10 @@ def _set(*path):
 def test_tcd_with_nonsense_is_refused_with_its_place(change, words, tmp_path):
     content = small()
     change(content)
-    with pytest.raises(FemtmsError, match=f"hand.tcd: .*{words}"):
+    with pytest.raises(FemtmsError, match=f"hand.tcd: .*{words}") as raised:
         load_coil(written(tmp_path, content))
+    for place in ("coilElementList[0]", "stimulatorList[0]", "deformList[0]", "coilModels[0]"):
+        assert str(raised.value).count(place) <= 1  # once is enough
 
 
 @pytest.mark.parametrize(
@@ -483,6 +519,33 @@ def test_nifti_that_is_no_coil_is_refused(shape, kind, affine, words, tmp_path):
     nibabel.save(image, tmp_path / "x.nii.gz")
     with pytest.raises(FemtmsError, match=f"x.nii.gz: .*{words}"):
         load_coil(tmp_path / "x.nii.gz")
+
+
+@pytest.mark.parametrize("kind", [nibabel.Nifti1Image, nibabel.Nifti2Image])
+@pytest.mark.parametrize("unit,words", [("meter", "xyzt_units say m"), ("micron", "xyzt_units say µm")])
+def test_grid_in_another_unit_is_refused(kind, unit, words, tmp_path):
+    image = kind(np.ones((5, 5, 5, 3), np.float32), np.diag([10, 10, 10, 1]))
+    nibabel.save(image, tmp_path / "unknown.nii")
+    image.header.set_xyzt_units("mm", "sec")
+    nibabel.save(image, tmp_path / "mm.nii")
+    image.header.set_xyzt_units(unit)
+    nibabel.save(image, tmp_path / "x.nii")
+    for name in ("unknown.nii", "mm.nii"):
+        assert load_coil(tmp_path / name).elements[0].affine[0, 0] == pytest.approx(0.01)
+    with pytest.raises(FemtmsError, match=f"x.nii: the affine must be in mm; .*{words}$"):
+        load_coil(tmp_path / "x.nii")
+
+
+def test_grid_without_a_frame_is_refused(tmp_path):
+    image = nibabel.Nifti1Image(np.ones((5, 5, 5, 3), np.float32), np.diag([10, 10, 10, 1]))
+    image.set_sform(None, 0)
+    image.set_qform(np.diag([10, 10, 10, 1]), 1)
+    nibabel.save(image, tmp_path / "q.nii")
+    assert load_coil(tmp_path / "q.nii").elements[0].affine[0, 0] == pytest.approx(0.01)
+    image.set_qform(None, 0)
+    nibabel.save(image, tmp_path / "x.nii")
+    with pytest.raises(FemtmsError, match=r"x\.nii: .* must have an affine .* it has none"):
+        load_coil(tmp_path / "x.nii")
 
 
 def test_size_in_the_header_is_checked_against_the_file(tmp_path):

@@ -85,7 +85,16 @@ def test_parts_have_their_places_and_channels(tmp_path):
         ('"figure-8"', '"figure-9"', "shape: .*'figure-8'.*got figure-9"),
         ("max_didt_A_per_us = 100", "max_didt_A_per_us = -1", "max_didt_A_per_us: .* greater than 0; got -1"),
         ('name = "mine"', "", "name: Field required"),
-        ('shape = "figure-8"', 'shape = "circular"\nangle_deg = 100', "are for the shape 'figure-8'; got 'circular'"),
+        ('shape = "figure-8"', 'shape = "circular"\nangle_deg = 100', "'circular' may have only .*; it has angle_deg"),
+        ('shape = "figure-8"', 'shape = "cloverleaf"\nseparation_mm = 9', "may have only .*; it has separation_mm"),
+        ("turns = 9", "turns = 9\naxis = [0, 0, 1]", "'figure-8' may have only .*, separation_mm; it has axis"),
+        ("turns = 9", "turns = 500\nlayers = 500", "turns × layers must be at most 1,000; they are 500 × 500"),
+        ("turns = 9", "turns = 9\naccurate_from_mm = 1e-4", "mine.toml: .* cannot be resolved"),
+        (
+            "wire_mm = [1.75, 6]",
+            "wire_mm = [1e-4, 1e-4]\naccurate_from_mm = 1e-4",
+            "mine.toml: .* at most 500,000 current elements",
+        ),
         ('name = "mine"', 'name = "mine', "cannot be read as TOML"),
     ],
 )
@@ -104,11 +113,68 @@ def test_wrong_measures_are_refused_in_words(tmp_path, old, new, words):
         ("x_mm,y_mm,z_mm\n0,0,0\n1,two,3\n", "line 3: .* finite numbers"),
         ("x_mm,y_mm,z_mm\n0,0,nan\n", "line 2"),
         ("x_mm,y_mm,z_mm\n0,0\n", "line 2"),
+        ("x_mm,y_mm,z_mm\n0,0,1\n0,1e9,0\n", r"line 3: points must be within 2000 mm .*; got 0, 1e\+09, 0"),
+        ("x_mm,y_mm,z_mm,wire\n" + "".join(f"0,0,0,{i}\n" for i in range(4001)), "at most 4,000 wires; it has 4,001"),
+        ("x_mm,y_mm,z_mm\n" + 900_000 * "0,0,0\n", "at most 5,000,000 bytes"),
     ],
 )
 def test_wrong_lines_are_refused_in_words(tmp_path, text, words):
     with pytest.raises(FemtmsError, match=words):
         read_polylines(written(tmp_path / "wires.csv", text))
+
+
+@pytest.mark.parametrize(
+    ("keys", "words"),
+    [
+        ("turns = 9\nlayers = 3\nspiral = true", "'solenoid' may have only shape, wire_mm, .*; it has layers, spiral"),
+        ("turns = 9", None),
+    ],
+)
+def test_solenoid_refuses_the_keys_of_flat_coils(tmp_path, keys, words):
+    text = f'name = "s"\nshape = "solenoid"\nwire_mm = [1, 2]\ndiameter_mm = 30\nlength_mm = 20\n{keys}\n'
+    path = written(tmp_path / "s.toml", text)
+    if words is None:
+        assert load_coil(path).name == "s"
+        return
+    with pytest.raises(FemtmsError, match=words):
+        load_coil(path)
+    thin = written(tmp_path / "thin.toml", text.replace("layers = 3\nspiral = true", "").replace("= 30", "= 0.5"))
+    with pytest.raises(
+        FemtmsError, match=r"thin\.toml: the mean diameter of a solenoid must be above .* 1 mm; got 0.5"
+    ):
+        load_coil(thin)
+
+
+def test_lines_refuse_the_keys_of_turns(tmp_path):
+    written(tmp_path / "w.csv", "x_mm,y_mm,z_mm\n0,0,0\n20,0,0\n0,20,0\n")
+    for key in ("turns = 3", "layers = 2", "spiral = false"):
+        path = written(
+            tmp_path / "w.toml", f'name = "w"\nshape = "polylines"\nfile = "w.csv"\nwire_mm = [1, 1]\n{key}\n'
+        )
+        with pytest.raises(FemtmsError, match=f"may have only .*, file, axis; it has {key.split()[0]}"):
+            load_coil(path)
+
+
+def test_errors_of_geometry_say_in_which_part(tmp_path):
+    part = "[[part]]\nmatrix_mm = [[1,0,0,{}],[0,1,0,0],[0,0,1,0],[0,0,0,1]]\nwinding = {}\n"
+    wide = RING.replace("turns = 6", "turns = 60")
+    path = written(tmp_path / "two.toml", 'name = "two"\n' + part.format(-40, RING) + part.format(40, wide))
+    with pytest.raises(FemtmsError, match=r"two\.toml: part\.1: 60 turns of wire 2 mm wide must fit"):
+        load_coil(path)
+    far = written(tmp_path / "far.toml", 'name = "far"\n' + part.format(1e6, RING))
+    with pytest.raises(FemtmsError, match="less than or equal to 2000"):
+        load_coil(far)
+
+
+def test_parts_that_are_too_many_together_are_refused(tmp_path):
+    part = "[[part]]\nmatrix_mm = [[1,0,0,0],[0,1,0,0],[0,0,1,0],[0,0,0,1]]\nwinding = {}\n".format
+    thin = RING.replace("[2, 5]", "[0.01, 0.01]").replace("turns = 6", "turns = 900")
+    path = written(tmp_path / "many.toml", 'name = "many"\n' + 5 * part(thin))
+    with pytest.raises(FemtmsError, match="at most 4,000 turns in all; it has 4,500"):
+        load_coil(path)
+    path = written(tmp_path / "fine.toml", 'name = "fine"\naccurate_from_mm = 0.1\n' + 4 * part(thin))
+    with pytest.raises(FemtmsError, match=r"fine\.toml: part\.\d: .* at most 500,000 current elements"):
+        load_coil(path)
 
 
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -164,7 +230,8 @@ def test_coils_of_a_folder_join_the_catalogue(no_user_folder, tmp_path, monkeypa
     with caplog.at_level(logging.WARNING):
         assert catalogue()["lab"].file == folder / "lab.toml"
     assert "hidden by the built-in coil" in caplog.text
-    assert load_coil("lab").name == "the lab's"
+    assert load_coil("LAB").name == "lab"  # what was asked for, whatever its maker calls it
+    assert load_coil(folder / "lab.toml").name == "the lab's"
     assert load_coil("double-cone").name == "double-cone"
 
 
