@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 from femtms.cli.main import main
-from femtms.simulate import RESULTS
+from femtms.io.files import sha256_of
+from femtms.simulate import RESULTS, simulate
+from femtms.stage import silent
 
 
 def femtms(monkeypatch, *arguments):
@@ -171,3 +173,18 @@ def test_mask_is_not_taken_for_a_segmentation(monkeypatch, capsys, tmp_path, bal
     # on purpose it works
     assert femtms(monkeypatch, "mesh", tmp_path / "mask.nii.gz", "-o", tmp_path / "m.msh", "--size", 8, "-q") == 0
     assert femtms(monkeypatch, "simulate", tmp_path / "m.msh", *PLACE, "-o", tmp_path / "o", "-q") == 0
+
+
+def test_inputs_are_hashed_as_they_were_read(ball, tmp_path):
+    coil = tmp_path / "d.ccd"
+    coil.write_text("# d\n1\n0 0 -1e-2 0 0 1e-4\n")
+    hashed = sha256_of(coil)
+
+    def stage(title):
+        if title == "mesh":
+            coil.unlink()  # while we compute
+        return silent(title)
+
+    place = {"at": (-60, 0, 60), "towards": (-60, -30, 60)}
+    summary = simulate(ball, coil, tmp_path / "out", **place, size_mm=12, device="cpu", stage=stage)
+    assert summary["inputs"]["coil"] == {"path": str(coil), "sha256": hashed}
