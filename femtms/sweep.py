@@ -187,7 +187,7 @@ def _check_all_clear(mesh: TetMesh, coil: Coil, poses: Sequence[Pose], allow_int
     bad: dict[int, FemtmsError] = {}
     for i, pose in enumerate(poses):
         try:
-            check_clear(mesh, coil, pose, allow_intersection)
+            check_clear(mesh, coil, pose, allow_intersection, "make z of the pose point into the head")
         except FemtmsError as error:
             bad[i] = error
     if not bad:
