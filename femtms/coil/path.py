@@ -187,8 +187,10 @@ class Polyline(Path):
         return replace(self, turns=turns)
 
     def bend(self, distance: float) -> float:
-        """None: its pieces are straight."""
-        return 1.0
+        """As of a circle of the mean curvature: by what part of itself the line grows when it is shifted outward."""
+        step = 1e-6
+        length, shifted = (np.linalg.norm(line.segments, axis=1).sum() for line in (self, self.shifted(step, 0.0)))
+        return float(1 + distance * abs(shifted - length) / (step * length))
 
     def currents(self, distance: float, accuracy: float) -> Currents:
         """A two-point Gauss rule on pieces of segments short enough for theory.md (26)."""

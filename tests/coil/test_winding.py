@@ -204,6 +204,12 @@ def test_polyline_around_a_circle_shifts_as_the_circle_does():
     np.testing.assert_allclose(shifted.points[:, 2], -1e-3)
 
 
+def test_polyline_around_a_circle_bends_as_the_circle_does():
+    angle = np.linspace(0, 2 * np.pi, 720, endpoint=False)
+    line = Polyline(0.03 * np.column_stack([np.cos(angle), np.sin(angle), 0 * angle]), Z)
+    assert line.bend(5e-3) == pytest.approx(Circle(np.zeros(3), Z, 0.03).bend(5e-3), rel=1e-3)
+
+
 def test_polyline_along_its_axis_can_be_shifted():
     line = Polyline(np.array([[0, 0, 0], [0.01, 0, 0], [0.01, 0, 0.02], [0, 0, 0.02]]), Z)
     assert np.isfinite(line.shifted(1e-3, 0).points).all()
