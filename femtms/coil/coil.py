@@ -161,7 +161,10 @@ class Coil:
         return points
 
     def __repr__(self) -> str:
-        kinds = ", ".join(f"{len(group):,} {type(group).__name__.lower()}" for group in self.elements)
+        kinds = ", ".join(
+            f"{len(group):,} {'samples of A' if isinstance(group, SampledField) else type(group).__name__.lower()}"
+            for group in self.elements
+        )
         size = ""
         if len(self.positions):
             low, high = 1e3 * self.positions.min(axis=0), 1e3 * self.positions.max(axis=0)
