@@ -29,7 +29,16 @@ def folder(tmp_path_factory):
         patch.setattr(importlib.import_module("traffic"), "_TRIAD", 1000)
         yield FOLDER
         for name in set(sys.modules) - before:
-            if name.partition(".")[0] in ("problem", "traffic", "suites", "growth", "plots", "peers", "reuse"):
+            if name.partition(".")[0] in (
+                "problem",
+                "traffic",
+                "suites",
+                "growth",
+                "plots",
+                "peers",
+                "reuse",
+                "compare",
+            ):
                 del sys.modules[name]
 
 
@@ -117,3 +126,13 @@ def test_tables_and_plots_are_made_of_what_was_measured(folder, tmp_path):
     assert plots.times_faster(compared) == {"femtms, k = 1": {1e-6: 4.0}}
     plots.peers(compared, tmp_path / "peers.png")
     assert (tmp_path / "growth.png").exists() and (tmp_path / "peers.png").exists()
+
+
+def test_comparison_is_timed(folder):
+    import femtms
+
+    module = importlib.import_module("compare")
+    ball = femtms.LayeredSphere((70, 85))
+    seconds, summary = module.compared(ball, ["figure8-25mm"], ["Cz"], 20.0, "cpu")
+    assert seconds > sum(summary["seconds"].values()) * 0.9
+    assert len(summary["rows"]) == 1
