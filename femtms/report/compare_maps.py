@@ -49,11 +49,10 @@ class MapView:
             image = Image.fromarray((255 * rgb).round().astype(np.uint8))
             self._draw_coil(image, coil, pose)
             self._draw_marks(image)
-            images.append(image)
-        # 256 colours are enough for one scale and its shades, a third of the bytes; the strongest field has them all
-        strongest = images[int(np.argmax([v.max() for v in values]))]
-        palette = strongest.quantize(256, dither=Image.Dither.NONE)
-        return [_png(image.quantize(palette=palette, dither=Image.Dither.NONE)) for image in images]
+            # 256 colours of its own are enough for the shades of a picture, a third of the bytes; those of a stronger
+            # field would not do, as it may have no light ones
+            images.append(_png(image.quantize(256, dither=Image.Dither.NONE)))
+        return images
 
     @cached_property
     def _camera(self) -> Camera:
