@@ -187,7 +187,7 @@ def compare(
             maps: dict[tuple[str, str], bytes] = {}
             for name in places:
                 here = [f for f in found if f.place == name]
-                view = MapView(surface, 1e3 * mesh.nodes[np.unique(mesh.outer_faces)], here[0].pose)
+                view = MapView(surface, 1e3 * mesh.outer_nodes, here[0].pose)
                 pictures = view.maps([f.values for f in here], limit, [(f.coil, f.pose) for f in here])
                 maps |= {(f.coil.name, name): picture for f, picture in zip(here, pictures, strict=True)}
                 count(len(maps), len(found))

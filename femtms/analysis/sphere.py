@@ -12,17 +12,18 @@ from numpy.polynomial.legendre import leggauss
 from scipy.optimize import brentq
 from scipy.special import sph_legendre_p_all
 
-from femtms.coil.clearance import hull
+from femtms.coil.clearance import hull, lowered
 from femtms.coil.coil import Coil
-from femtms.coil.place import nearest_points_of
 from femtms.coil.pose import Pose
 from femtms.errors import FemtmsError
+from femtms.mesh.triangle_tree import TriangleTree
 
 SCALP_MM, BRAIN_MM, GAP_MM = 85.0, 70.0, 5.0  # of Deng et al. 2013
 
 _LEFT_OUT, _LEFT_OUT_SCALP = 1e-10, 3e-4  # of the series, in the brain and on the scalp
 _HIGHEST = 200  # degree of a series: more takes gigabytes
 _DEGREE = 90  # in the brain of the standard sphere
+_WELL_OUTSIDE = 1.0  # m
 _LARGEST_REST = 1e-2  # of a series that may still be used
 _LEAST = 1e-9  # V/m for 1 A/µs: what is below is rounding, or no coil
 _STEP_MM = 0.25  # of the shells that volumes are summed over
@@ -127,29 +128,29 @@ def pose_above_sphere(coil: Coil, scalp_mm: float = SCALP_MM, gap_mm: float = GA
     if not 0 < gap_mm < np.inf:
         raise FemtmsError(f"gap_mm must be > 0; got {gap_mm}")
     reach = 1e-3 * (scalp_mm + gap_mm)
-    height = 1.0  # m, of the coil's origin: from well outside inwards, never farther than the distance allows
-    for _ in range(1000):
-        excess = _distance(coil, np.array([0.0, 0.0, height])) - reach
-        height -= excess
-        if abs(excess) < 1e-8:
-            matrix = np.diag([1.0, -1.0, -1.0, 1.0])
-            matrix[2, 3] = 1e3 * height
-            return Pose(matrix)
-        if height < -1.0:
-            break
-    raise FemtmsError(
-        f"coil '{coil.name}' must come within {gap_mm:g} mm of a sphere of {scalp_mm:g} mm when it is lowered onto it; "
-        f"it passes around it"
+    near = _near(coil)
+    # heights of the coil's origin in m, from well outside inwards; the centre of the sphere is at (0, 0, height)
+    height = lowered(
+        lambda h: float(near.nearest(np.array([[0.0, 0.0, h]]))[1][0]), reach, _WELL_OUTSIDE, -_WELL_OUTSIDE, 1e-8
     )
+    if height is None:
+        raise FemtmsError(
+            f"coil '{coil.name}' must come within {gap_mm:g} mm of a sphere of {scalp_mm:g} mm when it is lowered onto "
+            f"it; it passes around it"
+        )
+    matrix = np.diag([1.0, -1.0, -1.0, 1.0])
+    matrix[2, 3] = 1e3 * height
+    return Pose(matrix)
 
 
-def _distance(coil: Coil, point: np.ndarray) -> float:
-    """Distance in m of a point (3,) m in the coil's frame from the coil."""
+def _near(coil: Coil) -> TriangleTree:
+    """What of a coil comes near: the triangles of its casing, or the points of its wires."""
     triangles = hull(coil)
-    near = triangles.reshape(-1, 3) if coil.casing is None else nearest_points_of(point, triangles)
-    if len(near) == 0:
-        near = np.zeros((1, 3))  # a sampled A has no place but its origin
-    return float(np.linalg.norm(near - point, axis=1).min())
+    if len(triangles) == 0:
+        triangles = np.zeros((1, 3, 3))  # a sampled A has no place but its origin
+    if coil.casing is None:
+        triangles = np.repeat(triangles.reshape(-1, 1, 3), 3, axis=1)
+    return TriangleTree.build(triangles)
 
 
 @dataclass(frozen=True, eq=False)

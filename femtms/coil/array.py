@@ -48,7 +48,7 @@ def superposed(parts: Sequence[tuple[Coil, Pose, Didt]]) -> tuple[Coil, float]:
     """Coils in their poses, each driven at its own didt (A/s), as one coil in head coordinates and its didt.
 
     Its A is that of all coils together for 1 A of a reference current, the one that changes fastest; `max_didt` is how
-    fast that may change before the first stimulator is at its limit.  Elements, outlines, casings, stimulators and
+    fast that may change before the first stimulator is at its limit.  Elements, outlines, casings and stimulators
     are those of all coils.  Raises FemtmsError without coils, and for what `driven_at` refuses.
     """
     if not parts:

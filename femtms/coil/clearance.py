@@ -1,5 +1,6 @@
 """How far the casing of a posed coil is from the scalp, or how deep it cuts, and the pose at a given distance."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -133,22 +134,37 @@ def raised(mesh: TetMesh, coil: Coil, pose: Pose, gap_mm: float) -> Pose:
     gap, outward = 1e-3 * gap_mm, -pose.rotation[:, 2]
     triangles = _posed_hull(coil, pose)
     head, casing = mesh.skin.triangles @ outward, triangles @ outward
-    shift = float(head.max() - casing.min()) + gap + _TOUCH  # beside each other, wherever they are
+    beside = float(head.max() - casing.min()) + gap + _TOUCH  # of each other, wherever they are
     passed = float(head.min() - casing.max()) - gap
+    shift = lowered(lambda s: mesh.skin.distance(triangles + s * outward)[0], gap, beside, passed, _TOUCH)
+    if shift is None:
+        raise FemtmsError(
+            f"moved along its z, coil '{coil.name}' must come within {gap_mm:g} mm of the scalp; it does not: z of the "
+            f"pose must point into the head"
+        )
+    matrix = pose.matrix.copy()
+    matrix[:3, 3] += 1e3 * shift * outward
+    return Pose(matrix)
+
+
+def lowered(
+    distance_at: Callable[[float], float], gap: float, start: float, end: float, tolerance: float
+) -> float | None:
+    """The first height (m) on the way from `start` down to `end` at which something is `gap` (m) away; None without.
+
+    distance_at  height -> distance in m, which changes no faster than the height
+
+    A step as long as what is left cannot pass the place.  The distance is the gap within the tolerance (m).
+    """
+    height = start
     for _ in range(_MOST_STEPS):
-        distance, _at = mesh.skin.distance(triangles + shift * outward)
-        # a step as long as what is left cannot pass the place where the coil comes near
-        if distance - gap <= _TOUCH:
-            matrix = pose.matrix.copy()
-            matrix[:3, 3] += 1e3 * shift * outward
-            return Pose(matrix)
-        shift -= distance - gap
-        if shift < passed:
+        left = distance_at(height) - gap
+        if left <= tolerance:
+            return height
+        height -= left
+        if height < end:
             break
-    raise FemtmsError(
-        f"moved along its z, coil '{coil.name}' must come within {gap_mm:g} mm of the scalp; it does not: z of the "
-        f"pose must point into the head"
-    )
+    return None
 
 
 def _is_below(mesh: TetMesh, coil: Coil, triangles: np.ndarray) -> bool:

@@ -24,7 +24,7 @@ class Coil:
 
     name         for messages and reports
     elements     Dipoles, Currents and SampledFields; in the coil's frame z points into the head and z = 0 faces it
-    outlines     polylines (p,3) m of the windings, for pictures only
+    outlines     polylines (p,3) m of the windings: for pictures, and for distances where nothing better is known
     max_didt     largest rate of change of the current its stimulator gives, A/s; None where not known
     source       where the model is from
     brand        who makes it

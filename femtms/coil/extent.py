@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from femtms.arrays import transformed
 from femtms.coil.coil import Coil
 from femtms.coil.sampled import SampledField
 
@@ -25,4 +26,4 @@ def corners(field: SampledField) -> np.ndarray:
     """Corners (8,3) in m of the grid of a sampled A."""
     ends = np.meshgrid(*[(0, n - 1) for n in field.values.shape[:3]], indexing="ij")
     index = np.stack(ends, axis=-1).reshape(-1, 3)
-    return field.pose.in_head(index @ field.affine[:3, :3].T + field.affine[:3, 3])
+    return field.pose.in_head(transformed(index, field.affine))

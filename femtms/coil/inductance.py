@@ -29,17 +29,16 @@ def neumann_inductance(paths: Sequence[Path], wire_width: float, wire_height: fl
     rectangles of wire_width by wire_height m: e² is the square of this distance less that of the middles.
     Grover 1946, Inductance Calculations, ch. 3.
     """
-    table = _mean_distances(wire_width, wire_height)
     nearest = 0.2235 * (wire_width + wire_height)  # of a wire from itself: as smooth as the integrand is
-    parts = [path.currents(nearest, _ACCURACY) for path in paths]
-    positions, vectors = (np.concatenate([getattr(part, name) for part in parts]) for name in ("positions", "vectors"))
-    if len(positions) > _MOST_ELEMENTS:
+    number = sum(path.number(nearest, _ACCURACY) for path in paths)
+    if number > _MOST_ELEMENTS:
         log.warning(
-            "the inductance of %s elements of wire is not computed: at most %s",
-            f"{len(positions):,}",
-            f"{_MOST_ELEMENTS:,}",
+            "the inductance of %s elements of wire is not computed: at most %s", f"{number:,}", f"{_MOST_ELEMENTS:,}"
         )
         return None
+    parts = [path.currents(nearest, _ACCURACY) for path in paths]
+    positions, vectors = (np.concatenate([getattr(part, name) for part in parts]) for name in ("positions", "vectors"))
+    table = _mean_distances(wire_width, wire_height)
     axes = np.repeat(np.stack([path.axis for path in paths]), [len(part) for part in parts], axis=0)
     sums = _double_sum(positions, vectors, axes, wire_width, wire_height, _REACH * max(wire_width, wire_height), table)
     return float(MU0_OVER_4PI * sums.sum())

@@ -13,6 +13,7 @@ from femtms.coil.pose import Pose
 from femtms.errors import FemtmsError
 from femtms.mesh.surface import triangle_normals
 from femtms.mesh.tetmesh import TetMesh
+from femtms.mesh.triangle_tree import TriangleTree
 
 log = logging.getLogger("femtms")
 
@@ -43,11 +44,12 @@ def place(
     """
     check_gap(gap_mm)
     area = triangle_normals(mesh.nodes, mesh.outer_faces)
-    surface = _Surface(mesh.nodes[mesh.outer_faces])
+    triangles = mesh.nodes[mesh.outer_faces]
+    surface, centres = TriangleTree.build(triangles), cKDTree(triangles.mean(axis=1))
 
     target = position_of(mesh, at, "at")
-    foot = surface.nearest(target)
-    distance = float(np.linalg.norm(foot - target))
+    feet, distances = surface.nearest(target[None])
+    foot, distance = feet[0], float(distances[0])
     if distance > 1e-3 * _FARTHEST_MM:
         raise FemtmsError(
             f"'at' must be on the scalp, within {_FARTHEST_MM:g} mm; {_shown(at)} is {1e3 * distance:.0f} mm away"
@@ -55,10 +57,10 @@ def place(
     if distance > 1e-3 * _FAR_MM:
         log.warning("'at' %s is %.0f mm from the scalp; the nearest point is taken", _shown(at), 1e3 * distance)
     # at least the triangle underneath, however coarse the mesh
-    radius = max(1e-3 * _PATCH_MM, 2 * float(surface.centres.query(foot)[0]))
-    patch = surface.centres.query_ball_point(foot, radius)
+    radius = max(1e-3 * _PATCH_MM, 2 * float(centres.query(foot)[0]))
+    patch = centres.query_ball_point(foot, radius)
     # weights that fade out: otherwise a facet that just makes it into the patch would tilt the coil
-    fade = 1 - ((surface.centres.data[patch] - foot) ** 2).sum(axis=1) / radius**2
+    fade = 1 - ((centres.data[patch] - foot) ** 2).sum(axis=1) / radius**2
     outward = fade @ area[patch]
     # cavities that open to the outside have walls whose normals cancel; they must not decide
     if np.linalg.norm(outward) <= 0.1 * (fade @ np.linalg.norm(area[patch], axis=1)):
@@ -79,54 +81,17 @@ def place(
     return Pose(matrix)
 
 
-class _Surface:
-    """Triangles (f,3,3) in m, to be asked for the nearest of their points."""
-
-    def __init__(self, triangles: np.ndarray) -> None:
-        self.triangles = triangles
-        self.centres = cKDTree(triangles.mean(axis=1))
-        # no point of a triangle is farther from its centre than two thirds of its longest edge
-        self.reach = float(np.linalg.norm(triangles - np.roll(triangles, 1, axis=1), axis=2).max())
-
-    def nearest(self, point: np.ndarray) -> np.ndarray:
-        """The point (3,) of the triangles that is nearest to a point (3,)."""
-        to_centre, _ = self.centres.query(point)
-        near = self.triangles[self.centres.query_ball_point(point, to_centre + self.reach)]
-        candidates = nearest_points_of(point, near)
-        nearest: np.ndarray = candidates[((candidates - point) ** 2).sum(axis=1).argmin()]
-        return nearest
-
-
-def _lifted(start: np.ndarray, outward: np.ndarray, gap: float, surface: _Surface) -> np.ndarray:
+def _lifted(start: np.ndarray, outward: np.ndarray, gap: float, surface: TriangleTree) -> np.ndarray:
     """The point (3,) on the ray from start along outward whose nearest surface point is `gap` away; lengths in m."""
     # from well outside inwards: the distance bounds how far a step can go without passing the surface
     height = gap + 2e-3 * _PATCH_MM
     for _ in range(200):
         lifted: np.ndarray = start + height * outward
-        excess = float(np.linalg.norm(surface.nearest(lifted) - lifted)) - gap
+        excess = float(surface.nearest(lifted[None])[1][0]) - gap
         height -= excess
         if abs(excess) < 1e-7:
             return lifted
     raise FemtmsError(f"no point above this place is {1e3 * gap:g} mm from the scalp; choose another place or gap")
-
-
-def nearest_points_of(point: np.ndarray, triangles: np.ndarray) -> np.ndarray:
-    """The nearest point (f,3) of each triangle (f,3,3): the foot on its plane if that is inside, else on an edge."""
-    a, b, c = triangles[:, 0], triangles[:, 1], triangles[:, 2]
-    normal = np.cross(b - a, c - a)
-    height = np.einsum("fd,fd->f", point - a, normal) / np.einsum("fd,fd->f", normal, normal)
-    foot = point - height[:, None] * normal
-    inside = np.ones(len(a), bool)
-    nearest, least = foot.copy(), np.full(len(a), np.inf)
-    for p, q in ((a, b), (b, c), (c, a)):
-        inside &= np.einsum("fd,fd->f", np.cross(q - p, foot - p), normal) >= 0
-        along = np.einsum("fd,fd->f", point - p, q - p) / np.einsum("fd,fd->f", q - p, q - p)
-        on_edge = p + np.clip(along, 0, 1)[:, None] * (q - p)
-        distance = ((on_edge - point) ** 2).sum(axis=1)
-        nearest[distance < least] = on_edge[distance < least]
-        least = np.minimum(least, distance)
-    nearest[inside] = foot[inside]
-    return nearest
 
 
 def position_of(mesh: TetMesh, place: str | Sequence[float], what: str) -> np.ndarray:
@@ -172,8 +137,8 @@ def check_clear(
     allowed.  `remedy` is what the message advises for the first of these, beside more distance.
     """
     for field in coil.sampled:
-        field.moved(pose).check_covers(mesh.nodes[np.unique(mesh.outer_faces)], "the head")
-    points = coil.moved(pose).positions
+        field.moved(pose).check_covers(mesh.outer_nodes, "the head")
+    points = pose.in_head(coil.positions)
     inside = mesh.cells.hold(points)
     if inside.any():
         depths = mesh.skin.nearest(points[inside])[1]

@@ -9,12 +9,18 @@ from importlib.resources import files
 from pathlib import Path
 
 from femtms.errors import FemtmsError
-from femtms.io.windings import CoilTable, coil_table
+from femtms.io.windings import CoilTable, coil_table, read_toml
 
 log = logging.getLogger("femtms")
 
 FOLDER_VARIABLE = "FEMTMS_COILS"
 SUFFIXES = (".toml", ".ccd", ".tcd", ".nii", ".nii.gz")
+
+
+def coil_suffix(path: str | Path) -> str | None:
+    """The suffix of a coil file, in small letters; None for other names."""
+    name = str(path).lower()
+    return next((suffix for suffix in SUFFIXES if name.endswith(suffix)), None)
 
 
 @dataclass(frozen=True)
@@ -52,7 +58,7 @@ def find_coil(name: str) -> CatalogueCoil | None:
 
     A file that is there and has the suffix of a coil is meant as such, so nobody looks for a folder of coils then.
     """
-    if name.lower().endswith(SUFFIXES) and Path(name).is_file():
+    if coil_suffix(name) is not None and Path(name).is_file():
         return None
     return {known.lower(): coil for known, coil in catalogue().items()}.get(name.lower())
 
@@ -78,7 +84,7 @@ def user_coils() -> dict[str, Path]:
         raise FemtmsError(f"{said_by} must name a folder of coil files; there is no folder {folder}")
     found: dict[str, Path] = {}
     for path in sorted(folder.iterdir()):
-        suffix = next((s for s in sorted(SUFFIXES, key=len, reverse=True) if path.name.lower().endswith(s)), None)
+        suffix = coil_suffix(path.name)
         if suffix is None or not path.is_file():
             continue
         name = path.name[: -len(suffix)]
@@ -109,11 +115,7 @@ def _user_folder() -> tuple[Path | None, str]:
     path = config_file()
     if not path.is_file():
         return None, ""
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise FemtmsError(f"{path}: cannot be read as TOML ({error})") from None
-    folder = content.get("coils")
+    folder = read_toml(path).get("coils")
     if folder is None:
         return None, ""
     if not isinstance(folder, str):

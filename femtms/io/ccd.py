@@ -12,7 +12,7 @@ from femtms.coil.stimulator import Stimulator
 from femtms.errors import FemtmsError
 from femtms.io.coil_box import limits_of, resolution_of
 from femtms.io.companions import with_companions, written_with_companions
-from femtms.io.files import existing_file
+from femtms.io.files import existing_file, text_lines
 from femtms.io.names import printable
 from femtms.io.units import in_mm, per_microsecond, per_second
 
@@ -30,10 +30,7 @@ def read_ccd(path: str | Path) -> Coil:
     Raises FemtmsError with the line that is wrong.
     """
     path = existing_file(path)
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except UnicodeDecodeError as error:
-        raise FemtmsError(f"{path}: a .ccd file must be text; byte {error.start} is not") from error
+    lines = text_lines(path, "a .ccd file must be text")
     header = header_of(lines[0]) if lines and lines[0].startswith("#") else {}
     rows = [(i + 1, line) for i, line in enumerate(lines) if line.strip() and not line.lstrip().startswith("#")]
     if not rows:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from femtms.io.catalogue import resolved
+from femtms.io.catalogue import coil_suffix, resolved
 from femtms.io.companions import companions
 from femtms.io.windings import polyline_files
 
@@ -16,7 +16,7 @@ def coil_files(name: str | Path) -> tuple[Path, ...]:
     path = resolved(name).file
     if path is None:
         return ()
-    suffix = path.suffix.lower()
+    suffix = coil_suffix(path)
     if suffix == ".toml":
         return (path, *polyline_files(path))
     return (path,) if suffix == ".tcd" else (path, *companions(path))

@@ -11,7 +11,7 @@ from femtms.coil.model import CoilModel
 from femtms.coil.sampled import OUTSIDE
 from femtms.errors import FemtmsError
 from femtms.io.a_fields import read_a_field, write_a_field
-from femtms.io.catalogue import catalogue, resolved
+from femtms.io.catalogue import catalogue, coil_suffix, resolved
 from femtms.io.ccd import read_ccd, write_ccd
 from femtms.io.names import printable
 from femtms.io.tcd import read_tcd
@@ -46,9 +46,9 @@ def load_coil(name: str | Path, outside: str = "error") -> Coil:
 
 def _read(path: Path, outside: str) -> Coil:
     """The coil of a file."""
-    if path.suffix.lower() == ".toml":
-        return read_winding(path)
     suffix = coil_suffix(path)
+    if suffix == ".toml":
+        return read_winding(path)
     if suffix == ".ccd":
         return read_ccd(path)
     if suffix == ".tcd":
@@ -84,7 +84,7 @@ def write_coil(
     """
     path = Path(path)
     suffix = coil_suffix(path)
-    if suffix is None:
+    if suffix is None or suffix == ".toml":
         raise FemtmsError(f"{path}: a coil must be written as {WRITTEN}; got '{path.suffix}'")
     sampled = suffix not in (".ccd", ".tcd")
     if not sampled and (limits is not None or resolution is not None):
@@ -117,9 +117,3 @@ def _of_dipoles(coil: Coil) -> Coil:
         1e2 * error,
     )
     return made
-
-
-def coil_suffix(path: str | Path) -> str | None:
-    """The suffix of a coil file, in small letters; None for other names."""
-    name = str(path).lower()
-    return next((suffix for suffix in (".ccd", ".tcd", ".nii", ".nii.gz") if name.endswith(suffix)), None)

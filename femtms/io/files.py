@@ -24,6 +24,14 @@ def file_provenance(path: Path) -> dict[str, str]:
     return {"path": str(path.resolve()), "sha256": sha256_of(path)}
 
 
+def text_lines(path: Path, must: str) -> list[str]:
+    """The lines of a text file; raises FemtmsError with what it `must` be, and the first byte that is none of text."""
+    try:
+        return path.read_text(encoding="utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        raise FemtmsError(f"{path}: {must}; byte {error.start} is not") from error
+
+
 def existing_file(path: str | Path) -> Path:
     """The path, or a FemtmsError that says what is wrong with it."""
     path = Path(path)

@@ -7,7 +7,7 @@ from typing import Any
 
 from femtms.errors import FemtmsError
 from femtms.head.label_map import PRESETS, LabelMap, labels_of
-from femtms.io.files import existing_file, file_provenance
+from femtms.io.files import existing_file, file_provenance, text_lines
 
 Labels = str | Path | Mapping[int | str, int | str] | LabelMap
 
@@ -47,10 +47,7 @@ def read_label_map(path: str | Path) -> LabelMap:
     Raises FemtmsError with the line that is wrong.
     """
     path = existing_file(path)
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except UnicodeDecodeError as error:
-        raise FemtmsError(f"{path}: a label map must be text (CSV); byte {error.start} is not") from error
+    lines = text_lines(path, "a label map must be text (CSV)")
     rows = [(i + 1, line) for i, line in enumerate(lines) if line.strip(" \t,") and not line.lstrip().startswith("#")]
     if not rows:
         raise FemtmsError(f"{path}: a label map must have the header label,tissue and rows; it has only comments")

@@ -4,6 +4,7 @@ import csv
 import tomllib
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -128,10 +129,7 @@ class PartTable(_Table):
         """The winding and its lines, in their place."""
         pose = Pose(np.array(self.matrix_mm))
         winding, lines = self.winding.wound(folder)
-        moved = winding.moved(pose)
-        return Winding(moved.paths, moved.wire_width, moved.wire_height, self.channel), [
-            pose.in_head(line) for line in lines
-        ]
+        return replace(winding.moved(pose), stimulator=self.channel), [pose.in_head(line) for line in lines]
 
 
 class CoilTable(_Table):
@@ -202,7 +200,7 @@ def read_winding(path: str | Path) -> Coil:
     Raises FemtmsError, with the key or the part that is wrong.
     """
     path = existing_file(path)
-    table = coil_table(_toml(path), str(path))
+    table = coil_table(read_toml(path), str(path))
     with errors_at(str(path)):
         return table.coil(path.parent)
 
@@ -210,7 +208,7 @@ def read_winding(path: str | Path) -> Coil:
 def polyline_files(path: str | Path) -> tuple[Path, ...]:
     """The files of lines that a TOML file refers to, each once.  Raises FemtmsError as `read_winding` does."""
     path = existing_file(path)
-    table = coil_table(_toml(path), str(path))
+    table = coil_table(read_toml(path), str(path))
     return tuple(dict.fromkeys(path.parent / winding.file for winding in table.windings if winding.file is not None))
 
 
@@ -226,7 +224,8 @@ def coil_table(table: Mapping[str, Any], where: str) -> CoilTable:
         raise FemtmsError(f"{where}: {key}: {message}; got {str(first['input'])[:60]}{others}") from None
 
 
-def _toml(path: Path) -> dict[str, Any]:
+def read_toml(path: Path) -> dict[str, Any]:
+    """The content of a TOML file.  Raises FemtmsError for one that is damaged, or far too long."""
     _check_length(path, _LARGEST_TOML)
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))

@@ -96,6 +96,11 @@ class TetMesh:
         return sealed(boundary_faces(self.tets))
 
     @cached_property
+    def outer_nodes(self) -> np.ndarray:
+        """Corners (s,3) in m of the outer faces, each once: no point of the head is beyond all of them."""
+        return sealed(self.nodes[np.unique(self.outer_faces)])
+
+    @cached_property
     def skin(self) -> TriangleTree:
         """The outer faces without those of closed cavities, to be asked how far something is from the head."""
         return TriangleTree.build(self.nodes[without_cavities(self.nodes, self.outer_faces)])

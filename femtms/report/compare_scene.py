@@ -7,12 +7,11 @@ from typing import Any
 
 import fast_simplification
 import numpy as np
-import scipy.sparse as sp
-from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
 from femtms.coil.coil import Coil
 from femtms.coil.pose import IDENTITY, Pose
+from femtms.mesh.surface import pieces
 from femtms.mesh.tetmesh import TetMesh
 from femtms.report.field_picture import drawn_coil
 from femtms.report.render import smoothed
@@ -97,17 +96,14 @@ def _base64(array: np.ndarray) -> str:
 
 def _largest_piece(nodes: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The connected piece that reaches farthest, renumbered: cavities are smaller than what is around them."""
-    n = len(nodes)
-    links = sp.coo_matrix((np.ones(2 * len(faces)), (faces[:, [0, 1]].T.ravel(), faces[:, [1, 2]].T.ravel())), (n, n))
-    _, piece = connected_components(links, directed=False)
-    used = np.unique(faces)
-    diagonals = {p: np.ptp(nodes[used][piece[used] == p], axis=0).sum() for p in _common(piece[used])}
+    _, piece = pieces(faces)
+    diagonals = {p: np.ptp(nodes[faces[piece == p]].reshape(-1, 3), axis=0).sum() for p in _common(piece)}
     largest = max(diagonals, key=lambda p: diagonals[p])
-    kept, own = np.unique(faces[piece[faces[:, 0]] == largest], return_inverse=True)
+    kept, own = np.unique(faces[piece == largest], return_inverse=True)
     return nodes[kept], own.reshape(-1, 3)
 
 
-def _common(pieces: np.ndarray, most: int = 10) -> Sequence[int]:
+def _common(numbered: np.ndarray, most: int = 10) -> Sequence[int]:
     """The most frequent numbers: crumbs need not be measured."""
-    numbers, counts = np.unique(pieces, return_counts=True)
+    numbers, counts = np.unique(numbered, return_counts=True)
     return [int(p) for p in numbers[np.argsort(-counts, kind="stable")][:most]]
