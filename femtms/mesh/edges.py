@@ -50,6 +50,18 @@ def unique_edges(tets, n):
     return edges[:count].copy(), of_tet.reshape(m, 6)
 
 
+def numbered_edges(tets, n):
+    """Edges (e,2) int32, the lower node first, in ascending order, and the edges (m,6) of each tet.
+
+    Those are between the corners 01, 12, 02, 03, 13, 23: numbers and order are those of scikit-fem's ElementTetP2.
+    """
+    edges, of_tet = unique_edges(tets, n)
+    ascending = np.argsort((edges[:, 0].astype(np.int64) << 32) | edges[:, 1])
+    number = np.empty(len(edges), np.int32)
+    number[ascending] = np.arange(len(edges), dtype=np.int32)
+    return edges[ascending], number[of_tet[:, [0, 3, 1, 2, 4, 5]]]
+
+
 @njit(inline="always")
 def edge_key(a, b):
     """One number for an edge."""

@@ -11,6 +11,7 @@ from femtms.errors import FemtmsError
 from femtms.head.labels import LabelVolume
 from femtms.kernels.cpu import signed_volumes
 from femtms.mesh.cells import Cells
+from femtms.mesh.edges import numbered_edges
 from femtms.mesh.enclose import outer_surface
 from femtms.mesh.quality import Quality, quality_of
 from femtms.mesh.surface import Surface, boundary_faces, without_cavities
@@ -89,6 +90,21 @@ class TetMesh:
     def centroids(self) -> np.ndarray:
         """Centroids (m,3) in m."""
         return sealed(sum((self.nodes[self.tets[:, i]] for i in range(1, 4)), self.nodes[self.tets[:, 0]]) / 4.0)
+
+    @property
+    def edges(self) -> np.ndarray:
+        """Edges (e,2) as pairs of nodes, the lower first, in ascending order."""
+        return self._edges[0]
+
+    @property
+    def tet_edges(self) -> np.ndarray:
+        """Which edges (m,6) lie between the corners 01, 12, 02, 03, 13, 23 of each tetrahedron: scikit-fem's order."""
+        return self._edges[1]
+
+    @cached_property
+    def _edges(self) -> tuple[np.ndarray, np.ndarray]:
+        edges, tet_edges = numbered_edges(self.tets, len(self.nodes))
+        return sealed(edges), sealed(tet_edges)
 
     @cached_property
     def outer_faces(self) -> np.ndarray:
