@@ -1,4 +1,4 @@
-"""The field on surfaces and at points, from the command line: results whole or not at all, and what is wrong in words."""
+"""The field on surfaces and at points, from the command line: results whole or not at all."""
 
 import csv
 import json
