@@ -173,7 +173,7 @@ def compare(
             "allow_intersection": allow_intersection,
         },
         **head_summary(mesh, sim.sigma, sim.backend.description),
-        "solver": {"order": 1, "unknowns": len(mesh.nodes), "rtol": rtol} | solver_summary(sim.hierarchy),
+        "solver": solver_summary(sim),
         "rows": rows,
         "profiles": profiles_of(cases),
         "poses": cases_summary({key: pose.matrix for key, pose in poses.items()}),

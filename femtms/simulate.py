@@ -131,7 +131,7 @@ def simulate(
             "size_mm": None if isinstance(source, TetMesh) else size_mm,
             "clearance_mm": min((row["clearance_mm"] for row in rows if row["clearance_mm"] is not None), default=None),
             "coils": rows,
-        } | field_summary(field, rtol, sim.hierarchy, timed.seconds)
+        } | field_summary(field, sim, timed.seconds)
         write_json(folder / "summary.json", summary)
     return summary
 

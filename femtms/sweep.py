@@ -142,7 +142,7 @@ def sweep(
                 name_of(tag): {"tag": tag, "tets": int(own.sum()), "volume_ml": 1e6 * float(mesh.volumes[own].sum())}
                 for tag, own in ((tag, mesh.tags == tag) for tag in seen)
             },
-            "solver": {"order": 1, "unknowns": len(mesh.nodes), "rtol": rtol} | solver_summary(sim.hierarchy),
+            "solver": solver_summary(sim),
             "seconds": rounded(timed.seconds | sim.seconds),
             "poses_in_these_seconds": len(the_poses) - done,
         }

@@ -21,13 +21,15 @@ class Field:
 
     mesh        where it is
     E           (m,3) V/m at the centroids of the tetrahedra: theory.md (12)
-    potential   φ (n,) V at the nodes; its mean over the nodes is zero
+    potential   φ (n,) V at the nodes, whose mean is zero; of quadratic elements (n + e,), then in the
+                middle of the edges
     coil, pose  what made it
     didt        rate of change of the coil's current, A/s
     iterations  of the linear solver, and its relative residual
     seconds     stage -> seconds of this solve; a block's time is shared equally among its columns
     device      what it was computed on
     sigma       σ (m,1) or (m,6) in S/m, see Simulator
+    order       of the elements, 1 or 2
     """
 
     mesh: TetMesh
@@ -41,6 +43,7 @@ class Field:
     seconds: Mapping[str, float]
     device: str
     sigma: np.ndarray
+    order: int = 1
 
     @cached_property
     def magnE(self) -> np.ndarray:
