@@ -39,7 +39,7 @@ from femtms.report.compare_maps import MapView
 from femtms.report.compare_page import Settings, comparison_page
 from femtms.report.compare_scene import brain_surface, packed_coil, packed_pose, packed_values, scalp_surface
 from femtms.report.tissue_surface import TissueSurface
-from femtms.simulator import Simulator, check_rtol
+from femtms.simulator import Simulator, check_order, check_rtol
 from femtms.stage import Stage, Timed, silent
 
 DEFAULT_SIZE_MM = 6.0  # 2 million tetrahedra of colin27: its brain maxima within 2 % of those with twice as many
@@ -63,6 +63,7 @@ def compare(
     size_mm: SizeMM = DEFAULT_SIZE_MM,
     labels: Labels | None = None,
     sigma: Mapping[int | str, float] | None = None,
+    order: int = 1,
     device: str = "auto",
     rtol: float = 1e-6,
     outside: str = "error",
@@ -82,7 +83,7 @@ def compare(
     period   of the current's sine in s, for the energy
     allow_intersection   measure the gap from the coil's origin, as `simulate` does, even if the casing then cuts; the
              wires must be outside
-    size_mm, labels, sigma, device, rtol, outside, stage   are those of `simulate`
+    size_mm, labels, sigma, order, device, rtol, outside, stage   are those of `simulate`
 
     For each coil there is a row for every place and, unless the head is the standard sphere, one for that.  In spheres
     the numbers are exact, but with allow_intersection; the volumes of grey matter and the maps are of finite elements
@@ -101,6 +102,7 @@ def compare(
     places = _named(at, towards)
     known_sigma = sigma_by_tag(sigma or {})
     check_gap(gap_mm)
+    check_order(order)
     check_rtol(rtol)
     for name, value, unit in (("target", target, "V/m"), ("period", period, "s")):
         if not 0 < value < np.inf:
@@ -141,7 +143,7 @@ def compare(
         analysis = HeadAnalysis(mesh)
         surface = TissueSurface.of(mesh, BRAIN)
 
-    sim = Simulator(mesh, sigma, device=device, rtol=rtol, stage=stage)
+    sim = Simulator(mesh, sigma, order, device=device, rtol=rtol, stage=stage)
     found: list[_Found] = []
     with timed("solve", "fields") as count:
         count(0, len(poses))
@@ -173,7 +175,7 @@ def compare(
             "allow_intersection": allow_intersection,
         },
         **head_summary(mesh, sim.sigma, sim.backend.description),
-        "solver": {"order": 1, "unknowns": len(mesh.nodes), "rtol": rtol} | solver_summary(sim.hierarchy),
+        "solver": solver_summary(sim),
         "rows": rows,
         "profiles": profiles_of(cases),
         "poses": cases_summary({key: pose.matrix for key, pose in poses.items()}),

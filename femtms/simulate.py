@@ -23,7 +23,7 @@ from femtms.mesh.tetmesh import TetMesh
 from femtms.placement import Place, PlacedCoil, placements, together
 from femtms.report.field_picture import draw_field_picture
 from femtms.samples import Samples, check_not_replaced, earlier_samples, sample_files
-from femtms.simulator import Simulator, check_rtol
+from femtms.simulator import Simulator, check_order, check_rtol
 from femtms.stage import Stage, Timed, silent
 from femtms.tissue import name_of
 
@@ -49,6 +49,7 @@ def simulate(
     sigma: Mapping[int | str, float] | None = None,
     outside: str = "error",
     didt: Didt | Sequence[Didt] = 1e6,
+    order: int = 1,
     device: str = "auto",
     rtol: float = 1e-6,
     allow_intersection: bool = False,
@@ -69,6 +70,7 @@ def simulate(
     labels   which tissue each label of a label volume is: see `read_labels`
     sigma    {tissue number or name: S/m} in place of the built-in values
     outside  what a coil's sampled A is outside its grid: "error", or "zero"
+    order    of the elements: 1 (linear) or 2 (quadratic): see Simulator
     didt     rate of change of the current, A/s; one for each stimulator of a coil with several, or one for all
     lift     move a coil that is placed by `at` along its axis until its nearest point, not its origin, is gap_mm away:
              for bent coils, whose wings come nearer than their middle
@@ -93,6 +95,7 @@ def simulate(
     known_sigma = sigma_by_tag(sigma or {})
     for placement in wanted:
         check_didt(placement.didt)
+    check_order(order)
     check_rtol(rtol)
     if device != "auto":
         backend(device)
@@ -127,7 +130,7 @@ def simulate(
             check_apart([(one.coil, one.pose) for one in placed])
         samples = to_sample.placed(mesh)
 
-    sim = Simulator(mesh, sigma, device=device, rtol=rtol, stage=stage)
+    sim = Simulator(mesh, sigma, order, device=device, rtol=rtol, stage=stage)
     field = sim.solve(*together(placed), allow_intersection=True)  # each coil has been looked at
     timed.seconds |= sim.seconds | dict(field.seconds)
 
@@ -152,7 +155,7 @@ def simulate(
             "clearance_mm": min((row["clearance_mm"] for row in rows if row["clearance_mm"] is not None), default=None),
             "coils": rows,
             **sampled,
-        } | field_summary(field, rtol, sim.hierarchy, timed.seconds)
+        } | field_summary(field, sim, timed.seconds)
         write_json(folder / "summary.json", summary)
     return summary
 

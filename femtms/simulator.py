@@ -19,6 +19,7 @@ from femtms.coil.pose import Pose
 from femtms.conductivity.isotropic import Conductivity, conductivity_of
 from femtms.errors import FemtmsError
 from femtms.fem.p1 import P1
+from femtms.fem.p2 import P2
 from femtms.field.field import Field
 from femtms.field.pose_result import PoseResult
 from femtms.field.statistics import NUMBERS, TissueTets, magnitude, statistics
@@ -26,7 +27,7 @@ from femtms.memory import available_memory
 from femtms.mesh.tetmesh import TetMesh
 from femtms.solver.amg import Multigrid
 from femtms.solver.direct import Direct, Factorised
-from femtms.solver.potential import PotentialSolver
+from femtms.solver.potential import Linear, PotentialSolver
 from femtms.solver.solution import Solution
 from femtms.stage import Stage, silent
 from femtms.tissue import name_of
@@ -36,8 +37,15 @@ log = logging.getLogger("femtms")
 _LARGEST_BLOCK = 32  # more gain nothing: the matrices are then read seldom enough
 _BLOCK_BYTES = 5 * 2**30  # of what grows with the number of poses in a block, below
 _VECTORS = 10  # (n,) of each pose while it is solved, in float64; beside them ∂A/∂t (m,3)
+_QUADRATURE_BYTES = 2**30  # of ∂A/∂t at quadrature points, for as many poses at a time
 
 Result = TypeVar("Result")
+
+
+def check_order(order: int) -> None:
+    """Raise FemtmsError for elements that there are none of."""
+    if order not in (1, 2):
+        raise FemtmsError(f"order must be 1 (linear elements) or 2 (quadratic); got {order}")
 
 
 def check_rtol(rtol: float) -> None:
@@ -63,7 +71,8 @@ class Simulator:
 
     mesh          the head
     conductivity  None for the values of femtms.tissue, {tissue: S/m} to override some, (m,) or (m,3,3) in S/m
-    order         of the elements; 1 (linear)
+    order         of the elements: 1 (linear), or 2 (quadratic), which takes several times as long on the same mesh
+                  and is far more accurate for its time: see docs/accuracy.md
     device        "auto", "cpu" or "cuda"
     rtol          relative residual of the linear system at which a solve has converged
     solver        None for multigrid, or a Direct() method: see docs/performance.md for when that pays
@@ -87,14 +96,14 @@ class Simulator:
         ground: int | None = None,
         stage: Stage = silent,
     ) -> None:
-        if order != 1:
-            raise FemtmsError(f"order must be 1 (linear elements); got {order}")
+        check_order(order)
         check_rtol(rtol)
         if not isinstance(solver, Direct | None):
             raise FemtmsError(f"solver must be None (multigrid) or a femtms.Direct; got {solver!r}")
         if reuse < 0 or (reuse and solver is not None):
             raise FemtmsError(f"reuse must be 0 or more earlier solutions, and is for multigrid; got {reuse}, {solver}")
         self.mesh = mesh
+        self.order = int(order)
         self.rtol = rtol
         self.backend = backend(device)
         self.seconds: dict[str, float] = {}
@@ -103,11 +112,18 @@ class Simulator:
 
         with stage("assembling"):
             start = time.perf_counter()
-            self._p1, stiffness = P1.build(mesh, self.sigma, self.backend)
+            p1, stiffness = P1.build(mesh, self.sigma, self.backend)
+            self._element: P1 | P2 = p1
+            linear = None
+            if order == 2:
+                p2, linear_stiffness = P2.build(mesh, self.sigma, self.backend), stiffness
+                self._element, stiffness = p2
+                interpolation = self._element.interpolation(mesh, p1.permutation)
+                linear = Linear(linear_stiffness, interpolation, self._element.of_nodes[p1.permutation])
             self.backend.synchronise()
             self.seconds["assemble"] = time.perf_counter() - start
             start = time.perf_counter()
-            self._boxes = HarmonicBoxes.build(mesh.centroids, self.backend)
+            self._boxes = HarmonicBoxes.build(self._element.quadrature_points(mesh), self.backend)
             self.backend.synchronise()
             self.seconds["boxes"] = time.perf_counter() - start
         with stage("setting up the solver"):
@@ -115,10 +131,15 @@ class Simulator:
             if ground is not None:
                 if not isinstance(ground, int | np.integer) or not 0 <= ground < len(mesh.nodes):
                     raise FemtmsError(f"ground must be a node, 0 to {len(mesh.nodes) - 1}; got {ground}")
-                ground = int(self.backend.xp.flatnonzero(self._p1.permutation == ground)[0])
-            self._solver = PotentialSolver.build(stiffness, ground, self.backend, solver, reuse)
+                ground = int(self.backend.xp.flatnonzero(p1.permutation == ground)[0])
+            self._solver = PotentialSolver.build(stiffness, ground, self.backend, solver, reuse, linear)
             self.backend.synchronise()
             self.seconds["setup"] = time.perf_counter() - start
+
+    @property
+    def unknowns(self) -> int:
+        """Of the linear system: the nodes of the mesh; for order 2 its edges as well."""
+        return self._element.unknowns
 
     @property
     def hierarchy(self) -> Multigrid | Factorised:
@@ -236,7 +257,7 @@ class Simulator:
 
     def _largest_block(self) -> int:
         """How many poses one block may have."""
-        column = 24 * len(self.mesh.tets) + _VECTORS * 8 * len(self.mesh.nodes)
+        column = 24 * len(self.mesh.tets) + _VECTORS * 8 * self.unknowns
         bound = _BLOCK_BYTES
         if self.backend.name == "cpu":
             # beyond the memory there is, a computer swaps or ends the process, rather than to say so
@@ -252,7 +273,7 @@ class Simulator:
             yield pose
 
     def _solve_block(self, coil: Coil, poses: list[Pose], didt: float, stage: Stage) -> _Block:
-        p1, xp = self._p1, self.backend.xp
+        element, xp = self._element, self.backend.xp
         clock = [time.perf_counter()]
 
         def tick() -> None:
@@ -260,12 +281,16 @@ class Simulator:
             clock.append(time.perf_counter())
 
         with stage("∂A/∂t of the coil"):
-            dadt = self._boxes.vector_potentials(coil, poses)
-            for a in dadt:
-                a *= didt
+            b = xp.empty((element.unknowns, len(poses)))
+            dadt: list[Any] = []
+            at_a_time = max(1, _QUADRATURE_BYTES // self._boxes.points.nbytes)
+            for first in range(0, len(poses), at_a_time):
+                for a in self._boxes.vector_potentials(coil, poses[first : first + at_a_time]):
+                    a *= didt
+                    b[:, len(dadt)] = element.load(a)
+                    dadt.append(element.at_centroids(a))
             tick()
         with stage("solving"):
-            b = xp.stack([p1.load(a) for a in dadt], axis=1)
             solution = self._solver.solve(b, self.rtol)
             tick()
         seconds = {name: (t1 - t0) / len(poses) for name, t0, t1 in zip(("dadt", "solve"), clock, clock[1:])}
@@ -274,18 +299,20 @@ class Simulator:
     def _electric_field(self, block: _Block, i: int) -> tuple[Any, Any]:
         """E (m,3) and φ (n,) of one column, on the device."""
         phi = self.backend.xp.ascontiguousarray(block.solution.phi[:, i])
-        return self._p1.field(block.dadt[i], phi), phi
+        return self._element.field(block.dadt[i], phi), phi
 
     def _field(self, block: _Block, i: int) -> Field:
         """The Field of one column; off the device at once: thousands of fields would not fit there."""
         start = time.perf_counter()
         E, phi = self._electric_field(block, i)
         E = to_host(E)
-        potential = self._p1.in_mesh_order(phi)
+        potential = self._element.in_mesh_order(phi)
+        potential -= potential[: len(self.mesh.nodes)].mean()
         return Field(
             mesh=self.mesh,
             E=sealed(E),
-            potential=sealed(potential - potential.mean()),
+            potential=sealed(potential),
+            order=self.order,
             coil=block.coil,
             pose=block.poses[i],
             didt=block.didt,
@@ -318,4 +345,6 @@ class Simulator:
 
     def __repr__(self) -> str:
         seconds = ", ".join(f"{name} {value:.2f} s" for name, value in self.seconds.items())
-        return f"Simulator({self.mesh!r}, rtol {self.rtol:g}; {seconds}; {self.backend.description})"
+        return (
+            f"Simulator({self.mesh!r}, order {self.order}, rtol {self.rtol:g}; {seconds}; {self.backend.description})"
+        )

@@ -29,7 +29,7 @@ from femtms.io.sweeps import PARTIAL, begin_or_go_on, columns_of, field_path, fi
 from femtms.mesh.generate import mesh_head
 from femtms.mesh.sizes import DEFAULT_SIZE_MM, SizeMM
 from femtms.mesh.tetmesh import TetMesh
-from femtms.simulator import Simulator, check_rtol
+from femtms.simulator import Simulator, check_order, check_rtol
 from femtms.stage import Stage, Timed, silent
 from femtms.tissue import name_of, tag_of
 
@@ -51,6 +51,7 @@ def sweep(
     didt: Didt = 1e6,
     tissues: Sequence[int | str] | None = None,
     fields: bool = False,
+    order: int = 1,
     device: str = "auto",
     rtol: float = 1e-6,
     allow_intersection: bool = False,
@@ -59,8 +60,8 @@ def sweep(
 ) -> dict[str, Any]:
     """Compute statistics of |E| for many poses, write sweep.csv and sweep.json into `out`, and return the summary.
 
-    head, coil, size_mm, labels, sigma, outside, device, rtol, allow_intersection, stage   are those of `simulate`, for
-               one coil
+    head, coil, size_mm, labels, sigma, outside, order, device, rtol, allow_intersection, stage   are those of
+               `simulate`, for one coil
     didt       rate of change of the current, A/s; one for each stimulator of a coil with several, or one for all
     poses      file of poses, see `read_poses`, or the poses themselves
     tissues    numbers or names of those to look at; None for all
@@ -81,6 +82,7 @@ def sweep(
     known_sigma = sigma_by_tag(sigma or {})
     wanted = None if tissues is None else sorted({tag_of(t) for t in tissues})
     check_didt(didt)
+    check_order(order)
     check_rtol(rtol)
     the_coil = load_coil(coil, outside)
     driven_at(the_coil, didt)
@@ -98,6 +100,7 @@ def sweep(
         "size_mm": size_mm,
         "outside": outside,
         "didt": as_json,
+        "order": order,
         "rtol": rtol,
         "tissues": None if wanted is None else [name_of(tag) for tag in wanted],
         "fields": fields,
@@ -122,7 +125,7 @@ def sweep(
         _check_present(wanted, mesh.tissues)
         with timed("check", "checking the poses"):
             _check_all_clear(mesh, the_coil, the_poses, allow_intersection)
-        sim = Simulator(mesh, sigma, device=chosen.name, rtol=rtol, stage=stage)
+        sim = Simulator(mesh, sigma, order, device=chosen.name, rtol=rtol, stage=stage)
 
         seen = [int(tag) for tag in mesh.tissues] if wanted is None else wanted
         done = begin_or_go_on(out, inputs, columns_of(seen), mesh, fields)
@@ -142,7 +145,7 @@ def sweep(
                 name_of(tag): {"tag": tag, "tets": int(own.sum()), "volume_ml": 1e6 * float(mesh.volumes[own].sum())}
                 for tag, own in ((tag, mesh.tags == tag) for tag in seen)
             },
-            "solver": {"order": 1, "unknowns": len(mesh.nodes), "rtol": rtol} | solver_summary(sim.hierarchy),
+            "solver": solver_summary(sim),
             "seconds": rounded(timed.seconds | sim.seconds),
             "poses_in_these_seconds": len(the_poses) - done,
         }

@@ -162,19 +162,20 @@ def test_arrays_come_home_by_get():
 
 @pytest.fixture(scope="module")
 def simulate(mesh, request):
-    """simulate(device) -> a Simulator on "cpu", on "cuda-host" or on "gpu", made once."""
+    """simulate(device, order) -> a Simulator on "cpu", on "cuda-host" or on "gpu", made once."""
     made = {}
 
-    def on(device):
-        if device not in made:
+    def on(device, order=1):
+        if (device, order) not in made:
             with pytest.MonkeyPatch.context() as patch:
                 if device == "cuda-host":
                     chosen = request.getfixturevalue("host_cuda")
                     patch.setattr("femtms.simulator.backend", lambda name: chosen)
                 elif device == "gpu":
                     gpu()
-                made[device] = Simulator(mesh, device="cpu" if device == "cpu" else "cuda", rtol=1e-8)
-        return made[device]
+                name = "cpu" if device == "cpu" else "cuda"
+                made[device, order] = Simulator(mesh, order=order, device=name, rtol=1e-8)
+        return made[device, order]
 
     return on
 
@@ -189,8 +190,9 @@ def relative(a, b):
     return np.linalg.norm(a - b) / np.linalg.norm(b)
 
 
-def test_cuda_kernels_give_the_field_of_the_cpu(mesh, simulate, poses):
-    on_cpu, on_host = (simulate(device).solve(COIL, poses[0]) for device in ("cpu", "cuda-host"))
+@pytest.mark.parametrize("order", [1, 2])
+def test_cuda_kernels_give_the_field_of_the_cpu(simulate, poses, order):
+    on_cpu, on_host = (simulate(device, order).solve(COIL, poses[0]) for device in ("cpu", "cuda-host"))
     assert type(on_host.E) is type(on_host.potential) is np.ndarray
     assert on_host.device == "a GPU played by the host"
     assert on_cpu.magnE.max() > 1
@@ -231,16 +233,18 @@ def test_statistics_made_on_the_device_are_those_of_the_cpu(simulate, poses, dev
 
 
 @pytest.mark.gpu
-def test_cpu_and_gpu_agree(simulate, poses):
-    on_gpu = simulate("gpu").solve(COIL, poses)
-    for one, other in zip(on_gpu, simulate("cpu").solve(COIL, poses)):
+@pytest.mark.parametrize("order", [1, 2])
+def test_cpu_and_gpu_agree(simulate, poses, order):
+    on_gpu = simulate("gpu", order).solve(COIL, poses)
+    for one, other in zip(on_gpu, simulate("cpu", order).solve(COIL, poses)):
         assert type(one.E) is np.ndarray
         assert relative(one.E, other.E) < 1e-5
 
 
+@pytest.mark.parametrize("order", [1, 2])
 @pytest.mark.parametrize("device", ["cpu", "cuda-host", pytest.param("gpu", marks=pytest.mark.gpu)])
-def test_a_field_does_not_know_which_poses_share_its_block(simulate, poses, device):
-    simulator = simulate(device)
+def test_a_field_does_not_know_which_poses_share_its_block(simulate, poses, device, order):
+    simulator = simulate(device, order)
     block = simulator.solve(COIL, poses)
     for pose, field in zip(poses, block):
         (alone,) = simulator.solve(COIL, [pose])

@@ -35,5 +35,6 @@ Didt = Annotated[
 AllowIntersection = Annotated[
     bool, typer.Option("--allow-intersection", help="Do not refuse a casing that cuts the scalp or another coil.")
 ]
+Order = Annotated[int, typer.Option("--order", help="Elements: 1 linear, 2 quadratic (more accurate for its time).")]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")]
 Rtol = Annotated[float, typer.Option("--rtol", help="Relative residual at which the solver stops.")]

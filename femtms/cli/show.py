@@ -160,7 +160,7 @@ def print_field(summary: dict[str, Any]) -> None:
             print(f"{row['coil']} cuts the scalp, {-row['clearance_mm']:.1f} mm deep")
     solver, mesh = summary["solver"], summary["mesh"]
     print(
-        f"{mesh['tets']:,} tetrahedra, {mesh['nodes']:,} unknowns, {solver['iterations']} iterations to "
+        f"{mesh['tets']:,} tetrahedra, {solver['unknowns']:,} unknowns, {solver['iterations']} iterations to "
         f"{solver['residual']:.1e}; {sum(summary['seconds'].values()):.1f} s on {summary['device']}"
     )
 
@@ -185,8 +185,8 @@ def print_sweep(summary: dict[str, Any]) -> None:
     )
     each = f", {summary['seconds']['sweep'] / solved:.3g} s for each of {solved:,} poses" if solved else ""
     print(
-        f"{mesh['tets']:,} tetrahedra, {mesh['nodes']:,} unknowns; {sum(summary['seconds'].values()):.1f} s{each} "
-        f"on {summary['device']}"
+        f"{mesh['tets']:,} tetrahedra, {summary['solver']['unknowns']:,} unknowns; "
+        f"{sum(summary['seconds'].values()):.1f} s{each} on {summary['device']}"
     )
 
 

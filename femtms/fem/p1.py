@@ -40,6 +40,20 @@ class P1:
         p1 = cls(backend, nodes, tets, sigma, starts, meeting, permutation)
         return p1, kernels.csr(kernels.stiffness(nodes, tets, sigma, starts, meeting), (len(nodes), len(nodes)))
 
+    @staticmethod
+    def quadrature_points(mesh: TetMesh) -> np.ndarray:
+        """Where ∂A/∂t must be known, (m,3) m: the centroids."""
+        return mesh.centroids
+
+    @property
+    def unknowns(self) -> int:
+        """How many there are: the nodes."""
+        return len(self.permutation)
+
+    def at_centroids(self, dadt: Any) -> Any:
+        """(m,3) of values at the quadrature points: the same."""
+        return dadt
+
     def load(self, dadt: Any) -> Any:
         """b (n,) in A from ∂A/∂t (m,3) in V/m at the centroids, for the mean in tetrahedra: theory.md (10, 11)."""
         return self.backend.kernels.load(self.nodes, self.tets, self.sigma, dadt, self.starts, self.meeting)

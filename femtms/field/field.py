@@ -14,12 +14,12 @@ from femtms.coil.coil import Coil
 from femtms.coil.expansion import HarmonicBoxes
 from femtms.coil.pose import Pose
 from femtms.errors import FemtmsError
+from femtms.field.gradient import corner_values
 from femtms.field.grid import E_on_grid, check_grid
 from femtms.field.places import Places
 from femtms.field.statistics import TissueSummary, TissueTets, magnitude, statistics
 from femtms.field.surface_field import SurfaceField
-from femtms.kernels import cpu
-from femtms.kernels.places import points_in
+from femtms.kernels.places import field_in, points_in
 from femtms.mesh.locate import checked_points
 from femtms.mesh.surface import Surface
 from femtms.mesh.tetmesh import TetMesh
@@ -32,13 +32,15 @@ class Field:
 
     mesh        where it is
     E           (m,3) V/m at the centroids of the tetrahedra: theory.md (12)
-    potential   φ (n,) V at the nodes; its mean over the nodes is zero
+    potential   φ (n,) V at the nodes, whose mean is zero; of quadratic elements (n + e,), then in the
+                middle of the edges
     coil, pose  what made it
     didt        rate of change of the coil's current, A/s
     iterations  of the linear solver, and its relative residual
     seconds     stage -> seconds of this solve; a block's time is shared equally among its columns
     device      what it was computed on
     sigma       σ (m,1) or (m,6) in S/m, see Simulator
+    order       of the elements, 1 or 2
     """
 
     mesh: TetMesh
@@ -52,6 +54,7 @@ class Field:
     seconds: Mapping[str, float]
     device: str
     sigma: np.ndarray
+    order: int = 1
 
     @cached_property
     def magnE(self) -> np.ndarray:
@@ -69,7 +72,7 @@ class Field:
         return np.column_stack([xx * x + xy * y + xz * z, xy * x + yy * y + yz * z, xz * x + yz * y + zz * z])
 
     def at(self, points_mm: np.ndarray, tissue: int | str | None = None, reach_mm: float | None = None) -> np.ndarray:
-        """E (p,3) in V/m at points (p,3) in mm, head coordinates: theory.md (12) with ∂A/∂t at the point itself.
+        """E (p,3) in V/m at points (p,3) in mm, head coordinates: theory.md (1) with ∂A/∂t at the point itself.
 
         tissue    number or name: take the field of this side of its interfaces, and that of the nearest point of the
                   tissue for points beside it; None for the tissue that the point is in
@@ -115,8 +118,9 @@ class Field:
     def E_in(self, tets: np.ndarray, weights: np.ndarray) -> np.ndarray:
         """E (p,3) in V/m at points that are given by tetrahedra (p,) and barycentric coordinates (p,4).
 
-        E = -∂A/∂t - ∇φ: ∂A/∂t is that of the coil at the point, and ∇φ is constant in a tetrahedron.  NaN where the
-        tetrahedron is -1, as `TetMesh.locate` has it.  Raises FemtmsError for other numbers of them.
+        E = -∂A/∂t - ∇φ: ∂A/∂t is that of the coil at the point, and ∇φ is constant in a tetrahedron of linear elements
+        and linear in one of quadratic elements.  NaN where the tetrahedron is -1, as `TetMesh.locate` has it.
+        Raises FemtmsError for other numbers of them.
         """
         tets, weights = self._checked(tets, weights)
         E = np.full((len(tets), 3), np.nan)
@@ -124,7 +128,8 @@ class Field:
         if len(held):
             own = tets[held]
             dadt = self.dadt_at(points_in(self.mesh.nodes, self.mesh.tets, own, weights[held]))
-            E[held] = cpu.electric_field(self.mesh.nodes, self.mesh.tets[own], dadt, self.potential)
+            values = corner_values(self.mesh, self.potential, self.order, own, weights[held])
+            E[held] = field_in(self.mesh.nodes, self.mesh.tets, own, values, dadt)
         return E
 
     def dadt_at(self, points: np.ndarray) -> np.ndarray:

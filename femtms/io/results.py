@@ -14,4 +14,5 @@ def save_field(field: Field, path: Path, overwrite: bool = False) -> None:
     """
     potential = "v" if path.suffix.lower() == ".msh" else "potential"
     cell_data = {"E": field.E, "magnE": field.magnE}
-    write_with_data(field.mesh, path, cell_data, {potential: field.potential}, overwrite)
+    at_nodes = field.potential[: len(field.mesh.nodes)]  # of quadratic elements the rest is on edges
+    write_with_data(field.mesh, path, cell_data, {potential: at_nodes}, overwrite)

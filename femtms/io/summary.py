@@ -19,8 +19,7 @@ from femtms.io.files import existing_file, file_provenance
 from femtms.io.heads import head_provenance
 from femtms.io.label_maps import Labels, label_map_provenance
 from femtms.mesh.tetmesh import TetMesh
-from femtms.solver.amg import Multigrid
-from femtms.solver.direct import Factorised
+from femtms.simulator import Simulator
 from femtms.tissue import name_of
 
 _LIBRARIES = ("femtms", "numpy", "scipy", "numba", "meshio", "nibabel", "matplotlib")
@@ -41,31 +40,25 @@ def head_summary(mesh: TetMesh, sigma: np.ndarray, device: str) -> dict[str, Any
     }
 
 
-def field_summary(
-    field: Field, rtol: float, hierarchy: Multigrid | Factorised, seconds: Mapping[str, float]
-) -> dict[str, Any]:
+def field_summary(field: Field, sim: Simulator, seconds: Mapping[str, float]) -> dict[str, Any]:
     """What was computed, how, and what came out, for JSON."""
-    mesh = field.mesh
-    return head_summary(mesh, field.sigma, field.device) | {
+    return head_summary(field.mesh, field.sigma, field.device) | {
         "coil": field.coil.name,
         "pose_mm": field.pose.matrix.tolist(),
         "didt": field.didt,
-        "solver": {
-            "order": 1,
-            "unknowns": len(mesh.nodes),
-            "rtol": rtol,
-            "iterations": field.iterations,
-            "residual": field.residual,
-        }
-        | solver_summary(hierarchy),
+        "solver": solver_summary(sim) | {"iterations": field.iterations, "residual": field.residual},
         "seconds": rounded(seconds),
         "tissues": {name: summary.as_dict() for name, summary in field.summary().items()},
     }
 
 
-def solver_summary(hierarchy: Multigrid | Factorised) -> dict[str, Any]:
-    """The method, what a step of it costs in products with K, and its memory."""
+def solver_summary(sim: Simulator) -> dict[str, Any]:
+    """The elements, the method, what a step of it costs in products with K, and its memory."""
+    hierarchy = sim.hierarchy
     return {
+        "order": sim.order,
+        "unknowns": sim.unknowns,
+        "rtol": sim.rtol,
         "method": hierarchy.name,
         "operator_complexity": round(hierarchy.operator_complexity, 4),
         "bytes": int(hierarchy.bytes),

@@ -1,4 +1,5 @@
-// The hot loops for NVIDIA GPUs; cuda.py launches them, cpu.py has the same functions for the CPU.  coarsen.cu goes on.
+// The hot loops for NVIDIA GPUs; cuda.py launches them, cpu.py has the same functions for the CPU.  coarsen.cu and
+// quadratic.cu go on.
 //
 // Every kernel is a grid-stride loop without shared memory or block synchronisation: one thread computes an output
 // entry alone and in a fixed order, so results do not depend on the launch geometry, nor a column on its neighbours.

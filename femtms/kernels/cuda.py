@@ -5,19 +5,21 @@ from importlib.resources import files
 import numpy as np
 
 from femtms.kernels.cuda_coarsen import CudaCoarsening
+from femtms.kernels.cuda_quadratic import CudaQuadratic
 from femtms.kernels.graph import Recording
 
+_SOURCES = "cuda.cu", "coarsen.cu", "quadratic.cu"
 _CHUNK = 128  # rows that one thread adds up, or looks through
 _NULL = np.uint64(0)  # an absent array
 
 
 def source() -> str:
-    """The text of cuda.cu and coarsen.cu: one source, so that they share what is not a kernel."""
+    """The text of all .cu files: one source, so that they share what is not a kernel."""
     folder = files("femtms.kernels")
-    return "".join(folder.joinpath(name).read_text(encoding="utf-8") for name in ("cuda.cu", "coarsen.cu"))
+    return "".join(folder.joinpath(name).read_text(encoding="utf-8") for name in _SOURCES)
 
 
-class CudaKernels(CudaCoarsening):
+class CudaKernels(CudaCoarsening, CudaQuadratic):
     """All that kernels/cpu.py has for solving, on a GPU; made from the array module cupy and a compiled module."""
 
     def _potential(self, name, points, positions, vectors):

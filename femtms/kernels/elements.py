@@ -68,7 +68,7 @@ def six_volume_gradients(nodes, i0, i1, i2, i3):
 
 
 @_serial
-def _sigma_times(sigma, t, x, y, z):
+def sigma_times(sigma, t, x, y, z):
     """σ v in tetrahedron t, with sigma (m,1) isotropic or (m,6) = xx, xy, xz, yy, yz, zz."""
     if sigma.shape[1] == 1:
         s = sigma[t, 0]
@@ -115,7 +115,7 @@ def _stiffness_rows(nodes, tets, sigma, starts, meeting, indptr, indices, values
                     x, y, z = g2x, g2y, g2z
                 else:
                     x, y, z = g3x, g3y, g3z
-                x, y, z = _sigma_times(sigma, t, x, y, z)
+                x, y, z = sigma_times(sigma, t, x, y, z)
                 for a in range(4):
                     if a == 0:
                         j, k = i0, x * g0x + y * g0y + z * g0z
@@ -171,7 +171,7 @@ def _corner_currents(nodes, tets, sigma, dadt, currents):
             g1x, g1y, g1z, g2x, g2y, g2z, g3x, g3y, g3z, _ = six_volume_gradients(
                 nodes, tets[t, 0], tets[t, 1], tets[t, 2], tets[t, 3]
             )
-            x, y, z = _sigma_times(sigma, t, dadt[t, 0] / 6, dadt[t, 1] / 6, dadt[t, 2] / 6)
+            x, y, z = sigma_times(sigma, t, dadt[t, 0] / 6, dadt[t, 1] / 6, dadt[t, 2] / 6)
             c1 = g1x * x + g1y * y + g1z * z
             c2 = g2x * x + g2y * y + g2z * z
             c3 = g3x * x + g3y * y + g3z * z

@@ -176,3 +176,20 @@ def points_in(nodes, tets, owner, weights):
                 + weights[p, 3] * nodes[tet[3], d]
             )
     return points
+
+
+@njit(parallel=True)
+def field_in(nodes, tets, owner, values, dadt):
+    """E (p,3) = -∂A/∂t - Σ_a c_a ∇λ_a in tetrahedra owner (p,), from values c (p,4) and dadt (p,3) V/m."""
+    E = np.empty((len(owner), 3))
+    for p in numba.prange(len(owner)):
+        tet = tets[owner[p]]
+        g1x, g1y, g1z, g2x, g2y, g2z, g3x, g3y, g3z, volume = six_volume_gradients(
+            nodes, tet[0], tet[1], tet[2], tet[3]
+        )
+        # the ∇λ add up to zero: only differences count
+        b, c, d = values[p, 1] - values[p, 0], values[p, 2] - values[p, 0], values[p, 3] - values[p, 0]
+        E[p, 0] = -dadt[p, 0] - (b * g1x + c * g2x + d * g3x) / volume
+        E[p, 1] = -dadt[p, 1] - (b * g1y + c * g2y + d * g3y) / volume
+        E[p, 2] = -dadt[p, 2] - (b * g1z + c * g2z + d * g3z) / volume
+    return E

@@ -13,6 +13,7 @@ from femtms.kernels.cpu import signed_volumes
 from femtms.mesh.cells import Cells
 from femtms.mesh.edges import numbered_edges
 from femtms.mesh.enclose import outer_surface
+from femtms.mesh.halve import halved
 from femtms.mesh.locate import located
 from femtms.mesh.quality import Quality, quality_of
 from femtms.mesh.surface import Surface, boundary_faces, without_cavities
@@ -188,6 +189,30 @@ class TetMesh:
     def tissues(self) -> np.ndarray:
         """Sorted tissue numbers that occur in the mesh."""
         return sealed(np.unique(self.tags))
+
+    def refined(self, chosen: np.ndarray | None = None) -> "TetMesh":
+        """The same head in smaller tetrahedra: those that are chosen have half their edges, or all if none are given.
+
+        chosen  (m,) bool, or indices of tetrahedra; neighbours are cut as far as a conforming mesh of good shape needs
+
+        Surfaces and interfaces stay where they are: this makes fields more accurate, not the geometry.
+        Raises FemtmsError for what does not choose tetrahedra of this mesh.
+        """
+        m = len(self.tets)
+        mask = np.ones(m, bool)
+        if chosen is not None:
+            chosen = np.asarray(chosen)
+            is_mask = chosen.dtype == bool and chosen.shape == (m,)
+            is_list = chosen.dtype.kind in "iu" and chosen.ndim == 1 and (chosen.size == 0 or 0 <= chosen.min())
+            if not (is_mask or (is_list and (chosen.size == 0 or chosen.max() < m))):
+                raise FemtmsError(
+                    f"chosen must be a mask ({m},) or indices of tetrahedra from 0 to {m - 1}; got {chosen.dtype} "
+                    f"{chosen.shape}"
+                )
+            mask = np.zeros(m, bool)
+            mask[chosen] = True
+        nodes, tets, counts = halved(self.nodes, self.tets, self.edges, self.tet_edges, mask)
+        return TetMesh(nodes, tets, np.repeat(self.tags, counts), self.landmarks, self.notes)
 
     def quality(self, labels: LabelVolume | None = None) -> Quality:
         """Shapes, topology, volumes and interfaces of the mesh, compared with the labels where they are given."""

@@ -22,23 +22,28 @@ _COARSEST = 500
 _LARGEST_INVERSE = 5000  # unknowns of a coarsest matrix that is inverted densely
 _STRONG = 0.02  # connections that aggregates follow: on heads 0 takes 45 % more iterations, 0.05 no fewer
 _ENERGY_STEPS = 2  # of the minimisation of the prolongator's energy: 1 takes half as many iterations again, 3 no fewer
-_CHEBYSHEV_SPAN = 20.0  # the smoother damps eigenvalues between largest/20 and largest
+_SPAN = 20.0  # the smoother damps eigenvalues between largest/20 and largest
+_QUADRATIC_SPAN = 8.0  # and on quadratic elements, where the linear ones below see more than aggregates do
 _SAFETY = 1.1  # on the estimate of the largest eigenvalue: too small would amplify
 
 
 @dataclass(frozen=True, eq=False)
 class Level:
-    """matrix has a unit diagonal; largest bounds its eigenvalues; None transfers on the coarsest level."""
+    """matrix has a unit diagonal; largest bounds its eigenvalues, and those from largest/span on are damped.
+
+    prolongation and restriction are None on the coarsest level.
+    """
 
     matrix: Csr
     largest: float
-    prolongation: Csr | None
-    restriction: Csr | None
+    span: float
+    prolongation: Csr | None = None
+    restriction: Csr | None = None
 
     @cached_property
     def chebyshev(self) -> tuple[float, float, float]:
         """1/θ, ρ₁ρ₀ and 2ρ₁/δ of Saad 2003, Alg. 12.1: the numbers of Chebyshev iteration of degree 2."""
-        smallest = self.largest / _CHEBYSHEV_SPAN
+        smallest = self.largest / self.span
         theta, delta = 0.5 * (self.largest + smallest), 0.5 * (self.largest - smallest)
         sigma = theta / delta
         rho = 1 / (2 * sigma - 1 / sigma)
@@ -88,6 +93,7 @@ class Multigrid:
                 Level(
                     Csr.on(backend, matrix, np.float32),
                     _largest_eigenvalue(matrix, backend),
+                    _SPAN,
                     Csr.on(backend, _with_data(p, p.data * scale[p.indices], backend), np.float32),
                     Csr.on(backend, _with_data(r, kernels.scaled_rows(r, scale), backend), np.float32),
                 )
@@ -99,11 +105,27 @@ class Multigrid:
                 f"the tetrahedra must hang together; they fall into so many pieces that the coarsest level of the "
                 f"solver has {matrix.shape[0]:,} unknowns: is the mesh damaged?"
             )
-        levels.append(Level(Csr.on(backend, matrix, np.float32), _largest_eigenvalue(matrix, backend), None, None))
+        levels.append(Level(Csr.on(backend, matrix, np.float32), _largest_eigenvalue(matrix, backend), _SPAN))
         rows = tuple(to_host(a) for a in (matrix.data, matrix.indices, matrix.indptr))
         on_host = sparse.csr_array(rows, shape=matrix.shape)
         inverse = sparse.csr_array(np.linalg.pinv(on_host.toarray(), hermitian=True))
         return cls(backend, tuple(levels), Csr.on(backend, inverse, np.float32))
+
+    def raised(self, matrix: Any, prolongation: Any) -> "Multigrid":
+        """The hierarchy of quadratic elements that has this one, of linear elements, below its finest level.
+
+        matrix (N,N) with unit diagonal and prolongation (N,n) are CSR matrices on the device.
+        """
+        backend = self.backend
+        transposed = backend.kernels.csr(backend.kernels.transposed(prolongation), prolongation.shape[::-1])
+        finest = Level(
+            Csr.on(backend, matrix, np.float32),
+            _largest_eigenvalue(matrix, backend),
+            _QUADRATIC_SPAN,
+            Csr.on(backend, prolongation, np.float32),
+            Csr.on(backend, transposed, np.float32),
+        )
+        return Multigrid(backend, (finest, *self.levels), self.coarse_inverse)
 
     def buffers(self, k: int) -> tuple[Buffers, ...]:
         """Memory for the V-cycle of k columns."""

@@ -20,6 +20,33 @@ MAX_ITERATIONS = 200
 
 
 @dataclass(frozen=True, eq=False)
+class Linear:
+    """The linear elements on the mesh of quadratic ones: what the solver has below its finest level.
+
+    stiffness is their K (n,n), and interpolation (N,n) makes quadratic functions of linear ones; both are CSR matrices
+    on the device.  unknowns (n,) are the numbers that the nodes have among the quadratic unknowns.
+    """
+
+    stiffness: Any
+    interpolation: Any
+    unknowns: Any
+
+    def ties(self, ties: Any, backend: Backend) -> Any:
+        """What ties (n,) of the nodes, see `_ties`, are for the quadratic unknowns (N,); -1 for those not tied."""
+        xp = backend.xp
+        tied = self.unknowns[xp.flatnonzero(ties == xp.arange(len(ties)))]
+        result = xp.full(self.interpolation.shape[0], -1, np.int32)
+        result[tied] = tied
+        return result
+
+    def prolongation(self, scale: Any, coarse_scale: Any, backend: Backend) -> Any:
+        """S^-1 P S_c: the interpolation P between unknowns that are scaled by S (N,) and S_c (n,)."""
+        kernels, p = backend.kernels, self.interpolation
+        data = kernels.scaled_rows(p, 1 / scale) * coarse_scale[p.indices]
+        return kernels.csr((p.indptr, p.indices, data), p.shape)
+
+
+@dataclass(frozen=True, eq=False)
 class PotentialSolver:
     """Solves K φ = b with the diagonal of K scaled to one: (S K S) y = S b, φ = S y, S = diag(K)^-1/2: theory.md (13).
 
@@ -42,23 +69,27 @@ class PotentialSolver:
         backend: Backend,
         direct: Direct | None = None,
         reuse: int = 0,
+        linear: Linear | None = None,
     ) -> "PotentialSolver":
         """Ground K, scale it and make the multigrid hierarchy, or the factors of a direct method if that is asked for.
 
         stiffness is a CSR matrix on the device; ground is a node, or None for any; reuse is the number of earlier
-        solutions that give first guesses.
+        solutions that give first guesses; linear is for K of quadratic elements, and ground is then a node of it.
         """
-        xp, kernels = backend.xp, backend.kernels
-        tied = grounded(stiffness, ground, kernels)
-        diagonal = kernels.diagonal(tied)
-        scale = 1 / xp.sqrt(diagonal)
-        scaled = kernels.csr((tied.indptr, tied.indices, kernels.scaled_symmetrically(tied, scale)), tied.shape)
+        ties = _ties(stiffness if linear is None else linear.stiffness, ground, backend.kernels)
+        if linear is not None:
+            coarse, coarse_scale = _scaled(linear.stiffness, ties, backend)
+            ties = linear.ties(ties, backend)
+        scaled, scale = _scaled(stiffness, ties, backend)
+        # K has the constants for its null space, so S K S has S^-1 1
         hierarchy: Multigrid | Factorised
         if direct is not None:
             hierarchy = Factorised.build(scaled, direct, backend)
+        elif linear is None:
+            hierarchy = Multigrid.build(scaled, 1 / scale, backend)
         else:
-            # K has the constants for its null space, so S K S has S^-1 1
-            hierarchy = Multigrid.build(scaled, xp.sqrt(diagonal), backend)
+            below = Multigrid.build(coarse, 1 / coarse_scale, backend)
+            hierarchy = below.raised(scaled, linear.prolongation(scale, coarse_scale, backend))
         matrix = Csr.on(backend, scaled, np.float64)
         earlier = EarlierSolutions(matrix, reuse, backend) if reuse else None
         return cls(backend, matrix, scale[:, None], hierarchy, earlier)
@@ -109,6 +140,14 @@ class PotentialSolver:
         return self.kept[k]
 
 
+def _scaled(stiffness: Any, ties: Any, backend: Backend) -> tuple[Any, Any]:
+    """S K S with K tied to ground, and the diagonal (n,) of S: theory.md (13, 14)."""
+    kernels = backend.kernels
+    tied = _tied(stiffness, ties, kernels)
+    scale = 1 / backend.xp.sqrt(kernels.diagonal(tied))
+    return kernels.csr((tied.indptr, tied.indices, kernels.scaled_symmetrically(tied, scale)), tied.shape), scale
+
+
 def _relative_residuals(matrix: Csr, x: Any, b: Any, backend: Backend) -> Any:
     """‖b - A x‖/‖b‖ (k,) of each column in float64; 0 where b and x are zero."""
     xp, dots = backend.xp, backend.kernels.column_dots
@@ -126,7 +165,16 @@ def grounded(stiffness: Any, ground: int | None, kernels: Any = cpu) -> Any:
     add up to zero: φ_g = 0, and E is that of the floating body.  K keeps its size and its sparsity.
     kernels are those of the device that K is on.
     """
-    tied_node = kernels.pieces(stiffness)
+    return _tied(stiffness, _ties(stiffness, ground, kernels), kernels)
+
+
+def _ties(stiffness: Any, ground: int | None, kernels: Any) -> Any:
+    """For each node (n,) int32 the node that ties its piece to ground: the lowest, or `ground` where that is."""
+    ties = kernels.pieces(stiffness)
     if ground is not None:
-        tied_node[tied_node == tied_node[ground]] = ground
-    return kernels.csr((stiffness.indptr, stiffness.indices, kernels.tied(stiffness, tied_node)), stiffness.shape)
+        ties[ties == ties[ground]] = ground
+    return ties
+
+
+def _tied(stiffness: Any, ties: Any, kernels: Any) -> Any:
+    return kernels.csr((stiffness.indptr, stiffness.indices, kernels.tied(stiffness, ties)), stiffness.shape)

@@ -75,6 +75,20 @@ def test_at_centroids_it_is_the_field_of_the_tetrahedra(solved):
     np.testing.assert_allclose(solved.E_in(np.arange(len(solved.mesh.tets)), quarter), solved.E, atol=1e-12)
 
 
+def test_quadratic_elements_have_a_linear_field(mesh, dipole_coil, vertex_pose):
+    """φ = x·Qx/2 - E·x is in their space: E is exact at every point; at centroids it is the solver's own."""
+    Q = np.array([[2.0, 1, 0], [1, -3, 4], [0, 4, 1]])
+    points = np.concatenate([mesh.nodes, mesh.nodes[mesh.edges].mean(axis=1)])
+    phi = np.einsum("nd,de,ne->n", points, Q, points) / 2 - points @ UNIFORM
+    field = Simulator(mesh, order=2, device="cpu").solve(dipole_coil, vertex_pose, 1e6)
+    where = in_ball(85, 300)
+    made_up = dataclasses.replace(field, potential=phi, didt=0.0)
+    np.testing.assert_allclose(made_up.at(where), UNIFORM - 1e-3 * where @ Q, atol=1e-9)
+    quarter = np.full((len(mesh.tets), 4), 0.25)
+    np.testing.assert_allclose(field.E_in(np.arange(len(mesh.tets)), quarter), field.E, atol=1e-4 * field.magnE.max())
+    assert field.order == 2
+
+
 def test_across_an_interface_the_tangential_field_goes_on_and_the_normal_one_jumps(solved):
     """At points of faces that a tetrahedron of grey matter shares with one of CSF, from both sides."""
     mesh = solved.mesh

@@ -7,10 +7,10 @@ from femtms import LayeredSphere, Simulator, mesh_head
 from femtms.reference.sphere import dipoles_field_in_sphere
 
 
-def error_in_brain(radii, tags, coil, pose, size_mm, device="cpu"):
+def error_in_brain(radii, tags, coil, pose, size_mm, device="cpu", order=1):
     """Mean size of the tetrahedra, and relative L2 error of E at 60-72 mm from the centre on the coil's side."""
     mesh = mesh_head(LayeredSphere(radii, tags), size_mm)
-    field = Simulator(mesh, device=device).solve(coil, pose, 1e6)
+    field = Simulator(mesh, order=order, device=device).solve(coil, pose, 1e6)
     posed = coil.moved(pose)
     radius = np.linalg.norm(mesh.centroids, axis=1)
     shell = (radius > 0.060) & (radius < 0.072) & (mesh.centroids[:, 2] > 0.02)
@@ -29,6 +29,22 @@ def test_p1_error_falls_with_h(radii, tags, dipole_coil, vertex_pose):
     order = np.polyfit(np.log(sizes), np.log(errors), 1)[0]
     assert order > 0.9, (order, errors)
     assert errors[-1] < 0.08, errors
+
+
+def test_p2_error_falls_with_h_squared(dipole_coil, vertex_pose):
+    runs = [error_in_brain((92.0,), (2,), dipole_coil, vertex_pose, h, order=2) for h in (16.0, 11.0, 8.0)]
+    sizes, errors = zip(*runs)
+    order = np.polyfit(np.log(sizes), np.log(errors), 1)[0]
+    assert order > 1.9, (order, errors)
+    assert errors[-1] < 0.002, errors
+
+
+def test_p2_in_four_shells_is_within_half_a_percent(dipole_coil, vertex_pose):
+    """On tetrahedra of 12 mm where the layers are not thinner than that."""
+    _, linear = error_in_brain((74.0, 79.0, 85.0, 92.0), (2, 3, 4, 5), dipole_coil, vertex_pose, 12.0)
+    _, quadratic = error_in_brain((74.0, 79.0, 85.0, 92.0), (2, 3, 4, 5), dipole_coil, vertex_pose, 12.0, order=2)
+    assert quadratic < 0.005
+    assert linear > 5 * quadratic, (linear, quadratic)
 
 
 def test_every_device_reaches_the_same_error(dipole_coil, vertex_pose, device):
