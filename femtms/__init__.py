@@ -12,6 +12,9 @@ from femtms.coil.place import place
 from femtms.coil.pose import Pose
 from femtms.coil.sampled import SampledField
 from femtms.coil.stimulator import Stimulator, Waveform
+from femtms.conductivity.anisotropic import anisotropic
+from femtms.conductivity.anisotropic_conductivity import AnisotropicConductivity
+from femtms.conductivity.tensor_volume import TensorVolume
 from femtms.errors import FemtmsError, NotConverged
 from femtms.field.field import Field
 from femtms.field.pose_result import PoseResult
@@ -26,6 +29,7 @@ from femtms.io.nifti import read_labels
 from femtms.io.poses import read_pose, read_poses
 from femtms.io.surfaces import write_surface
 from femtms.io.tcd import read_tcd
+from femtms.io.tensors import read_tensors
 from femtms.mesh.generate import mesh_head
 from femtms.mesh.surface import Surface
 from femtms.mesh.tetmesh import TetMesh
@@ -36,6 +40,7 @@ from femtms.tissue import Tissue
 __version__ = "0.1.0"
 
 __all__ = [
+    "AnisotropicConductivity",
     "Clearance",
     "Coil",
     "CoilModel",
@@ -54,9 +59,11 @@ __all__ = [
     "Simulator",
     "Stimulator",
     "Surface",
+    "TensorVolume",
     "TetMesh",
     "Tissue",
     "Waveform",
+    "anisotropic",
     "clearance",
     "load_coil",
     "load_head",
@@ -69,6 +76,7 @@ __all__ = [
     "read_pose",
     "read_poses",
     "read_tcd",
+    "read_tensors",
     "superposed",
     "write_coil",
     "write_mesh",
