@@ -73,9 +73,7 @@ def test_turned_tensors_keep_eigenvalues_and_the_type():
     rng = np.random.default_rng(3)
     a = rng.normal(size=(20, 3, 3))
     tensors = a + a.transpose(0, 2, 1)
-    np.testing.assert_allclose(
-        full_tensors(turned(components_of(tensors), TURN)), TURN @ tensors @ TURN.T, atol=1e-14
-    )
+    np.testing.assert_allclose(full_tensors(turned(components_of(tensors), TURN)), TURN @ tensors @ TURN.T, atol=1e-14)
     assert turned(components_of(tensors).astype(np.float32), TURN).dtype == np.float32
 
 

@@ -38,7 +38,9 @@ def test_voxels_without_a_tensor_do_not_dilute_their_neighbours():
 
 def test_a_mean_of_positive_definite_tensors_is_one():
     a = np.random.default_rng(1).normal(size=(5, 5, 5, 3, 3))
-    found = volume_of(components_of(a @ a.transpose(0, 1, 2, 4, 3))).at(np.random.default_rng(2).uniform(0, 8e-3, (200, 3)))
+    found = volume_of(components_of(a @ a.transpose(0, 1, 2, 4, 3))).at(
+        np.random.default_rng(2).uniform(0, 8e-3, (200, 3))
+    )
     assert (np.linalg.eigvalsh(found[:, [0, 1, 2, 1, 3, 4, 2, 4, 5]].reshape(-1, 3, 3)) > 0).all()
 
 
