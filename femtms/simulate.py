@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from femtms.anisotropy import Anisotropy, anisotropy_summary, conductivity_with
 from femtms.backend import backend
 from femtms.coil.array import Didt, check_didt
 from femtms.coil.place import DEFAULT_GAP_MM, check_apart
@@ -41,6 +42,7 @@ def simulate(
     size_mm: SizeMM = DEFAULT_SIZE_MM,
     labels: Labels | None = None,
     sigma: Mapping[int | str, float] | None = None,
+    anisotropy: Anisotropy | None = None,
     outside: str = "error",
     didt: Didt | Sequence[Didt] = 1e6,
     device: str = "auto",
@@ -60,6 +62,7 @@ def simulate(
     size_mm  of the tetrahedra, or tissue -> size, for heads that are meshed here: see `mesh_head`
     labels   which tissue each label of a label volume is: see `read_labels`
     sigma    {tissue number or name: S/m} in place of the built-in values
+    anisotropy   diffusion tensors of the brain, as Anisotropy("dti_tensor.nii.gz", "vn")
     outside  what a coil's sampled A is outside its grid: "error", or "zero"
     didt     rate of change of the current, A/s; one for each stimulator of a coil with several, or one for all
     lift     move a coil that is placed by `at` along its axis until its nearest point, not its origin, is gap_mm away:
@@ -88,6 +91,7 @@ def simulate(
             "lift (--lift) is for coils that are placed by 'at' and 'towards'; a matrix is taken as it is"
         )
     loaded = [placement.loaded(outside) for placement in wanted]
+    tensors = None if anisotropy is None else anisotropy.loaded()
     with timed("read", "reading the head"):
         source = head if isinstance(head, LayeredSphere) else load_head(head, labels)
         if isinstance(source, LabelVolume | TetMesh):
@@ -103,6 +107,7 @@ def simulate(
     # hashed now: the files may change, or go away, while we compute
     went_in = [(one.wanted.name, one.coil, one.wanted.matrix) for one in loaded]
     inputs = inputs_summary(head, went_in, sigma, labels) | {"outside": outside}
+    inputs["tensors"] = None if tensors is None else tensors.inputs()
     with timed("mesh", "mesh"):
         mesh = source if isinstance(source, TetMesh) else mesh_head(source, size_mm, stage)
     with timed("place", "placing the coil" if len(loaded) == 1 else "placing the coils"):
@@ -110,7 +115,8 @@ def simulate(
         if not allow_intersection:
             check_apart([(one.coil, one.pose) for one in placed])
 
-    sim = Simulator(mesh, sigma, device=device, rtol=rtol, stage=stage)
+    conductivity = conductivity_with(tensors, mesh, sigma, timed)
+    sim = Simulator(mesh, conductivity, device=device, rtol=rtol, stage=stage)
     field = sim.solve(*together(placed), allow_intersection=True)  # each coil has been looked at
     timed.seconds |= sim.seconds | dict(field.seconds)
 
@@ -131,6 +137,7 @@ def simulate(
             "size_mm": None if isinstance(source, TetMesh) else size_mm,
             "clearance_mm": min((row["clearance_mm"] for row in rows if row["clearance_mm"] is not None), default=None),
             "coils": rows,
+            "anisotropy": anisotropy_summary(conductivity),
         } | field_summary(field, rtol, sim.hierarchy, timed.seconds)
         write_json(folder / "summary.json", summary)
     return summary

@@ -24,7 +24,7 @@ ROWS = [
     {"analysis"},
     {"report", "reference"},
     {"io"},
-    {"placement"},
+    {"placement", "anisotropy"},
     {"compare", "simulate", "sweep"},
     {"cli"},
 ]

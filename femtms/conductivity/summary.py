@@ -26,6 +26,17 @@ def conductivity_summary(mesh: TetMesh, sigma: np.ndarray) -> dict[str, float | 
     return {name_of(tag): _of_tissue(sigma[mesh.tags == tag], mesh.volumes[mesh.tags == tag]) for tag in mesh.tissues}
 
 
+def in_words(value: float | dict[str, Any]) -> str:
+    """One entry of a summary for people.
+
+    >>> in_words(0.275), in_words({"mean": 0.15, "min": 0.1, "max": 0.2, "anisotropic": True})
+    ('0.275', '0.15 (tensors)')
+    """
+    if isinstance(value, dict):
+        return f"{value['mean']:.4g} ({'tensors' if value['anisotropic'] else 'mean'})"
+    return f"{value:g}"
+
+
 def _of_tissue(sigma: np.ndarray, volumes: np.ndarray) -> float | dict[str, Any]:
     mean = sigma[:, 0] if sigma.shape[1] == 1 else sigma[:, _DIAGONAL].mean(axis=1)
     least, most = float(mean.min()), float(mean.max())
