@@ -1,4 +1,4 @@
-"""From tensors of diffusion to tensors of conductivity, by their eigenvalues: theory.md (43)-(47).
+"""From tensors of diffusion to tensors of conductivity, by their eigenvalues: theory.md (43)-(48).
 
 A tensor keeps its axes; what its eigenvalues become is what the normalisations differ in.
 """
@@ -24,7 +24,7 @@ def geometric_mean(eigenvalues: np.ndarray) -> np.ndarray:
 
 
 def common_factor(means: Mapping[int, float], isotropic: Mapping[int, float]) -> float:
-    """s = Σ_t d_t σ_t / Σ_t d_t²: makes Σ_t (s d_t - σ_t)² least.  Tuch et al. 2001, Rullmann et al. 2009; (45).
+    """s = Σ_t d_t σ_t / Σ_t d_t²: makes Σ_t (s d_t - σ_t)² least.  Tuch et al. 2001, Rullmann et al. 2009; (46).
 
     means      tissue -> d_t, the mean of the geometric means of its tensors, in the unit of diffusion
     isotropic  tissue -> σ_t in S/m
@@ -36,9 +36,9 @@ def conductivities(eigenvalues: np.ndarray, normalisation: str, isotropic: np.nd
     """Eigenvalues (p,3) in S/m of the conductivity tensors that have the axes of the diffusion tensors.
 
     eigenvalues    (p,3) > 0 of the diffusion tensors
-    normalisation  "vn": the geometric mean becomes that of the tissue (Güllmar et al. 2010, Opitz et al. 2011; (43));
-                   "dir": all are multiplied by one factor (Tuch et al. 2001, Rullmann et al. 2009; (44));
-                   "mc": the same, and spheres of the same volume in place of the ellipsoids (Opitz et al. 2011; (46))
+    normalisation  "vn": the geometric mean becomes that of the tissue (Güllmar et al. 2010, Opitz et al. 2011; (44));
+                   "dir": all are multiplied by one factor (Tuch et al. 2001, Rullmann et al. 2009; (45));
+                   "mc": the same, and spheres of the same volume in place of the ellipsoids (Opitz et al. 2011; (47))
     isotropic      (p,) S/m of the tissue, for "vn"
     factor         S/m for one unit of diffusion, for "dir" and "mc"
     """
