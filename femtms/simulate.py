@@ -78,7 +78,7 @@ def simulate(
     lift     move a coil that is placed by `at` along its axis until its nearest point, not its origin, is gap_mm away:
              for bent coils, whose wings come nearer than their middle
     surfaces  files of surfaces (.gii, .stl, .vtp) such as the middle of the cortex: the field on lh.gii, in grey matter
-              (see `Field.on_surface`), goes to surface-lh.gii
+              (see `Field.on_surface`), goes to surface-lh.gii, and alone to surface-lh.func.gii
     points    a file of points, x,y,z in mm in each line: the field there goes to points.csv
     allow_intersection    do not refuse a coil whose casing cuts the scalp, or that of another coil
     stage    called with the name of each long stage, returns a context manager: for progress displays
