@@ -124,6 +124,24 @@ def test_comparison_takes_tensors_and_says_so_on_its_page(run, files, tensor_fil
     assert summary["inputs"]["tensors"]["sha256"] in page and "(tensors)" in page
 
 
+def test_numbers_on_a_sphere_with_tensors_are_not_those_of_the_closed_form(run, tmp_path):
+    """The closed form knows no tensors: what it has for a sphere must not be shown for this one."""
+    affine = np.diag([12.0, 12.0, 12.0, 1.0])
+    affine[:3, 3] = -90
+    path = write_fsl(tmp_path / "dti.nii", uniform(along((1, 0, 0), 1.0, 0.1), (16, 16, 16)), affine)
+    arguments = ("compare", "sphere", *COIL, "--at", "Cz", "--size", 15, "-q")
+    assert run(*arguments, "-o", tmp_path / "plain").code == 0
+    assert run(*arguments, "--tensors", path, "-o", tmp_path / "fibres").code == 0
+    plain, fibres = (
+        json.loads((tmp_path / name / "comparison.json").read_text())["rows"] for name in ("plain", "fibres")
+    )
+    assert [row["place"] for row in plain] == ["Cz"]
+    assert [row["place"] for row in fibres] == ["standard sphere", "Cz"]
+    standard, here, alone = (row["E_brain_V_per_m_per_A_per_us"] for row in (*fibres, *plain))
+    assert standard == pytest.approx(alone, rel=1e-9)
+    assert here != pytest.approx(alone, rel=0.05)
+
+
 # --- bad input ----------------------------------------------------------------------------------------------
 
 

@@ -9,8 +9,6 @@ from mesh.boxes import box
 from femtms import TetMesh
 
 SIZE = 0.1  # m
-CORNERS = np.array([0.1381966011250105, 0.1381966011250105, 0.1381966011250105, 0.5854101966249685])
-QUADRATURE = np.stack([np.roll(CORNERS, i) for i in range(4)])  # barycentric points of a rule exact for degree 2
 
 
 @dataclass(frozen=True)
@@ -45,13 +43,3 @@ def shaken_box(cells):
     inside = ((nodes > 1e-9) & (nodes < SIZE - 1e-9)).all(axis=1)
     nodes[inside] += np.random.default_rng(cells).uniform(-0.12, 0.12, (inside.sum(), 3)) * SIZE / cells
     return TetMesh(nodes, tets, np.ones(len(tets), int))
-
-
-def l2(mesh, values):
-    """Root of the integral of |values|² (m,4,·) at the points of QUADRATURE over a mesh."""
-    return np.sqrt((mesh.volumes * (values**2).sum(axis=-1).mean(axis=1)).sum())
-
-
-def quadrature_points(mesh):
-    """Points (m,4,3) in m."""
-    return np.einsum("qa,mac->mqc", QUADRATURE, mesh.nodes[mesh.tets])
