@@ -17,7 +17,7 @@ from femtms.tissue import name_of
 METHODS = ("harmonic", "spr")
 
 _MOST_RINGS = 2
-_LEAST_PIVOT = 1e-3
+_LEAST_PIVOT = 0.05
 
 
 def _harmonic_fields() -> np.ndarray:
@@ -104,16 +104,9 @@ class TissueRecovery:
         total = len(mesh.nodes) + (len(mesh.edges) if order == 2 else 0)
         unknowns, local = _renumbered(dofs, total)
         points = mesh.nodes[nodes]
-        lengths, columns, values, _, outcome = fitted_rows(
-            points,
-            corners,
-            local,
-            len(unknowns),
-            *incidence(corners, len(nodes)),
-            fields,
-            wanted,
-            _MOST_RINGS,
-            _LEAST_PIVOT,
+        starts, meeting = incidence(corners, len(nodes))
+        lengths, columns, values, outcome = fitted_rows(
+            points, corners, local, len(unknowns), starts, meeting, fields, wanted, _MOST_RINGS, _LEAST_PIVOT
         )
         if wanted * len(columns) >= 2**31:
             raise FemtmsError(

@@ -110,7 +110,7 @@ def _factorised(fields, moments, least, L, scale):
 
 @_serial
 def _duals(fields, L, scale, wanted, y, out):
-    """out (wanted,3,4): the field whose product with ∇φ over the patch is coefficient k of the fit: Σ_p (G⁻¹)_kp F_p."""
+    """out (wanted,3,4) = Σ_p (G⁻¹)_kp F_p: fields whose products with ∇φ over the patch are the coefficients."""
     m = fields.shape[0]
     out[:] = 0
     for k in range(wanted):
@@ -208,7 +208,7 @@ def _plan(nodes, corners, dofs, unknowns, starts, meeting, fields, most_rings, l
     """How many rings each node's patch has, what can be fitted there, and how many unknowns it reaches."""
     q, quadratic = nodes.shape[0], dofs.shape[1] == 10
     for part in numba.prange(_PARTS):
-        seen, reached = np.full(len(corners), -1, np.int64), np.full(unknowns, -1, np.int64)
+        seen, reached = np.full(len(corners), -1, np.int32), np.full(unknowns, -1, np.int32)
         patch = np.empty(len(corners), np.int32)
         xi, moments = np.ones((5, 4)), np.empty((4, 4))
         L, scale = np.empty((len(fields), len(fields))), np.empty(len(fields))
@@ -239,7 +239,7 @@ def _plan(nodes, corners, dofs, unknowns, starts, meeting, fields, most_rings, l
 def _fill(nodes, corners, dofs, unknowns, starts, meeting, fields, wanted, rings, outcome, begins, indices, values):
     q, quadratic = nodes.shape[0], dofs.shape[1] == 10
     for part in numba.prange(_PARTS):
-        seen, reached = np.full(len(corners), -1, np.int64), np.full(unknowns, -1, np.int64)
+        seen, reached = np.full(len(corners), -1, np.int32), np.full(unknowns, -1, np.int32)
         place, patch = np.empty(unknowns, np.int32), np.empty(len(corners), np.int32)
         xi, moments = np.ones((5, 4)), np.empty((4, 4))
         at, slope = np.empty((4, 4)), np.empty((4, 3))
@@ -278,7 +278,7 @@ def _fill(nodes, corners, dofs, unknowns, starts, meeting, fields, wanted, rings
 
 
 def fitted_rows(nodes, corners, dofs, unknowns, starts, meeting, fields, wanted, most_rings, least):
-    """The fit's first coefficients as rows of a matrix: (lengths, indices, values, rings, outcome).
+    """The fit's first coefficients as rows of a matrix: (lengths, indices, values, outcome).
 
     nodes       (q,3) m of one tissue; corners (r,4) of its tetrahedra; starts and meeting, their incidence
     dofs        (r,4) or (r,10), the unknowns of the tetrahedra, below `unknowns`
@@ -287,7 +287,7 @@ def fitted_rows(nodes, corners, dofs, unknowns, starts, meeting, fields, wanted,
     most_rings  of tetrahedra that a patch may grow to where `least`, the smallest pivot, is not reached with fewer
 
     Node i has `wanted` rows with lengths[i] columns each: indices from begin[i] and values from wanted*begin[i] on,
-    begin being the sums of the lengths before.  rings (q,) is how large its patch is; outcome (q,) is FITTED or MEAN.
+    begin being the sums of the lengths before.  outcome (q,) is FITTED or MEAN.
     """
     q = len(nodes)
     rings, outcome, lengths = np.empty(q, np.int8), np.empty(q, np.int8), np.empty(q, np.int64)
@@ -295,4 +295,4 @@ def fitted_rows(nodes, corners, dofs, unknowns, starts, meeting, fields, wanted,
     begins = np.concatenate([[0], np.cumsum(lengths)])
     indices, values = np.empty(begins[-1], np.int32), np.empty(wanted * begins[-1])
     _fill(nodes, corners, dofs, unknowns, starts, meeting, fields, wanted, rings, outcome, begins, indices, values)
-    return lengths, indices, values, rings, outcome
+    return lengths, indices, values, outcome
