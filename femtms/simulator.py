@@ -119,6 +119,7 @@ class Simulator:
         self.backend = backend(device)
         self.seconds: dict[str, float] = {}
         self._stage = stage
+        self.conductivity = conductivity
         self.sigma = conductivity_of(mesh, conductivity)
         self._recoveries = Recoveries(mesh, recovery, self.order, self.sigma, self.backend)
 
