@@ -238,60 +238,62 @@ def _plan(nodes, corners, dofs, unknowns, starts, meeting, fields, most_rings, l
 def _fill(nodes, corners, dofs, unknowns, starts, meeting, fields, wanted, rings, outcome, begins, indices, values):
     q, quadratic = nodes.shape[0], dofs.shape[1] == 10
     for part in numba.prange(_PARTS):
-        seen, reached = np.full(len(corners), -1, np.int32), np.full(unknowns, -1, np.int32)
-        place, patch = np.empty(unknowns, np.int32), np.empty(len(corners), np.int32)
+        seen, reached = np.full(len(corners), -1, np.int32), np.full(len(unknowns), -1, np.int32)
+        place, patch = np.empty(len(unknowns), np.int32), np.empty(len(corners), np.int32)
         xi, moments = np.ones((5, 4)), np.empty((4, 4))
         slope, U = np.empty((4, 3)), np.empty((4, 3))
         L, scale, y = np.empty((len(fields), len(fields))), np.empty(len(fields)), np.empty(len(fields))
         dual = np.empty((wanted, 3, 4))
         for i in range(part * q // _PARTS, (part + 1) * q // _PARTS):
             count = _patch(i, rings[i], corners, starts, meeting, seen, i, patch)
-            begin, length = begins[i], 0
+            length = begins[i + 1] - begins[i]
+            columns = indices[wanted * begins[i] : wanted * begins[i + 1]].reshape(wanted, length)
+            rows = values[wanted * begins[i] : wanted * begins[i + 1]].reshape(wanted, length)
+            found = 0
             for j in range(count):
                 for b in range(dofs.shape[1]):
                     v = dofs[patch[j], b]
                     if reached[v] != i:
                         reached[v] = i
-                        indices[begin + length] = v
-                        length += 1
-            columns = indices[begin : begin + length]
-            columns.sort()
+                        columns[0, found] = v
+                        found += 1
+            columns[0].sort()
             for p in range(length):
-                place[columns[p]] = p
+                place[columns[0, p]] = p
+                columns[:, p] = unknowns[columns[0, p]]
             h = _reach(nodes[i], nodes, corners, patch, count)
             _moments(nodes[i], h, nodes, corners, quadratic, patch, count, xi, moments)
             # the constant fields come first: alone they fit the mean
             some = fields if outcome[i] == FITTED else fields[:3]
             _factorised(some, moments, 0.0, L, scale)
             _duals(some, L, scale, min(wanted, len(some)), y, dual)
-            row = values[wanted * begin : wanted * (begin + length)].reshape(wanted, length)
-            row[:] = 0
+            rows[:] = 0
             for j in range(count):
                 if quadratic:
-                    _add_quadratic(dual, nodes[i], h, nodes, corners, patch[j], place, dofs, xi, slope, U, row)
+                    _add_quadratic(dual, nodes[i], h, nodes, corners, patch[j], place, dofs, xi, slope, U, rows)
                 else:
-                    _add_linear(dual, nodes[i], h, nodes, corners, patch[j], place, dofs, row)
-            for k in range(3, wanted):  # from the patch's unit of length to metres
-                for p in range(length):
-                    row[k, p] /= h
+                    _add_linear(dual, nodes[i], h, nodes, corners, patch[j], place, dofs, rows)
+            rows[3:] /= h  # from the patch's unit of length to metres
 
 
 def fitted_rows(nodes, corners, dofs, unknowns, starts, meeting, fields, wanted, most_rings, least):
-    """The fit's first coefficients as rows of a matrix: (lengths, indices, values, outcome).
+    """The fit's first coefficients as rows of a matrix in CSR form: (indptr, indices, values, outcome).
 
     nodes       (q,3) m of one tissue; corners (r,4) of its tetrahedra; starts and meeting, their incidence
-    dofs        (r,4) or (r,10), the unknowns of the tetrahedra, below `unknowns`
+    unknowns    (u,) columns of the matrix, ascending; dofs (r,4) or (r,10), which of them the tetrahedra have
     fields      (p,3,4) that are fitted, the three constant ones first
     wanted      how many coefficients are returned: of the fields in V/m and, for slopes, V/m²
     most_rings  of tetrahedra that a patch may grow to where `least`, the smallest pivot, is not reached with fewer
 
-    Node i has `wanted` rows with lengths[i] columns each: indices from begin[i] and values from wanted*begin[i] on,
-    begin being the sums of the lengths before.  outcome (q,) is FITTED or MEAN.
+    Node i has the rows wanted*i up to wanted*(i+1), with the same columns; outcome (q,) is FITTED or MEAN.
     """
     q = len(nodes)
     rings, outcome, lengths = np.empty(q, np.int8), np.empty(q, np.int8), np.empty(q, np.int64)
-    _plan(nodes, corners, dofs, unknowns, starts, meeting, fields, most_rings, least, rings, outcome, lengths)
+    _plan(nodes, corners, dofs, len(unknowns), starts, meeting, fields, most_rings, least, rings, outcome, lengths)
     begins = np.concatenate([[0], np.cumsum(lengths)])
-    indices, values = np.empty(begins[-1], np.int32), np.empty(wanted * begins[-1])
+    indptr = np.concatenate([[0], np.cumsum(np.repeat(lengths, wanted))])
+    if indptr[-1] < 2**31:
+        indptr = indptr.astype(np.int32)
+    indices, values = np.empty(indptr[-1], np.int32), np.empty(indptr[-1])
     _fill(nodes, corners, dofs, unknowns, starts, meeting, fields, wanted, rings, outcome, begins, indices, values)
-    return lengths, indices, values, outcome
+    return indptr, indices, values, outcome
