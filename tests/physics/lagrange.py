@@ -10,7 +10,7 @@ from scipy.spatial.transform import Rotation
 from femtms import Coil, Pose, TetMesh
 from femtms.coil.elements import CoilElements
 
-ORDERS = (1,)  # of the elements that Simulator has
+ORDERS = (1, 2)  # of the elements that Simulator has
 STILL = Pose(np.eye(4))
 TILT = Rotation.from_euler("xyz", (25, -40, 70), degrees=True).as_matrix()  # so that no axis is an axis of the problem
 

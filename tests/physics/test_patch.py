@@ -38,7 +38,6 @@ def test_gradient_of_a_linear_polynomial_leaves_no_field(small, conductivity, or
     assert np.abs(field.E).max() < 1e-9 * np.linalg.norm(UNIFORM)
 
 
-@pytest.mark.skipif(2 not in ORDERS, reason="elements of first order only")
 def test_gradient_of_a_quadratic_polynomial_leaves_no_field_in_second_order(small, conductivity):
     field = Simulator(small, conductivity, order=2, device="cpu", rtol=1e-13).solve(prescribed(slope), STILL, 1.0)
     weights, _ = quadrature(4)
