@@ -15,6 +15,7 @@ from femtms.coil.stimulator import Stimulator, Waveform
 from femtms.errors import FemtmsError, NotConverged
 from femtms.field.field import Field
 from femtms.field.pose_result import PoseResult
+from femtms.field.surface_field import SurfaceField
 from femtms.head.label_map import LabelMap
 from femtms.head.labels import LabelVolume
 from femtms.head.sphere import LayeredSphere
@@ -22,9 +23,10 @@ from femtms.io.coils import load_coil, write_coil
 from femtms.io.heads import load_head
 from femtms.io.label_maps import read_label_map
 from femtms.io.meshes import read_mesh, write_mesh
-from femtms.io.nifti import read_labels
+from femtms.io.nifti import read_labels, write_nifti
 from femtms.io.poses import read_pose, read_poses
-from femtms.io.surfaces import write_surface
+from femtms.io.surface_files import read_surface
+from femtms.io.surfaces import write_surface, write_surface_field
 from femtms.io.tcd import read_tcd
 from femtms.mesh.generate import mesh_head
 from femtms.mesh.surface import Surface
@@ -54,6 +56,7 @@ __all__ = [
     "Simulator",
     "Stimulator",
     "Surface",
+    "SurfaceField",
     "TetMesh",
     "Tissue",
     "Waveform",
@@ -68,9 +71,12 @@ __all__ = [
     "read_mesh",
     "read_pose",
     "read_poses",
+    "read_surface",
     "read_tcd",
     "superposed",
     "write_coil",
     "write_mesh",
+    "write_nifti",
     "write_surface",
+    "write_surface_field",
 ]

@@ -14,7 +14,7 @@ from femtms.head.sphere import LayeredSphere
 from femtms.io.files import check_out, whole_folder
 from femtms.io.heads import load_head, no_label_volume
 from femtms.io.label_maps import Labels
-from femtms.io.nifti import covering_grid, write_magnitude
+from femtms.io.nifti import covering_grid, write_nifti
 from femtms.io.results import save_field
 from femtms.io.summary import field_summary, in_A_per_us, inputs_summary, write_json
 from femtms.mesh.generate import mesh_head
@@ -22,11 +22,17 @@ from femtms.mesh.sizes import DEFAULT_SIZE_MM, SizeMM
 from femtms.mesh.tetmesh import TetMesh
 from femtms.placement import Place, PlacedCoil, placements, together
 from femtms.report.field_picture import draw_field_picture
+from femtms.samples import Samples, check_not_replaced, earlier_samples, sample_files
 from femtms.simulator import Simulator, check_order, check_rtol
 from femtms.stage import Stage, Timed, silent
 from femtms.tissue import name_of
 
 RESULTS = ("field.vtu", "field.msh", "magnE.nii.gz", "field.png", "summary.json")
+
+
+def results_of(surfaces: Sequence[str | Path] = (), points: str | Path | None = None) -> tuple[str, ...]:
+    """RESULTS and the files of what is sampled, see `simulate`; the last one marks a result as complete."""
+    return RESULTS[:-1] + sample_files(surfaces, points) + RESULTS[-1:]
 
 
 def simulate(
@@ -48,6 +54,8 @@ def simulate(
     rtol: float = 1e-6,
     allow_intersection: bool = False,
     lift: bool = False,
+    surfaces: Sequence[str | Path] = (),
+    points: str | Path | None = None,
     overwrite: bool = False,
     stage: Stage = silent,
 ) -> dict[str, Any]:
@@ -66,6 +74,9 @@ def simulate(
     didt     rate of change of the current, A/s; one for each stimulator of a coil with several, or one for all
     lift     move a coil that is placed by `at` along its axis until its nearest point, not its origin, is gap_mm away:
              for bent coils, whose wings come nearer than their middle
+    surfaces  files of surfaces (.gii, .stl, .vtp) such as the middle of the cortex: the field on lh.gii, in grey matter
+              (see `Field.on_surface`), goes to surface-lh.gii
+    points    a file of points, x,y,z in mm in each line: the field there goes to points.csv
     allow_intersection    do not refuse a coil whose casing cuts the scalp, or that of another coil
     stage    called with the name of each long stage, returns a context manager: for progress displays
 
@@ -73,7 +84,9 @@ def simulate(
     """
     wanted = placements(coil, at, towards, gap_mm, matrix, didt)
     out = Path(out)
-    check_out(out, RESULTS, overwrite)
+    results = results_of(surfaces, points)
+    check_out(out, results, overwrite)
+    check_not_replaced(out, results, surfaces, points)
     timed = Timed(stage)
 
     # bad input is found before the long stages start
@@ -91,10 +104,12 @@ def simulate(
             "lift (--lift) is for coils that are placed by 'at' and 'towards'; a matrix is taken as it is"
         )
     loaded = [placement.loaded(outside) for placement in wanted]
+    to_sample = Samples.read(surfaces, points)
     with timed("read", "reading the head"):
         source = head if isinstance(head, LayeredSphere) else load_head(head, labels)
         if isinstance(source, LabelVolume | TetMesh):
             check_known(source.tissues, known_sigma)
+        to_sample.check_tissues(source.tags if isinstance(source, LayeredSphere) else source.tissues)
         for one in loaded:
             one.check_places(source.landmarks)
         if isinstance(source, LabelVolume) and len(source.tissues) == 1 and source.data.min() == 0:
@@ -106,23 +121,28 @@ def simulate(
     # hashed now: the files may change, or go away, while we compute
     went_in = [(one.wanted.name, one.coil, one.wanted.matrix) for one in loaded]
     inputs = inputs_summary(head, went_in, sigma, labels) | {"outside": outside}
+    inputs |= to_sample.provenance()
     with timed("mesh", "mesh"):
         mesh = source if isinstance(source, TetMesh) else mesh_head(source, size_mm, stage)
     with timed("place", "placing the coil" if len(loaded) == 1 else "placing the coils"):
         placed = [one.placed(mesh, allow_intersection, lift) for one in loaded]
         if not allow_intersection:
             check_apart([(one.coil, one.pose) for one in placed])
+        samples = to_sample.placed(mesh)
 
     sim = Simulator(mesh, sigma, order, device=device, rtol=rtol, stage=stage)
     field = sim.solve(*together(placed), allow_intersection=True)  # each coil has been looked at
     timed.seconds |= sim.seconds | dict(field.seconds)
 
-    with whole_folder(out, RESULTS, overwrite) as folder:
+    # what an earlier result had besides would be taken for a part of this one
+    earlier = tuple(name for name in earlier_samples(out) if name not in results)
+    with whole_folder(out, earlier + results, overwrite, optional=earlier) as folder:
         with timed("write", "writing the field"):
             save_field(field, folder / "field.vtu")
             save_field(field, folder / "field.msh")
             grid = (source.affine, source.data.shape) if isinstance(source, LabelVolume) else covering_grid(mesh)
-            write_magnitude(folder / "magnE.nii.gz", mesh, field.magnE, grid, f"magnE, V/m, {field.didt:g} A/s")
+            write_nifti(field, folder / "magnE.nii.gz", grid)
+            sampled = samples.write(field, folder)
         with timed("picture", "drawing"):
             name = head.name if isinstance(head, LayeredSphere) else Path(head).name
             title = f"{'; '.join(map(_titled, placed))}, head: {name}"
@@ -134,6 +154,7 @@ def simulate(
             "size_mm": None if isinstance(source, TetMesh) else size_mm,
             "clearance_mm": min((row["clearance_mm"] for row in rows if row["clearance_mm"] is not None), default=None),
             "coils": rows,
+            **sampled,
         } | field_summary(field, sim, timed.seconds)
         write_json(folder / "summary.json", summary)
     return summary

@@ -38,6 +38,7 @@ def folder(tmp_path_factory):
                 "peers",
                 "reuse",
                 "compare",
+                "location",
             ):
                 del sys.modules[name]
 
@@ -136,3 +137,15 @@ def test_comparison_is_timed(folder):
     seconds, summary = module.compared(ball, ["figure8-25mm"], ["Cz"], 20.0, "cpu")
     assert seconds > sum(summary["seconds"].values()) * 0.9
     assert len(summary["rows"]) == 1
+
+
+def test_location_is_timed(folder):
+    import femtms
+
+    module = importlib.import_module("location")
+    mesh = femtms.mesh_head(femtms.LayeredSphere((70, 85)), 20.0)
+    coil, pose = femtms.load_coil("figure8-70mm"), femtms.place(mesh, (0, 0, 85), (0, 30, 80))
+    field = femtms.Simulator(mesh, device="cpu").solve(coil, pose)
+    box, cortex, voxels = module.rows(mesh, field, 2000, 1)
+    assert 40 < float(box[4].split()[0]) < 55 and float(cortex[4].split()[0]) > 99  # a ball fills 52 % of its box
+    assert (box[2], cortex[2]) == ("any", "gm") and voxels[0] == "voxels"

@@ -24,7 +24,7 @@ ROWS = [
     {"analysis"},
     {"report", "reference"},
     {"io"},
-    {"placement"},
+    {"placement", "samples"},
     {"compare", "simulate", "sweep"},
     {"cli"},
 ]

@@ -132,13 +132,20 @@ def simulate(
         bool, typer.Option("--lift", help="Count --gap from the coil's nearest point, not its origin: for bent coils.")
     ] = False,
     allow_intersection: AllowIntersection = False,
+    surface: Annotated[
+        list[Path] | None,
+        typer.Option("--surface", help="Surface in grey matter, .gii, .stl or .vtp: the field on it; repeat for more."),
+    ] = None,
+    points: Annotated[
+        Path | None, typer.Option("--points", help="Text (CSV) with x,y,z in mm in each line: the field there.")
+    ] = None,
     overwrite: Overwrite = False,
     json_: Json = False,
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
     """Compute the electric field of a coil, or of several at once, in a head; write mesh, volume, numbers, picture."""
-    from femtms.simulate import RESULTS
+    from femtms.simulate import results_of
     from femtms.simulate import simulate as run
 
     with stages(quiet or json_) as stage:
@@ -160,6 +167,8 @@ def simulate(
             rtol=rtol,
             allow_intersection=allow_intersection,
             lift=lift,
+            surfaces=surface or [],
+            points=points,
             overwrite=overwrite,
             stage=stage,
         )
@@ -167,7 +176,7 @@ def simulate(
         print(json.dumps(summary, indent=2))
     elif not quiet:
         print_field(summary)
-        print(f"{out}: {', '.join(RESULTS)}")
+        print(f"{out}: {', '.join(results_of(surface or [], points))}")
 
 
 def _for_coils(coils: list[str], option: str, values: list[Any], otherwise: Any) -> Any:

@@ -151,6 +151,10 @@ def print_field(summary: dict[str, Any]) -> None:
         row = summary["tissues"][name]
         x, y, z = row["peak_mm"]
         print(f"peak (one tetrahedron) in {name}: {row['peak']:.3g} V/m at ({x:.1f}, {y:.1f}, {z:.1f}) mm")
+    for name, row in summary.get("surfaces", {}).items():
+        print(f"surface {name}: {_sampled(row, row['nodes'])}")
+    if summary.get("points"):
+        print(f"points: {_sampled(summary['points'], summary['points']['points'])}")
     for row in coils:
         if row.get("clearance_mm") is not None and row["clearance_mm"] < 0:
             print(f"{row['coil']} cuts the scalp, {-row['clearance_mm']:.1f} mm deep")
@@ -159,6 +163,15 @@ def print_field(summary: dict[str, Any]) -> None:
         f"{mesh['tets']:,} tetrahedra, {solver['unknowns']:,} unknowns, {solver['iterations']} iterations to "
         f"{solver['residual']:.1e}; {sum(summary['seconds'].values()):.1f} s on {summary['device']}"
     )
+
+
+def _sampled(row: dict[str, Any], count: int) -> str:
+    """|E| where it was sampled, and how many points were not simply inside."""
+    words = [f"|E| mean {_short(row['mean'])}, peak {_short(row['peak'])} V/m"] if "peak" in row else []
+    if row.get("normal_lowest") is not None:
+        words.append(f"normal {_short(row['normal_lowest'])} to {_short(row['normal_highest'])} V/m")
+    words += [f"{row[key]:,} of {count:,} {key}" for key in ("moved", "outside") if row[key]]
+    return "; ".join(words)
 
 
 def print_sweep(summary: dict[str, Any]) -> None:

@@ -1,6 +1,6 @@
 """The result of one solve: the field, and how it came about."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -8,9 +8,20 @@ from typing import overload
 
 import numpy as np
 
+from femtms.arrays import sealed
+from femtms.backend import cpu_backend
 from femtms.coil.coil import Coil
+from femtms.coil.expansion import HarmonicBoxes
 from femtms.coil.pose import Pose
+from femtms.errors import FemtmsError
+from femtms.field.gradient import corner_values
+from femtms.field.grid import E_on_grid, check_grid
+from femtms.field.places import Places
 from femtms.field.statistics import TissueSummary, TissueTets, magnitude, statistics
+from femtms.field.surface_field import SurfaceField
+from femtms.kernels.places import field_in, points_in
+from femtms.mesh.locate import checked_points
+from femtms.mesh.surface import Surface
 from femtms.mesh.tetmesh import TetMesh
 from femtms.tissue import name_of
 
@@ -59,6 +70,85 @@ class Field:
         xx, xy, xz, yy, yz, zz = self.sigma.T
         x, y, z = self.E.T
         return np.column_stack([xx * x + xy * y + xz * z, xy * x + yy * y + yz * z, xz * x + yz * y + zz * z])
+
+    def at(self, points_mm: np.ndarray, tissue: int | str | None = None, reach_mm: float | None = None) -> np.ndarray:
+        """E (p,3) in V/m at points (p,3) in mm, head coordinates: theory.md (1) with ∂A/∂t at the point itself.
+
+        tissue    number or name: take the field of this side of its interfaces, and that of the nearest point of the
+                  tissue for points beside it; None for the tissue that the point is in
+        reach_mm  how far that may be; None for 1 mm with a tissue, and for rounding alone without
+
+        NaN outside the head, or farther than that from the tissue; one log warning says how many points are, and
+        where the first is.  All points in one call: each passes over all tetrahedra.  Raises FemtmsError when all are
+        outside, for another shape, and for a tissue that the mesh does not have.
+        """
+        reach = None if reach_mm is None else 1e-3 * reach_mm
+        places = Places.of(self.mesh, 1e-3 * checked_points(points_mm, "mm"), tissue, reach)
+        return self.E_in(places.tets, places.weights)
+
+    def on_surface(
+        self, surface: Surface, tissue: int | str | None = "gm", reach_mm: float | None = None
+    ) -> SurfaceField:
+        """The field at the nodes of a surface: |E|, its components along and across, its angle.
+
+        tissue, reach_mm  as for `at`; grey matter, as for a surface in the middle of the cortex
+
+        Raises FemtmsError when all nodes are outside; otherwise as `at`.
+        """
+        reach = None if reach_mm is None else 1e-3 * reach_mm
+        return self.on_placed(surface, Places.of(self.mesh, surface.nodes, tissue, reach, "nodes of the surface"))
+
+    def on_placed(self, surface: Surface, places: Places) -> SurfaceField:
+        """The same for a surface whose nodes are located already."""
+        return SurfaceField(surface, sealed(self.E_in(places.tets, places.weights)), places)
+
+    def on_grid(self, affine: np.ndarray, shape: Sequence[int]) -> np.ndarray:
+        """E (nx,ny,nz,3) in V/m at the points of a grid, such as the voxels of an image; NaN outside the head.
+
+        affine (4,4) from indices to mm in head coordinates, as images have it; shape (3,).  A point on an interface
+        has the field of the tissue with the lowest tetrahedron there.
+        Raises FemtmsError for an affine that is none, and for a shape other than three numbers.
+        """
+        affine, size = check_grid(affine, shape)
+        E = np.full((size[0] * size[1] * size[2], 3), np.nan)
+        for points, values in E_on_grid(self, affine, size):
+            E[points] = values
+        return E.reshape(*size, 3)
+
+    def E_in(self, tets: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        """E (p,3) in V/m at points that are given by tetrahedra (p,) and barycentric coordinates (p,4).
+
+        E = -∂A/∂t - ∇φ: ∂A/∂t is that of the coil at the point, and ∇φ is constant in a tetrahedron of linear elements
+        and linear in one of quadratic elements.  NaN where the tetrahedron is -1, as `TetMesh.locate` has it.
+        Raises FemtmsError for other numbers of them.
+        """
+        tets, weights = self._checked(tets, weights)
+        E = np.full((len(tets), 3), np.nan)
+        held = np.flatnonzero(tets >= 0)
+        if len(held):
+            own = tets[held]
+            dadt = self.dadt_at(points_in(self.mesh.nodes, self.mesh.tets, own, weights[held]))
+            values = corner_values(self.mesh, self.potential, self.order, own, weights[held])
+            E[held] = field_in(self.mesh.nodes, self.mesh.tets, own, values, dadt)
+        return E
+
+    def dadt_at(self, points: np.ndarray) -> np.ndarray:
+        """∂A/∂t (p,3) in V/m of the coil at points (p,3) m in head coordinates: theory.md (2, 3)."""
+        boxes = HarmonicBoxes.build(points, cpu_backend())
+        dadt: np.ndarray = self.didt * boxes.vector_potentials(self.coil, [self.pose])[0]
+        return dadt
+
+    def _checked(self, tets: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        tets, weights = np.asarray(tets), np.ascontiguousarray(weights, dtype=np.float64)
+        if tets.ndim != 1 or tets.dtype.kind not in "iu" or weights.shape != (len(tets), 4):
+            raise FemtmsError(
+                f"tetrahedra must be (p,) whole numbers and barycentric coordinates (p,4); got {tets.shape} of "
+                f"{tets.dtype} and {weights.shape}"
+            )
+        m = len(self.mesh.tets)
+        if len(tets) and not -1 <= tets.min() <= tets.max() < m:
+            raise FemtmsError(f"tetrahedra must be from -1 (outside) to {m - 1:,}; got {tets.min()} to {tets.max()}")
+        return tets, weights
 
     @overload
     def summary(self, tissue: int | str) -> TissueSummary: ...

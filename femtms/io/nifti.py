@@ -2,6 +2,7 @@
 
 import logging
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +10,14 @@ import nibabel
 import numpy as np
 
 from femtms.errors import FemtmsError
+from femtms.field.field import Field
+from femtms.field.grid import E_on_grid, check_grid
+from femtms.field.statistics import magnitude
 from femtms.head.labels import LabelVolume, check_shape, check_tissues
 from femtms.io.extensions import LARGEST_RATIO, load_image
 from femtms.io.files import check_size, existing_file, whole_file
 from femtms.io.label_maps import Labels, label_map_of
 from femtms.memory import available_memory
-from femtms.mesh.locate import rasterised
 from femtms.mesh.tetmesh import TetMesh
 
 log = logging.getLogger("femtms")
@@ -93,18 +96,36 @@ def _check_memory(image: Any, path: Path) -> None:
         )
 
 
-def write_magnitude(
-    path: Path, mesh: TetMesh, magnE: np.ndarray, grid: tuple[np.ndarray, tuple[int, ...]], note: str
+def write_nifti(
+    field: Field,
+    path: str | Path,
+    grid: tuple[np.ndarray, Sequence[int]] | None = None,
+    quantity: str = "magnE",
+    overwrite: bool = False,
 ) -> None:
-    """|E| (V/m) at the voxel centres of a grid (affine in mm, shape) as float32 NIfTI; 0 outside the head."""
-    affine, shape = grid
-    nx, ny, nz = shape
-    owner = rasterised(1e3 * mesh.nodes, mesh.tets, affine, (nx, ny, nz))
-    data = np.where(owner >= 0, magnE[np.maximum(owner, 0)], 0).astype(np.float32)
-    image = nibabel.Nifti1Image(data, affine)
-    image.header.set_xyzt_units("mm")
-    image.header["descrip"] = note[:79].encode("ascii", "replace")
-    with whole_file(path, overwrite=False) as temporary:
+    """Write |E| or E in V/m at the voxel centres of a grid as NIfTI (.nii, .nii.gz), single precision.
+
+    grid      affine (4,4) in mm and shape (3,), such as those of the label volume; None for 1 mm around the mesh
+    quantity  "magnE"; or "E" for the three components in head coordinates (right, anterior, superior), the fourth axis
+
+    Each voxel has the field at its centre, of the tissue there: see `Field.on_grid`.  0 in air, which viewers show as
+    nothing; no tissue has a field of exactly 0.
+    Raises FemtmsError for another suffix, quantity or grid, or when the file exists and overwrite is False.
+    """
+    path = Path(path)
+    if not path.name.lower().endswith((".nii", ".nii.gz")):
+        raise FemtmsError(f"{path}: a field on a grid must be written as .nii or .nii.gz; got '{path.suffix}'")
+    if quantity not in ("magnE", "E"):
+        raise FemtmsError(f"quantity must be 'magnE' or 'E'; got '{quantity}'")
+    affine, shape = covering_grid(field.mesh) if grid is None else grid
+    affine, size = check_grid(affine, shape)
+    data = np.zeros((size[0] * size[1] * size[2], 3 if quantity == "E" else 1), np.float32)
+    with whole_file(path, overwrite) as temporary:
+        for voxels, E in E_on_grid(field, affine, size):
+            data[voxels] = E if quantity == "E" else magnitude(E)[:, None]
+        image = nibabel.Nifti1Image(data.reshape(*size, *((3,) if quantity == "E" else ())), affine)
+        image.header.set_xyzt_units("mm")
+        image.header["descrip"] = f"{quantity}, V/m, {field.didt:g} A/s; 0 in air"[:79].encode("ascii", "replace")
         nibabel.save(image, temporary)
 
 

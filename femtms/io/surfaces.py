@@ -1,12 +1,15 @@
-"""Surfaces as files, in mm: .stl for printing and modelling, .gii for neuroimaging, .vtp for ParaView."""
+"""Surfaces and fields on them as files, in mm: .stl for printing, .gii for neuroimaging, .vtp for ParaView."""
 
 import base64
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import nibabel
 import numpy as np
 
 from femtms.errors import FemtmsError
+from femtms.field.surface_field import SurfaceField
 from femtms.io.files import whole_file
 from femtms.mesh.surface import Surface
 from femtms.tissue import PROPERTIES, name_of
@@ -31,6 +34,34 @@ def write_surface(surface: Surface, path: str | Path, overwrite: bool = False) -
         write(surface, temporary)
 
 
+def write_surface_field(field: SurfaceField, path: str | Path, overwrite: bool = False) -> None:
+    """Write a field on a surface, with `magnE`, `E_normal`, `E_tangential` (V/m) and `angle` (degrees) at each node.
+
+    .gii has the surface and these four arrays, as FreeView, nilearn and others read them; .func.gii and .shape.gii have
+    the arrays alone, for Connectome Workbench and others that want them apart; .vtp has `E` as well.  NaN where the
+    surface is outside.  E_normal is positive where the field enters the surface.
+    Raises FemtmsError for another suffix, or when the file exists and overwrite is False.
+    """
+    path = Path(path)
+    name = path.name.lower()
+    if not name.endswith((".gii", ".vtp")):
+        raise FemtmsError(f"{path}: a field on a surface must be written as .gii or .vtp; got '{path.suffix}'")
+    data = {
+        "magnE": field.magnE,
+        "E_normal": field.normal,
+        "E_tangential": field.tangential,
+        "angle": field.angle,
+    }
+    with whole_file(path, overwrite) as temporary:
+        if name.endswith(".vtp"):
+            _write_vtp(field.surface, temporary, {"E": field.E} | data)
+        elif name.endswith((".func.gii", ".shape.gii")):
+            meta = nibabel.gifti.GiftiMetaData(_structure(field.surface))
+            temporary.write_bytes(nibabel.gifti.GiftiImage(meta=meta, darrays=_shapes(data)).to_bytes())
+        else:
+            _write_gifti(field.surface, temporary, data)
+
+
 def check_surface_suffix(path: Path) -> None:
     """Raise FemtmsError unless the name says one of the formats that are written."""
     if path.suffix.lower() not in _WRITERS:
@@ -49,14 +80,13 @@ def _write_stl(surface: Surface, path: Path) -> None:
         file.write(rows.tobytes())
 
 
-def _write_gifti(surface: Surface, path: Path) -> None:
+def _write_gifti(surface: Surface, path: Path, data: Mapping[str, np.ndarray] | None = None) -> None:
+    """Nodes, triangles, and numbers at the nodes."""
     gifti = nibabel.gifti
-    titles = {name_of(tag): tissue.title for tag, tissue in PROPERTIES.items()}
-    structure = _STRUCTURES.get(surface.tissue, titles.get(surface.tissue, surface.tissue))
-    meta = {"AnatomicalStructurePrimary": structure, "Name": surface.tissue}
+    meta = _structure(surface)
     if surface.tissue in _SIDES:
         meta["AnatomicalStructureSecondary"] = _SIDES[surface.tissue]
-    meta |= {"GeometricType": "Anatomical", "TopologicalType": "Closed"}
+    meta |= {"GeometricType": "Anatomical", "TopologicalType": "Closed" if surface.is_watertight else "Open"}
     points = gifti.GiftiDataArray(
         (1e3 * surface.nodes).astype(np.float32),
         intent="NIFTI_INTENT_POINTSET",
@@ -67,17 +97,42 @@ def _write_gifti(surface: Surface, path: Path) -> None:
     triangles = gifti.GiftiDataArray(
         np.asarray(surface.triangles), intent="NIFTI_INTENT_TRIANGLE", datatype="NIFTI_TYPE_INT32"
     )
-    image = gifti.GiftiImage(meta=gifti.GiftiMetaData(meta), darrays=[points, triangles])
+    image = gifti.GiftiImage(meta=gifti.GiftiMetaData(meta), darrays=[points, triangles, *_shapes(data or {})])
     path.write_bytes(image.to_bytes())
 
 
-def _write_vtp(surface: Surface, path: Path) -> None:
+def _structure(surface: Surface) -> dict[str, str]:
+    """What GIFTI says of the part of the body."""
+    titles = {name_of(tag): tissue.title for tag, tissue in PROPERTIES.items()}
+    structure = _STRUCTURES.get(surface.tissue, titles.get(surface.tissue, surface.tissue))
+    return {"AnatomicalStructurePrimary": surface.structure or structure, "Name": surface.tissue}
+
+
+def _shapes(data: Mapping[str, np.ndarray]) -> list[Any]:
+    """Numbers at the nodes as arrays of GIFTI, by name."""
+    return [
+        nibabel.gifti.GiftiDataArray(
+            values.astype(np.float32),
+            intent="NIFTI_INTENT_SHAPE",
+            datatype="NIFTI_TYPE_FLOAT32",
+            meta=nibabel.gifti.GiftiMetaData({"Name": name}),
+        )
+        for name, values in data.items()
+    ]
+
+
+def _write_vtp(surface: Surface, path: Path, data: Mapping[str, np.ndarray] | None = None) -> None:
+    arrays = [
+        _data_array(name, "Float32", values.astype(np.float32), 3 if values.ndim == 2 else 1)
+        for name, values in (data or {}).items()
+    ]
+    point_data = "\n".join(["<PointData>", *arrays, "</PointData>\n"]) if arrays else ""
     offsets = 3 * np.arange(1, len(surface.triangles) + 1, dtype=np.int64)
     text = f"""<?xml version="1.0"?>
 <VTKFile type="PolyData" version="1.0" byte_order="LittleEndian" header_type="UInt64">
 <PolyData>
 <Piece NumberOfPoints="{len(surface.nodes)}" NumberOfPolys="{len(surface.triangles)}">
-<Points>
+{point_data}<Points>
 {_data_array("Points", "Float64", 1e3 * surface.nodes, 3)}
 </Points>
 <Polys>

@@ -45,7 +45,7 @@ def nearest_points(points, triangles, low, high):
                 continue
             first, last = _range(box, leaves, len(triangles))
             for t in range(first, last):
-                foot = _foot(x, _corners(triangles, t))
+                foot = nearest_on_triangle(x, _corners(triangles, t))
                 d2 = _square(_minus(x, foot))
                 if d2 < least:
                     least, best = d2, foot
@@ -84,7 +84,7 @@ def least_distance(others, triangles, low, high, within):
                 first, last = _range(box, leaves, len(triangles))
                 for t in range(first, last):
                     if only_middle:
-                        least = _less(least, a, _foot(a, _corners(triangles, t)))
+                        least = _less(least, a, nearest_on_triangle(a, _corners(triangles, t)))
                     else:
                         least = _pair((a, b, c), _corners(triangles, t), least)
     return np.sqrt(least[0]), least[1], least[2]
@@ -136,8 +136,8 @@ def _pair(s, t, least):
     Two triangles that do not cut each other are nearest in a corner of one, or between two edges.
     """
     for i in range(3):
-        least = _less(least, s[i], _foot(s[i], t))
-        least = _less(least, _foot(t[i], s), t[i])
+        least = _less(least, s[i], nearest_on_triangle(s[i], t))
+        least = _less(least, nearest_on_triangle(t[i], s), t[i])
         for j in range(3):
             d, e = _minus(s[(i + 1) % 3], s[i]), _minus(t[(j + 1) % 3], t[j])
             u, v = _between_segments(s[i], d, t[j], e)
@@ -170,7 +170,7 @@ def _barycentric(r, e, f, n, n2):
 
 
 @njit
-def _foot(x, t):
+def nearest_on_triangle(x, t):
     """The point of triangle t that is nearest to x: its foot on the plane if that is inside, else on an edge."""
     e, f = _minus(t[1], t[0]), _minus(t[2], t[0])
     n = _cross(e, f)

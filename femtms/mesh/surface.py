@@ -22,7 +22,8 @@ class Surface:
 
     nodes      (n,3) float64, m
     triangles  (f,3) int32, indices into nodes; counter-clockwise as seen from outside
-    tissue     short name of the tissue whose outer side this is
+    tissue     short name of the tissue whose outer side this is; of a surface from a file, the name of that
+    structure  what of the brain it is in the words of GIFTI, such as "CortexLeft"; "" where nobody said so
 
     Raises FemtmsError when an array has the wrong shape or an index is out of range.
     """
@@ -30,6 +31,7 @@ class Surface:
     nodes: np.ndarray
     triangles: np.ndarray
     tissue: str
+    structure: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "nodes", frozen(self.nodes, np.float64))
@@ -47,6 +49,29 @@ class Surface:
         """Outward unit normals (f,3) of the triangles."""
         areas = triangle_normals(self.nodes, self.triangles)
         return sealed(areas / np.maximum(np.linalg.norm(areas, axis=1, keepdims=True), 1e-300))
+
+    @cached_property
+    def node_normals(self) -> np.ndarray:
+        """Outward unit normals (n,3) at the nodes: the mean of those of the triangles there, weighted by their areas.
+
+        NaN where a node has no triangle, or they cancel.
+        """
+        total = self._at_nodes(triangle_normals(self.nodes, self.triangles))
+        length = np.linalg.norm(total, axis=1, keepdims=True)
+        # of triangles that cancel, rounding leaves a direction that means nothing
+        clear = length > 1e-9 * self.node_areas[:, None]
+        return sealed(np.where(clear, total / np.where(clear, length, 1), np.nan))
+
+    @cached_property
+    def node_areas(self) -> np.ndarray:
+        """Area (n,) in m² of each node: a third of that of the triangles there."""
+        areas = np.linalg.norm(triangle_normals(self.nodes, self.triangles), axis=1)
+        return sealed(self._at_nodes(areas[:, None])[:, 0] / 3)
+
+    def _at_nodes(self, values: np.ndarray) -> np.ndarray:
+        """Sums (n,c) at the nodes of values (f,c) of the triangles there."""
+        corners, n = self.triangles.ravel(), len(self.nodes)
+        return np.column_stack([np.bincount(corners, np.repeat(column, 3), n) for column in values.T])
 
     @property
     def area(self) -> float:

@@ -14,6 +14,7 @@ from femtms.mesh.cells import Cells
 from femtms.mesh.edges import numbered_edges
 from femtms.mesh.enclose import outer_surface
 from femtms.mesh.halve import halved
+from femtms.mesh.locate import located
 from femtms.mesh.quality import Quality, quality_of
 from femtms.mesh.surface import Surface, boundary_faces, without_cavities
 from femtms.mesh.triangle_tree import TriangleTree
@@ -134,6 +135,24 @@ class TetMesh:
             present = ", ".join(name_of(t) for t in self.tissues)
             raise FemtmsError(f"the mesh must have the tissue that is asked for; it has {present}, not '{tissue}'")
         return tag
+
+    def locate(
+        self, points: np.ndarray, tissue: int | str | None = None, reach: float | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The tetrahedron (p,) int32 that holds each of points (p,3) m, -1 outside, and barycentric coordinates (p,4).
+
+        tissue  number or name: only its tetrahedra count, from one side of its interfaces; None for all
+        reach   m; a point that no such tetrahedron holds is taken to the nearest point of the nearest one if that is
+                less far away, and is outside otherwise.  None for 1 mm with a tissue (cortical surfaces poke out of
+                grey matter), and for 0.1 µm without (rounding in files)
+
+        On a shared face the lowest tetrahedron wins.  The coordinates are of the point where the field is to be taken:
+        none is negative, they add up to 1, and they are NaN outside.  Points that are NaN or infinite are outside.
+        All points in one call: it passes over all tetrahedra.
+        Raises FemtmsError for another shape, a negative reach and a tissue that the mesh does not have.
+        """
+        tag = None if tissue is None else self.present_tag(tissue)
+        return located(self.nodes, self.tets, self.tags, points, tag, reach)
 
     def surface(self, tissue: int | str, largest: bool = False) -> Surface:
         """The closed outer surface of a tissue and all that is inside it, as a Surface (m).

@@ -650,7 +650,7 @@ def _out_of_memory(*arguments, **options):
     raise MemoryError("Unable to allocate 7 TiB")
 
 
-WRITERS = ("save_field", "write_magnitude", "draw_field_picture", "write_json")
+WRITERS = ("save_field", "write_nifti", "draw_field_picture", "write_json")
 FAILURES = [
     (_disk_full, 2, "no space left"),
     (_interrupted, 130, "interrupted"),
@@ -672,7 +672,7 @@ def test_failure_half_way_leaves_nothing(fail, code, word, writer, files, run, o
 @pytest.mark.parametrize("fail, code, word", FAILURES, ids=[case[2] for case in FAILURES])
 def test_failure_half_way_leaves_an_old_result_as_it_was(fail, code, word, files, run, old_result, monkeypatch):
     before = content_of(old_result)
-    monkeypatch.setattr("femtms.simulate.write_magnitude", fail)
+    monkeypatch.setattr("femtms.simulate.write_nifti", fail)
     assert run(*simulate(files["msh22-binary"], old_result, "--overwrite")).code == code
     assert content_of(old_result) == before
 

@@ -72,7 +72,7 @@ def test_files_agree_with_each_other(result, ball):
     assert volume.shape == labels.shape
     np.testing.assert_allclose(volume.affine, labels.affine)
     data = volume.get_fdata()
-    assert data.max() <= magnitude.max() * 1.000001
+    assert data.max() <= 1.1 * magnitude.max()  # these are at centroids
     # the strong voxel is on the coil's side
     strongest = volume.affine @ [*np.unravel_index(data.argmax(), data.shape), 1]
     assert strongest[0] < 0 < strongest[2]
