@@ -41,7 +41,7 @@ def edge(row):
 
 
 def slope(rows, x=edge, region="away"):
-    """Power of x(row) that the error goes with: least squares in logarithms; None if meshes differ too little to tell."""
+    """Power of x(row) that the error goes with: least squares of logarithms; None if meshes differ too little."""
     edges = [edge(row) for row in rows]
     if max(edges, default=0) < 1.3 * min(edges, default=1):
         return None

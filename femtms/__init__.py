@@ -12,6 +12,9 @@ from femtms.coil.place import place
 from femtms.coil.pose import Pose
 from femtms.coil.sampled import SampledField
 from femtms.coil.stimulator import Stimulator, Waveform
+from femtms.conductivity.anisotropic import anisotropic
+from femtms.conductivity.anisotropic_conductivity import AnisotropicConductivity
+from femtms.conductivity.tensor_volume import TensorVolume
 from femtms.errors import FemtmsError, NotConverged
 from femtms.field.field import Field
 from femtms.field.pose_result import PoseResult
@@ -28,6 +31,7 @@ from femtms.io.poses import read_pose, read_poses
 from femtms.io.surface_files import read_surface
 from femtms.io.surfaces import write_surface, write_surface_field
 from femtms.io.tcd import read_tcd
+from femtms.io.tensors import read_tensors
 from femtms.mesh.generate import mesh_head
 from femtms.mesh.surface import Surface
 from femtms.mesh.tetmesh import TetMesh
@@ -38,6 +42,7 @@ from femtms.tissue import Tissue
 __version__ = "0.1.0"
 
 __all__ = [
+    "AnisotropicConductivity",
     "Clearance",
     "Coil",
     "CoilModel",
@@ -57,9 +62,11 @@ __all__ = [
     "Stimulator",
     "Surface",
     "SurfaceField",
+    "TensorVolume",
     "TetMesh",
     "Tissue",
     "Waveform",
+    "anisotropic",
     "clearance",
     "load_coil",
     "load_head",
@@ -73,6 +80,7 @@ __all__ = [
     "read_poses",
     "read_surface",
     "read_tcd",
+    "read_tensors",
     "superposed",
     "write_coil",
     "write_mesh",

@@ -14,6 +14,7 @@ from femtms.analysis.envelope import BRAIN
 from femtms.analysis.head_metrics import HeadAnalysis, HeadMetrics, check_grey
 from femtms.analysis.sphere import BRAIN_MM, SCALP_MM, SphereMetrics, sphere_metrics
 from femtms.analysis.sphere import GAP_MM as STANDARD_GAP_MM
+from femtms.anisotropy import Anisotropy, anisotropy_summary, conductivity_with
 from femtms.backend import backend
 from femtms.coil.clearance import check_gap, clearance, has_extent, raised
 from femtms.coil.coil import Coil
@@ -22,6 +23,7 @@ from femtms.coil.energy import PERIOD_S
 from femtms.coil.place import check_clear, check_place, place, position_of
 from femtms.coil.pose import Pose
 from femtms.conductivity.isotropic import check_known, sigma_by_tag
+from femtms.conductivity.summary import in_words
 from femtms.errors import FemtmsError
 from femtms.head.sphere import LayeredSphere
 from femtms.io.coils import load_coil
@@ -63,6 +65,7 @@ def compare(
     size_mm: SizeMM = DEFAULT_SIZE_MM,
     labels: Labels | None = None,
     sigma: Mapping[int | str, float] | None = None,
+    anisotropy: Anisotropy | None = None,
     order: int = 1,
     device: str = "auto",
     rtol: float = 1e-6,
@@ -83,12 +86,12 @@ def compare(
     period   of the current's sine in s, for the energy
     allow_intersection   measure the gap from the coil's origin, as `simulate` does, even if the casing then cuts; the
              wires must be outside
-    size_mm, labels, sigma, order, device, rtol, outside, stage   are those of `simulate`
+    size_mm, labels, sigma, anisotropy, order, device, rtol, outside, stage   are those of `simulate`
 
     For each coil there is a row for every place and, unless the head is the standard sphere, one for that.  In spheres
-    the numbers are exact, but with allow_intersection; the volumes of grey matter and the maps are of finite elements
-    everywhere.  Coils with several stimulators are driven alike by all of them.  The results appear whole or not at
-    all.  Raises FemtmsError.
+    the numbers are exact, but with allow_intersection or anisotropy; the volumes of grey matter and the maps are of
+    finite elements everywhere.  Coils with several stimulators are driven alike by all of them.  The results appear
+    whole or not at all.  Raises FemtmsError.
     """
     out = Path(out)
     check_out(out, RESULTS, overwrite)
@@ -110,6 +113,7 @@ def compare(
     if device != "auto":
         backend(device)
     the_coils = _loaded(coils, outside)
+    tensors = None if anisotropy is None else anisotropy.loaded()
     with timed("read", "reading the head"):
         source = head if isinstance(head, LayeredSphere) else load_head(head, labels)
         tissues = np.array(source.tags) if isinstance(source, LayeredSphere) else source.tissues
@@ -121,10 +125,11 @@ def compare(
             if to is not None:
                 check_place(to, source.landmarks, "towards")
         inputs = _inputs(head, coils, the_coils, sigma, labels)  # now: in an hour a file may be another
+        inputs["tensors"] = None if tensors is None else tensors.inputs()
     with timed("standard_sphere", "standard sphere") as count:
         exact: dict[str, SphereMetrics] = {}
-        # with a gap that counts from the origin a coil is elsewhere than the closed form has it
-        if isinstance(source, LayeredSphere) and not allow_intersection:
+        # with a gap that counts from the origin a coil is elsewhere than the closed form has it, and it has no tensors
+        if isinstance(source, LayeredSphere) and not allow_intersection and tensors is None:
             exact = _of_sphere(source, the_coils, gap_mm)
         cases = []
         # on the standard sphere itself the rows of all places say it already
@@ -143,7 +148,8 @@ def compare(
         analysis = HeadAnalysis(mesh)
         surface = TissueSurface.of(mesh, BRAIN)
 
-    sim = Simulator(mesh, sigma, order, device=device, rtol=rtol, stage=stage)
+    conductivity = conductivity_with(tensors, mesh, sigma, timed)
+    sim = Simulator(mesh, conductivity, order, device=device, rtol=rtol, stage=stage)
     found: list[_Found] = []
     with timed("solve", "fields") as count:
         count(0, len(poses))
@@ -176,6 +182,7 @@ def compare(
         },
         **head_summary(mesh, sim.sigma, sim.backend.description),
         "solver": solver_summary(sim),
+        "anisotropy": anisotropy_summary(conductivity),
         "rows": rows,
         "profiles": profiles_of(cases),
         "poses": cases_summary({key: pose.matrix for key, pose in poses.items()}),
@@ -382,7 +389,10 @@ def _provenance(summary: Mapping[str, Any], coils: Mapping[str, Coil]) -> list[t
         lines.append((own["name"], "; ".join(part for part in parts if part)))
     mesh, sigma = summary["mesh"], summary["conductivity_S_per_m"]
     lines.append(("mesh", f"{mesh['tets']:,} tetrahedra, {mesh['nodes']:,} nodes"))
-    lines.append(("conductivity (S/m)", ", ".join(f"{name} {value:g}" for name, value in sigma.items())))
+    lines.append(("conductivity (S/m)", ", ".join(f"{name} {in_words(value)}" for name, value in sigma.items())))
+    if inputs["tensors"] is not None:
+        own = inputs["tensors"]
+        lines.append(("tensors", f"{own['path']}; {own['normalisation']}; sha256 {own['sha256']}"))
     lines.append(("device", summary["device"]))
     lines.append(("versions", ", ".join(f"{name} {value}" for name, value in summary["versions"].items())))
     return lines

@@ -28,7 +28,7 @@ def sample_files(surfaces: Sequence[str | Path], points: str | Path | None) -> t
     """Names of the results.  Raises FemtmsError for two surfaces of one name, and for what is no file of a surface."""
     for path in surfaces:
         check_surface_file(Path(path))
-    names = [_file_of(path) for path in surfaces]
+    names = [name for path in surfaces for name in _files_of(path)]
     twice = [name for name in names if [other.lower() for other in names].count(name.lower()) > 1]
     if twice:
         raise FemtmsError(f"each surface must have a name of its own; {twice[0]} would be of several")
@@ -48,7 +48,7 @@ def earlier_samples(out: Path) -> tuple[str, ...]:
     """Files of surfaces and points that the result in `out`, if it holds one, says it has."""
     try:
         summary = json.loads((out / "summary.json").read_text(encoding="utf-8"))
-        files = [row["file"] for row in summary["surfaces"].values()]
+        files = [row[key] for row in summary["surfaces"].values() for key in ("file", "data_file")]
         files += [summary["points"]["file"]] if summary["points"] else []
     except (OSError, ValueError, TypeError, KeyError, AttributeError):  # none, an older one, or something else
         return ()
@@ -56,8 +56,10 @@ def earlier_samples(out: Path) -> tuple[str, ...]:
     return tuple(name for name in known if name == POINTS or name.startswith("surface-"))
 
 
-def _file_of(path: str | Path) -> str:
-    return f"surface-{surface_name(path)}.gii"
+def _files_of(path: str | Path) -> tuple[str, str]:
+    """The surface with its field, and the field alone: to show it on another surface with the same nodes."""
+    stem = f"surface-{surface_name(path)}"
+    return f"{stem}.gii", f"{stem}.func.gii"
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,8 +112,10 @@ class PlacedSamples:
         surfaces: dict[str, Any] = {}
         for path, surface, places in self.surfaces:
             on_surface = field.on_placed(surface, places)
-            write_surface_field(on_surface, folder / _file_of(path))
-            surfaces[surface.tissue] = {"file": _file_of(path)} | on_surface.summary()
+            both, data = _files_of(path)
+            for name in (both, data):
+                write_surface_field(on_surface, folder / name)
+            surfaces[surface.tissue] = {"file": both, "data_file": data} | on_surface.summary()
         return {"surfaces": surfaces, "points": None if self.points is None else self._points(field, folder)}
 
     def _points(self, field: Field, folder: Path) -> dict[str, Any]:

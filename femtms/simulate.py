@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from femtms.anisotropy import Anisotropy, anisotropy_summary, conductivity_with
 from femtms.backend import backend
 from femtms.coil.array import Didt, check_didt
 from femtms.coil.place import DEFAULT_GAP_MM, check_apart
@@ -47,6 +48,7 @@ def simulate(
     size_mm: SizeMM = DEFAULT_SIZE_MM,
     labels: Labels | None = None,
     sigma: Mapping[int | str, float] | None = None,
+    anisotropy: Anisotropy | None = None,
     outside: str = "error",
     didt: Didt | Sequence[Didt] = 1e6,
     order: int = 1,
@@ -69,13 +71,14 @@ def simulate(
     size_mm  of the tetrahedra, or tissue -> size, for heads that are meshed here: see `mesh_head`
     labels   which tissue each label of a label volume is: see `read_labels`
     sigma    {tissue number or name: S/m} in place of the built-in values
+    anisotropy   diffusion tensors of the brain, as Anisotropy("dti_tensor.nii.gz", "vn")
     outside  what a coil's sampled A is outside its grid: "error", or "zero"
     order    of the elements: 1 (linear) or 2 (quadratic): see Simulator
     didt     rate of change of the current, A/s; one for each stimulator of a coil with several, or one for all
     lift     move a coil that is placed by `at` along its axis until its nearest point, not its origin, is gap_mm away:
              for bent coils, whose wings come nearer than their middle
     surfaces  files of surfaces (.gii, .stl, .vtp) such as the middle of the cortex: the field on lh.gii, in grey matter
-              (see `Field.on_surface`), goes to surface-lh.gii
+              (see `Field.on_surface`), goes to surface-lh.gii, and alone to surface-lh.func.gii
     points    a file of points, x,y,z in mm in each line: the field there goes to points.csv
     allow_intersection    do not refuse a coil whose casing cuts the scalp, or that of another coil
     stage    called with the name of each long stage, returns a context manager: for progress displays
@@ -105,6 +108,7 @@ def simulate(
         )
     loaded = [placement.loaded(outside) for placement in wanted]
     to_sample = Samples.read(surfaces, points)
+    tensors = None if anisotropy is None else anisotropy.loaded()
     with timed("read", "reading the head"):
         source = head if isinstance(head, LayeredSphere) else load_head(head, labels)
         if isinstance(source, LabelVolume | TetMesh):
@@ -122,6 +126,7 @@ def simulate(
     went_in = [(one.wanted.name, one.coil, one.wanted.matrix) for one in loaded]
     inputs = inputs_summary(head, went_in, sigma, labels) | {"outside": outside}
     inputs |= to_sample.provenance()
+    inputs["tensors"] = None if tensors is None else tensors.inputs()
     with timed("mesh", "mesh"):
         mesh = source if isinstance(source, TetMesh) else mesh_head(source, size_mm, stage)
     with timed("place", "placing the coil" if len(loaded) == 1 else "placing the coils"):
@@ -130,7 +135,8 @@ def simulate(
             check_apart([(one.coil, one.pose) for one in placed])
         samples = to_sample.placed(mesh)
 
-    sim = Simulator(mesh, sigma, order, device=device, rtol=rtol, stage=stage)
+    conductivity = conductivity_with(tensors, mesh, sigma, timed)
+    sim = Simulator(mesh, conductivity, order, device=device, rtol=rtol, stage=stage)
     field = sim.solve(*together(placed), allow_intersection=True)  # each coil has been looked at
     timed.seconds |= sim.seconds | dict(field.seconds)
 
@@ -154,6 +160,7 @@ def simulate(
             "size_mm": None if isinstance(source, TetMesh) else size_mm,
             "clearance_mm": min((row["clearance_mm"] for row in rows if row["clearance_mm"] is not None), default=None),
             "coils": rows,
+            "anisotropy": anisotropy_summary(conductivity),
             **sampled,
         } | field_summary(field, sim, timed.seconds)
         write_json(folder / "summary.json", summary)

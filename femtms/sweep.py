@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from femtms.anisotropy import Anisotropy, anisotropy_summary, conductivity_with
 from femtms.backend import backend
 from femtms.coil.array import Didt, check_didt, driven_at
 from femtms.coil.coil import Coil
@@ -47,6 +48,7 @@ def sweep(
     size_mm: SizeMM = DEFAULT_SIZE_MM,
     labels: Labels | None = None,
     sigma: Mapping[int | str, float] | None = None,
+    anisotropy: Anisotropy | None = None,
     outside: str = "error",
     didt: Didt = 1e6,
     tissues: Sequence[int | str] | None = None,
@@ -60,8 +62,8 @@ def sweep(
 ) -> dict[str, Any]:
     """Compute statistics of |E| for many poses, write sweep.csv and sweep.json into `out`, and return the summary.
 
-    head, coil, size_mm, labels, sigma, outside, order, device, rtol, allow_intersection, stage   are those of
-               `simulate`, for one coil
+    head, coil, size_mm, labels, sigma, anisotropy, outside, order, device, rtol, allow_intersection, stage
+               are those of `simulate`, for one coil
     didt       rate of change of the current, A/s; one for each stimulator of a coil with several, or one for all
     poses      file of poses, see `read_poses`, or the poses themselves
     tissues    numbers or names of those to look at; None for all
@@ -87,6 +89,7 @@ def sweep(
     the_coil = load_coil(coil, outside)
     driven_at(the_coil, didt)
     the_poses = _checked(poses)
+    tensors = None if anisotropy is None else anisotropy.loaded()
     chosen = backend(device)
     as_json = np.asarray(didt, dtype=np.float64).tolist()  # a number or a list
     inputs = inputs_summary(head, [(coil, the_coil, None)], {name_of(tag): s for tag, s in known_sigma.items()}, labels)
@@ -98,6 +101,7 @@ def sweep(
             "path": str(Path(poses).resolve()) if isinstance(poses, str | Path) else None,
         },
         "size_mm": size_mm,
+        "tensors": None if tensors is None else tensors.inputs(),
         "outside": outside,
         "didt": as_json,
         "order": order,
@@ -125,7 +129,8 @@ def sweep(
         _check_present(wanted, mesh.tissues)
         with timed("check", "checking the poses"):
             _check_all_clear(mesh, the_coil, the_poses, allow_intersection)
-        sim = Simulator(mesh, sigma, order, device=chosen.name, rtol=rtol, stage=stage)
+        conductivity = conductivity_with(tensors, mesh, sigma, timed)
+        sim = Simulator(mesh, conductivity, order, device=chosen.name, rtol=rtol, stage=stage)
 
         seen = [int(tag) for tag in mesh.tissues] if wanted is None else wanted
         done = begin_or_go_on(out, inputs, columns_of(seen), mesh, fields)
@@ -140,6 +145,7 @@ def sweep(
         summary |= {
             "coil": the_coil.name,
             "didt": as_json,
+            "anisotropy": anisotropy_summary(conductivity),
             "poses": len(the_poses),
             "tissues": {
                 name_of(tag): {"tag": tag, "tets": int(own.sum()), "volume_ml": 1e6 * float(mesh.volumes[own].sum())}

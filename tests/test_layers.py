@@ -24,7 +24,7 @@ ROWS = [
     {"analysis"},
     {"report", "reference"},
     {"io"},
-    {"placement", "samples"},
+    {"placement", "samples", "anisotropy"},
     {"compare", "simulate", "sweep"},
     {"cli"},
 ]

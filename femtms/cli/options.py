@@ -1,5 +1,6 @@
 """Options that several commands have."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -28,6 +29,24 @@ Labels = Annotated[
     ),
 ]
 Sigma = Annotated[list[str] | None, typer.Option("--sigma", help="TISSUE=S/m, such as bone=0.008; repeat for more.")]
+Tensors = Annotated[
+    Path | None,
+    typer.Option("--tensors", help="Diffusion tensors of the brain: six volumes of dtifit --save_tensor (NIfTI)."),
+]
+Normalisation = Annotated[
+    str | None,
+    typer.Option("--anisotropy", help="How tensors become conductivity: vn, dir or mc. [default: vn]"),
+]
+MaxRatio = Annotated[
+    float | None, typer.Option("--max-ratio", help="Largest ratio of a tensor's eigenvalues. [default: 10]")
+]
+MaxSigma = Annotated[
+    float | None, typer.Option("--max-sigma", help="Largest eigenvalue of a conductivity tensor in S/m. [default: 2]")
+]
+TensorFrame = Annotated[
+    str | None,
+    typer.Option("--tensor-frame", help="Axes that the tensors refer to: fsl, voxel or head. [default: fsl]"),
+]
 Outside = Annotated[str, typer.Option("--outside", help="What a coil's sampled A is outside its grid: error, or zero.")]
 Didt = Annotated[
     str, typer.Option("--didt", help="Rate of change of the coil's current in A/s; 1e6,5e5 for two stimulators.")

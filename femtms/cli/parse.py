@@ -1,6 +1,8 @@
 """What people type, as values."""
 
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 from femtms.errors import FemtmsError
 from femtms.tissue import tag_of
@@ -58,6 +60,31 @@ def parse_sigma(assignments: Sequence[str]) -> dict[int | str, float]:
         except ValueError:
             raise FemtmsError(f"--sigma must be TISSUE=S/m, such as bone=0.008; got '{assignment}'") from None
     return sigma
+
+
+def parse_anisotropy(
+    tensors: Path | None,
+    normalisation: str | None,
+    max_ratio: float | None,
+    max_sigma: float | None,
+    frame: str | None,
+) -> Any:
+    """The Anisotropy that --tensors and its options ask for, or None.
+
+    >>> parse_anisotropy(None, None, None, None, None)
+    >>> parse_anisotropy(Path("dti.nii"), "dir", None, 1.5, None).normalisation
+    'dir'
+    """
+    from femtms.anisotropy import Anisotropy
+
+    options = {"anisotropy": normalisation, "max-ratio": max_ratio, "max-sigma": max_sigma, "tensor-frame": frame}
+    given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
+    if tensors is None:
+        if given:
+            raise FemtmsError(f"--{next(iter(given))} is for tensors: give their file by --tensors")
+        return None
+    names = {"anisotropy": "normalisation", "max-ratio": "max_ratio", "max-sigma": "max_sigma", "tensor-frame": "frame"}
+    return Anisotropy(tensors, **{names[name]: value for name, value in given.items()})
 
 
 def parse_size(text: str) -> float | dict[str | int, float]:

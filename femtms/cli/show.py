@@ -158,6 +158,8 @@ def print_field(summary: dict[str, Any]) -> None:
     for row in coils:
         if row.get("clearance_mm") is not None and row["clearance_mm"] < 0:
             print(f"{row['coil']} cuts the scalp, {-row['clearance_mm']:.1f} mm deep")
+    if summary.get("anisotropy") is not None:
+        print(_tensors_in_words(summary["anisotropy"]))
     solver, mesh = summary["solver"], summary["mesh"]
     print(
         f"{mesh['tets']:,} tetrahedra, {solver['unknowns']:,} unknowns, {solver['iterations']} iterations to "
@@ -172,6 +174,22 @@ def _sampled(row: dict[str, Any], count: int) -> str:
         words.append(f"normal {_short(row['normal_lowest'])} to {_short(row['normal_highest'])} V/m")
     words += [f"{row[key]:,} of {count:,} {key}" for key in ("moved", "outside") if row[key]]
     return "; ".join(words)
+
+
+def _tensors_in_words(anisotropy: dict[str, Any]) -> str:
+    """By tissue, of how many tetrahedra the tensor was not taken as it is: the counts of `TensorCounts`."""
+    tissues = []
+    for name, counts in anisotropy["tissues"].items():
+        isotropic = sum(counts[kind] for kind in ("missing", "not_finite", "negative"))
+        numbers = {
+            "isotropic": isotropic,
+            "repaired": counts["repaired"],
+            "limited in ratio": counts["limited_ratio"],
+            "limited in σ": counts["limited_sigma"],
+        }
+        said = ", ".join(f"{100 * n / counts['tets']:.2g} % {word}" for word, n in numbers.items() if n)
+        tissues.append(f"{name} {said or 'as measured'}")
+    return f"tensors ({anisotropy['normalisation']}): {'; '.join(tissues)}"
 
 
 def print_sweep(summary: dict[str, Any]) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from femtms.conductivity.anisotropic_conductivity import AnisotropicConductivity
 from femtms.conductivity.tensor import tensor_components
 from femtms.errors import FemtmsError
 from femtms.mesh.tetmesh import TetMesh
@@ -12,14 +13,15 @@ from femtms.tissue import PROPERTIES, name_of, tag_of
 
 log = logging.getLogger("femtms")
 
-Conductivity = Mapping[int | str, float] | np.ndarray | None
+Conductivity = Mapping[int | str, float] | np.ndarray | AnisotropicConductivity | None
 
 
 def conductivity_of(mesh: TetMesh, conductivity: Conductivity = None) -> np.ndarray:
     """σ in S/m as (m,1), or as (m,6) = xx, xy, xz, yy, yz, zz for tensors.
 
     conductivity  None: the values of femtms.tissue; a mapping {tissue number or name: S/m} that overrides them;
-                  (m,) one value for each tetrahedron; or (m,3,3) one symmetric positive-definite tensor each
+                  (m,) one value for each tetrahedron; (m,3,3) one symmetric positive-definite tensor each; or what
+                  `anisotropic` made of diffusion tensors
 
     Raises FemtmsError for σ ≤ 0, wrong shapes, and tissues of the mesh without a conductivity.
     """
@@ -29,7 +31,15 @@ def conductivity_of(mesh: TetMesh, conductivity: Conductivity = None) -> np.ndar
         if absent:
             log.warning("sigma is given for %s, which the head does not have", ", ".join(absent))
         return _by_tissue(mesh, sigma_by_tag(overrides))
-    sigma, m = np.asarray(conductivity), len(mesh.tets)
+    m = len(mesh.tets)
+    if isinstance(conductivity, AnisotropicConductivity):
+        if len(conductivity.sigma) != m:
+            raise FemtmsError(
+                f"conductivity from tensors must be that of this mesh, of {m:,} tets; got one of another mesh, "
+                f"of {len(conductivity.sigma):,}"
+            )
+        return conductivity.sigma
+    sigma = np.asarray(conductivity)
     if sigma.dtype.kind not in "fiu":
         raise FemtmsError(f"conductivity must be a mapping or numbers in S/m; got {conductivity!r:.60}")
     sigma = sigma.astype(np.float64)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from femtms.coil.coil import Coil
+from femtms.conductivity.summary import conductivity_summary
 from femtms.errors import FemtmsError
 from femtms.field.field import Field
 from femtms.head.sphere import LayeredSphere
@@ -20,7 +21,6 @@ from femtms.io.heads import head_provenance
 from femtms.io.label_maps import Labels, label_map_provenance
 from femtms.mesh.tetmesh import TetMesh
 from femtms.simulator import Simulator
-from femtms.tissue import name_of
 
 _LIBRARIES = ("femtms", "numpy", "scipy", "numba", "meshio", "nibabel", "matplotlib")
 
@@ -36,7 +36,7 @@ def head_summary(mesh: TetMesh, sigma: np.ndarray, device: str) -> dict[str, Any
             "volume_ml": 1e6 * float(mesh.volumes.sum()),
             "notes": list(mesh.notes),
         },
-        "conductivity_S_per_m": {name_of(tag): float(sigma[mesh.tags == tag][0, 0]) for tag in mesh.tissues},
+        "conductivity_S_per_m": conductivity_summary(mesh, sigma),
     }
 
 

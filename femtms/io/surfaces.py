@@ -37,9 +37,9 @@ def write_surface(surface: Surface, path: str | Path, overwrite: bool = False) -
 def write_surface_field(field: SurfaceField, path: str | Path, overwrite: bool = False) -> None:
     """Write a field on a surface, with `magnE`, `E_normal`, `E_tangential` (V/m) and `angle` (degrees) at each node.
 
-    .gii has the surface and these four arrays, as FreeView, nilearn and others read them; .func.gii and .shape.gii have
-    the arrays alone, for Connectome Workbench and others that want them apart; .vtp has `E` as well.  NaN where the
-    surface is outside.  E_normal is positive where the field enters the surface.
+    .gii has the surface and these four arrays; .func.gii and .shape.gii have the arrays alone, as programs of this
+    field read data that are to be shown on a surface, inflated perhaps; .vtp has `E` as well.  NaN where the surface is
+    outside.  E_normal is positive where the field enters the surface.
     Raises FemtmsError for another suffix, or when the file exists and overwrite is False.
     """
     path = Path(path)

@@ -13,6 +13,8 @@ from femtms.simulate import RESULTS, results_of
 
 from .small_files import said_no
 
+SURFACES = {name: (f"surface-{name}.gii", f"surface-{name}.func.gii") for name in ("lh.mid", "rh")}
+
 
 @pytest.fixture(scope="module")
 def inputs(tmp_path_factory, ball_mesh):
@@ -47,7 +49,7 @@ def test_surfaces_and_points_have_files_and_numbers_of_their_own(run, files, inp
     out = tmp_path / "out"
     result = run(*simulate(files, out, *arguments))
     assert result.code == 0, result
-    assert names(out) == sorted([*RESULTS, "surface-lh.mid.gii", "surface-rh.gii", "points.csv"])
+    assert names(out) == sorted([*RESULTS, *SURFACES["lh.mid"], *SURFACES["rh"], "points.csv"])
     for name in names(out):
         assert name in result.out
     assert "surface lh.mid: |E| mean" in result.out and "points: |E| mean" in result.out
@@ -84,7 +86,7 @@ def test_the_numbers_are_those_of_the_field_in_python(run, files, inputs, argume
     sim = Simulator(read_mesh(files["msh22-binary"]), device="cpu")
     field = sim.solve(load_coil(files[".ccd"]), read_pose(files["pose.txt"]))
     on = field.on_surface(read_surface(inputs / "rh.vtp"))
-    assert summary["surfaces"]["rh"] == {"file": "surface-rh.gii"} | on.summary()
+    assert summary["surfaces"]["rh"] == dict(zip(("file", "data_file"), SURFACES["rh"])) | on.summary()
     with open(tmp_path / "out" / "points.csv", newline="") as file:
         first = next(csv.DictReader(file))
     np.testing.assert_allclose([float(first[k]) for k in ("Ex", "Ey", "Ez")], field.at([[0, 0, 18]])[0], rtol=1e-6)
@@ -109,7 +111,7 @@ def test_overwriting_takes_away_what_the_earlier_result_sampled_and_nothing_else
     said_no(run(*simulate(files, out)), "holds a result already")
     assert {path.name: path.read_bytes() for path in out.iterdir()} == before
     assert run(*simulate(files, out, "--surface", inputs / "rh.vtp", "--quiet", "--overwrite")).code == 0
-    assert names(out) == sorted([*RESULTS, "surface-rh.gii", "surface-mine.gii", "notes.txt"])
+    assert names(out) == sorted([*RESULTS, *SURFACES["rh"], "surface-mine.gii", "notes.txt"])
     assert run(*simulate(files, out, "--quiet", "--overwrite")).code == 0
     assert names(out) == sorted([*RESULTS, "surface-mine.gii", "notes.txt"])
 

@@ -37,6 +37,9 @@ def test_bad_values_are_refused_with_tissue_and_tetrahedron(sphere_mesh):
     tensors[5] = [[1, 0.5, 0], [0, 1, 0], [0, 0, 1]]
     with pytest.raises(FemtmsError, match="symmetric"):
         Simulator(sphere_mesh, tensors, device="cpu")
+    tensors[5], tensors[[7, 9], 1, 1] = np.eye(3), np.nan
+    with pytest.raises(FemtmsError, match="finite; 2 are not, the first is of tet 7"):
+        Simulator(sphere_mesh, tensors, device="cpu")
 
 
 def test_tissue_without_conductivity_is_refused(sphere_mesh):

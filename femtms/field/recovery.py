@@ -1,0 +1,198 @@
+"""∇φ at the nodes of one tissue from φ: fits over patches of tetrahedra, prebuilt as a sparse matrix."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+
+from femtms.backend import Backend, cpu_backend
+from femtms.errors import FemtmsError
+from femtms.kernels.cpu import incidence
+from femtms.kernels.patches import FITTED, fitted_rows
+from femtms.mesh.tetmesh import TetMesh
+from femtms.solver.csr import Csr
+from femtms.tissue import name_of
+
+METHODS = ("harmonic", "spr")
+
+_MOST_RINGS = 2
+_LEAST_PIVOT = 0.05
+
+
+def _harmonic_fields() -> np.ndarray:
+    """Gradients (8,3,4) of the harmonic polynomials x, y, z, xy, xz, yz, (x² - y²)/2, z² - (x² + y²)/2."""
+    fields = np.zeros((8, 3, 4))
+    fields[[0, 1, 2], [0, 1, 2], 0] = 1
+    for k, (i, j) in enumerate(((0, 1), (0, 2), (1, 2)), start=3):
+        fields[k, i, 1 + j] = fields[k, j, 1 + i] = 1
+    fields[6, [0, 1], [1, 2]] = 1, -1
+    fields[7, [0, 1, 2], [1, 2, 3]] = -1, -1, 2
+    return fields
+
+
+def _linear_fields() -> np.ndarray:
+    """All linear vector fields (12,3,4), constant ones first."""
+    fields = np.zeros((12, 3, 4))
+    for k in range(12):
+        fields[k, k % 3, k // 3] = 1
+    return fields
+
+
+_FIELDS = {"harmonic": _harmonic_fields(), "spr": _linear_fields()}
+
+
+@dataclass(frozen=True, eq=False)
+class TissueRecovery:
+    """From φ to a continuous ∇φ in one tissue: theory.md (36)-(39).  Made once, for any number of fields.
+
+    Only tetrahedra of that tissue count, so the values at an interface are one-sided.  Arrays live on the device of
+    `backend`: matrix (cq,N) takes φ, in the order of the mesh's nodes and edges, to c numbers for each of the nodes:
+    ∇φ in V/m and, for elements of order 2, its slopes in V/m².
+
+    nodes    (q,) of the mesh, and where they are: points (q,3) m
+    rows     (r,) tetrahedra of the mesh, and corners (r,4), their places in `nodes`
+    slopes   (c-3,3,3): the matrices whose sum, weighted by the slopes, is the derivative of ∇φ
+    fitted   (q,) bool: whether there were enough tetrahedra for a fit, or just for the mean of the raw ∇φ
+    """
+
+    backend: Backend
+    tag: int
+    order: int
+    method: str
+    matrix: Csr
+    nodes: Any
+    points: Any
+    rows: Any
+    corners: Any
+    slopes: Any
+    fitted: np.ndarray
+
+    @classmethod
+    def build(
+        cls,
+        mesh: TetMesh,
+        order: int,
+        method: str,
+        tag: int,
+        isotropic: bool = True,
+        backend: Backend | None = None,
+    ) -> "TissueRecovery":
+        """The recovery for one tissue number.
+
+        order      of the elements, 1 or 2
+        method     "harmonic": the fit has neither curl nor divergence, as ∇φ where σ is constant; or "spr": any linear
+                   field, superconvergent patch recovery (Zienkiewicz & Zhu 1992)
+        isotropic  whether σ of the tissue is; otherwise ∇²φ is not zero, and "harmonic" is the same as "spr"
+        backend    the device; the CPU if none is given
+
+        Raises FemtmsError for another order or method, and when the mesh has no such tissue.
+        """
+        if order not in (1, 2):
+            raise FemtmsError(f"order must be 1 or 2; got {order}")
+        if method not in METHODS:
+            raise FemtmsError(f"the method of recovery must be one of {', '.join(METHODS)}; got '{method}'")
+        backend = cpu_backend() if backend is None else backend
+        tag = mesh.present_tag(tag)
+        method = method if isotropic else "spr"
+        fields = _FIELDS[method]
+        wanted = 3 if order == 1 else len(fields)
+
+        rows = np.flatnonzero(mesh.tags == tag)
+        nodes, corners = _renumbered(mesh.tets[rows], len(mesh.nodes))
+        dofs = mesh.tets[rows] if order == 1 else np.hstack([mesh.tets[rows], len(mesh.nodes) + mesh.tet_edges[rows]])
+        total = len(mesh.nodes) + (len(mesh.edges) if order == 2 else 0)
+        unknowns, local = _renumbered(dofs, total)
+        points = mesh.nodes[nodes]
+        starts, meeting = incidence(corners, len(nodes))
+        lengths, columns, values, outcome = fitted_rows(
+            points, corners, local, len(unknowns), starts, meeting, fields, wanted, _MOST_RINGS, _LEAST_PIVOT
+        )
+        if wanted * len(columns) >= 2**31:
+            raise FemtmsError(
+                f"a recovery must have fewer than 2^31 entries; that of {name_of(tag)} has {wanted * len(columns):,}: "
+                f"use a coarser mesh"
+            )
+        asarray = backend.xp.asarray
+        return cls(
+            backend=backend,
+            tag=tag,
+            order=order,
+            method=method,
+            matrix=Csr.on(backend, _stacked(lengths, unknowns[columns], values, wanted, total), np.float64),
+            nodes=asarray(nodes),
+            points=asarray(points),
+            rows=asarray(rows),
+            corners=asarray(corners),
+            slopes=asarray(fields[3:wanted, :, 1:]),
+            fitted=outcome == FITTED,
+        )
+
+    def gradients(self, potential: Any) -> Any:
+        """∇φ and its slopes at the nodes, (q,c) or (q,c,k), of φ (N,) or (N,k) in V on the device.
+
+        The first three of c numbers are ∇φ in V/m.  A column's bits do not depend on the others.
+        Raises FemtmsError for another number of values than elements of this order have.
+        """
+        xp, (height, total) = self.backend.xp, self.matrix.shape
+        if potential.ndim not in (1, 2) or len(potential) != total:
+            raise FemtmsError(
+                f"φ must have the {total:,} values of elements of order {self.order}; got an array of {potential.shape}"
+            )
+        block = xp.ascontiguousarray(potential.reshape(total, -1), dtype=np.float64)
+        out = xp.empty((height, block.shape[1]))
+        self.backend.kernels.spmm(self.matrix, block, out)
+        return out.reshape(len(self.nodes), -1, *potential.shape[1:])
+
+    def at(self, gradients: Any, tets: Any, weights: Any) -> Any:
+        """∇φ (p,3) in V/m at points in tetrahedra `tets` (p,) of `rows`, with barycentric weights (p,4).
+
+        gradients (q,c) as from `gradients`, or (q,c,k) for (p,3,k).  At a corner it is the value of that node.
+        """
+        xp = self.backend.xp
+        if gradients.ndim == 3:
+            columns = [
+                self.at(xp.ascontiguousarray(gradients[:, :, i]), tets, weights) for i in range(gradients.shape[2])
+            ]
+            return xp.stack(columns, axis=2)
+        corners = self.corners[tets]
+        x = sum(weights[:, a, None] * self.points[corners[:, a]] for a in range(4))
+        total = xp.zeros((len(corners), 3))
+        for a in range(4):
+            node = gradients[corners[:, a]]
+            value = node[:, :3]
+            for k, slope in enumerate(self.slopes):
+                # exact where ∇φ is quadratic: theory.md (39)
+                value = value + node[:, 3 + k, None] * ((x - self.points[corners[:, a]]) @ (slope.T / 2))
+            total += weights[:, a, None] * value
+        return total
+
+    def at_centroids(self, gradients: Any) -> Any:
+        """∇φ (r,3) in V/m at the centroids of `rows`, or (r,3,k) of gradients (q,c,k)."""
+        xp, r = self.backend.xp, len(self.rows)
+        return self.at(gradients, xp.arange(r), xp.full((r, 4), 0.25))
+
+    def __repr__(self) -> str:
+        return (
+            f"TissueRecovery({name_of(self.tag)}, {self.method}, order {self.order}: {len(self.nodes):,} nodes, "
+            f"{np.count_nonzero(~self.fitted):,} without a fit; {1e-6 * self.matrix.bytes:.0f} MB)"
+        )
+
+
+def _renumbered(indices: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """The numbers below `count` that occur in indices, ascending, and for each index its place among them (int32)."""
+    occurs = np.zeros(count, bool)
+    occurs[indices] = True
+    numbers = np.flatnonzero(occurs).astype(np.int32)
+    place = np.empty(count, np.int32)
+    place[numbers] = np.arange(len(numbers), dtype=np.int32)
+    return numbers, place[indices]
+
+
+def _stacked(lengths: np.ndarray, columns: np.ndarray, values: np.ndarray, wanted: int, width: int) -> sparse.csr_array:
+    """The matrix with `wanted` rows for each node, which all have that node's columns."""
+    indptr = np.concatenate([[0], np.cumsum(np.repeat(lengths, wanted))])
+    # entry e of row k of a node has the column of entry e of the node
+    begins = np.repeat(np.cumsum(lengths) - lengths, wanted)
+    entry = np.arange(indptr[-1]) - np.repeat(indptr[:-1] - begins, np.repeat(lengths, wanted))
+    return sparse.csr_array((values, columns[entry], indptr), shape=(wanted * len(lengths), width))
