@@ -117,6 +117,7 @@ def tables(result):
     """{name: Markdown}."""
     spheres, heads = result["spheres"], result["heads"]
     found = {"device": f"{result['device']}, {result['date']}."}
+    spheres = sorted(spheres, key=lambda row: row["shells"])
     for shells in dict.fromkeys(row["shells"] for row in spheres):
         own = of(spheres, shells=shells)
         found[f"detail-{shells}"] = detail(of(own, source=SOURCE, gap_mm=GAP_MM))
@@ -140,7 +141,7 @@ def with_tables(page, found):
 def draw(rows, x, xlabel, path):
     """Error at 60-72 mm from the centre against x(row), a panel for each number of shells; slopes in the legend."""
     rows = of(rows, gap_mm=GAP_MM)
-    shells = list(dict.fromkeys(row["shells"] for row in rows))
+    shells = sorted({row["shells"] for row in rows})
     kinds = [source for source in (SOURCE, "tangential dipole") if of(rows, source=source)]
     size = (3.4 * len(shells) + 1, 3.1 * len(kinds) + 0.6)
     figure, axes = plt.subplots(
