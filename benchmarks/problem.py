@@ -93,7 +93,7 @@ class Problem:
     def field(self, dadt, phi):
         """E (m,3) at the centroids and the potential in the order of the mesh, on the host."""
         phi = self.backend.xp.ascontiguousarray(phi[:, 0])
-        return self._done(to_host(self.p1.field(dadt, phi))), self.p1.in_mesh_order(phi)
+        return self._done(to_host(self.p1.field(dadt, phi))), to_host(self.p1.in_mesh_order(phi))
 
     def statistics(self, E, potential):
         """Those of |E| in every tissue."""

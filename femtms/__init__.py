@@ -38,6 +38,7 @@ from femtms.mesh.tetmesh import TetMesh
 from femtms.simulator import Simulator
 from femtms.solver.direct import Direct
 from femtms.tissue import Tissue
+from femtms.within import Within, solve_within
 
 __version__ = "0.1.0"
 
@@ -66,6 +67,7 @@ __all__ = [
     "TetMesh",
     "Tissue",
     "Waveform",
+    "Within",
     "anisotropic",
     "clearance",
     "load_coil",
@@ -81,6 +83,7 @@ __all__ = [
     "read_surface",
     "read_tcd",
     "read_tensors",
+    "solve_within",
     "superposed",
     "write_coil",
     "write_mesh",

@@ -25,6 +25,7 @@ from femtms.coil.pose import Pose
 from femtms.conductivity.isotropic import check_known, sigma_by_tag
 from femtms.conductivity.summary import in_words
 from femtms.errors import FemtmsError
+from femtms.field.recoveries import RAW, check_recovery
 from femtms.head.sphere import LayeredSphere
 from femtms.io.coils import load_coil
 from femtms.io.comparison_columns import COLUMNS
@@ -43,6 +44,7 @@ from femtms.report.compare_scene import brain_surface, packed_coil, packed_pose,
 from femtms.report.tissue_surface import TissueSurface
 from femtms.simulator import Simulator, check_order, check_rtol
 from femtms.stage import Stage, Timed, silent
+from femtms.tissue import Tissue
 
 DEFAULT_SIZE_MM = 6.0  # 2 million tetrahedra of colin27: its brain maxima within 2 % of those with twice as many
 DEFAULT_GAP_MM = 5.0
@@ -67,6 +69,7 @@ def compare(
     sigma: Mapping[int | str, float] | None = None,
     anisotropy: Anisotropy | None = None,
     order: int = 1,
+    recovery: str = RAW,
     device: str = "auto",
     rtol: float = 1e-6,
     outside: str = "error",
@@ -86,7 +89,7 @@ def compare(
     period   of the current's sine in s, for the energy
     allow_intersection   measure the gap from the coil's origin, as `simulate` does, even if the casing then cuts; the
              wires must be outside
-    size_mm, labels, sigma, anisotropy, order, device, rtol, outside, stage   are those of `simulate`
+    size_mm, labels, sigma, anisotropy, order, recovery, device, rtol, outside, stage   are those of `simulate`
 
     For each coil there is a row for every place and, unless the head is the standard sphere, one for that.  In spheres
     the numbers are exact, but with allow_intersection or anisotropy; the volumes of grey matter and the maps are of
@@ -106,6 +109,7 @@ def compare(
     known_sigma = sigma_by_tag(sigma or {})
     check_gap(gap_mm)
     check_order(order)
+    check_recovery(recovery)
     check_rtol(rtol)
     for name, value, unit in (("target", target, "V/m"), ("period", period, "s")):
         if not 0 < value < np.inf:
@@ -149,7 +153,7 @@ def compare(
         surface = TissueSurface.of(mesh, BRAIN)
 
     conductivity = conductivity_with(tensors, mesh, sigma, timed)
-    sim = Simulator(mesh, conductivity, order, device=device, rtol=rtol, stage=stage)
+    sim = Simulator(mesh, conductivity, order, device=device, rtol=rtol, recovery=recovery, stage=stage)
     found: list[_Found] = []
     with timed("solve", "fields") as count:
         count(0, len(poses))
@@ -161,10 +165,13 @@ def compare(
             fields = sim.solve_each(coil, own, _PER_A_PER_US, allow_intersection=True, stage=silent)
             for name, field in zip(places, fields, strict=True):
                 values = surface.values(field.magnE).astype(np.float32)
-                found.append(_Found(coil, name, field.pose, analysis.metrics(field, maximum), values))
+                error = field.relative_error(Tissue.GM)
+                found.append(_Found(coil, name, field.pose, analysis.metrics(field, maximum), values, error))
                 count(len(found), len(poses))
     cases += [
-        Case.of(f.coil, f.place, _clearance(mesh, f.coil, f.pose), exact.get(f.coil.name, f.metrics), f.metrics)
+        Case.of(
+            f.coil, f.place, _clearance(mesh, f.coil, f.pose), exact.get(f.coil.name, f.metrics), f.metrics, f.error
+        )
         for f in found
     ]
     rows = rows_of(cases, target, period)
@@ -219,13 +226,14 @@ def compare(
 
 @dataclass(frozen=True, eq=False)
 class _Found:
-    """What is kept of one field: its numbers, and |E| (s,) in V/m on the brain's surface."""
+    """What is kept of one field: its numbers, |E| (s,) in V/m on the brain's surface, its error in grey matter."""
 
     coil: Coil
     place: str
     pose: Pose
     metrics: HeadMetrics
     values: np.ndarray
+    error: float
 
 
 def _named(at: Sequence[Place], towards: Sequence[Place]) -> dict[str, tuple[Place, Place | None]]:

@@ -8,8 +8,9 @@ from femtms.anisotropy import Anisotropy, anisotropy_summary, conductivity_with
 from femtms.backend import backend
 from femtms.coil.array import Didt, check_didt
 from femtms.coil.place import DEFAULT_GAP_MM, check_apart
-from femtms.conductivity.isotropic import check_known, sigma_by_tag
+from femtms.conductivity.isotropic import Conductivity, check_known, sigma_by_tag
 from femtms.errors import FemtmsError
+from femtms.field.recoveries import RAW, check_recovery
 from femtms.head.labels import LabelVolume
 from femtms.head.sphere import LayeredSphere
 from femtms.io.files import check_out, whole_folder
@@ -27,6 +28,7 @@ from femtms.samples import Samples, check_not_replaced, earlier_samples, sample_
 from femtms.simulator import Simulator, check_order, check_rtol
 from femtms.stage import Stage, Timed, silent
 from femtms.tissue import name_of
+from femtms.within import FIRST_SIZE_MM, check_tolerance, solve_within
 
 RESULTS = ("field.vtu", "field.msh", "magnE.nii.gz", "field.png", "summary.json")
 
@@ -45,13 +47,15 @@ def simulate(
     towards: Place | Sequence[Place] | None = None,
     gap_mm: float | Sequence[float] = DEFAULT_GAP_MM,
     matrix: str | Path | Sequence[str | Path] | None = None,
-    size_mm: SizeMM = DEFAULT_SIZE_MM,
+    size_mm: SizeMM | None = None,
     labels: Labels | None = None,
     sigma: Mapping[int | str, float] | None = None,
     anisotropy: Anisotropy | None = None,
     outside: str = "error",
     didt: Didt | Sequence[Didt] = 1e6,
     order: int = 1,
+    recovery: str = RAW,
+    tolerance: float | None = None,
     device: str = "auto",
     rtol: float = 1e-6,
     allow_intersection: bool = False,
@@ -68,12 +72,16 @@ def simulate(
              at and towards, or matrix, and with one gap_mm and didt for all or its own (lists of as many)
     at, towards, gap_mm   where the coil is: see `place`; or
     matrix   a file with its 4×4 matrix in mm
-    size_mm  of the tetrahedra, or tissue -> size, for heads that are meshed here: see `mesh_head`
+    size_mm  of the tetrahedra, or tissue -> size, for heads that are meshed here: see `mesh_head`; None for 2.6 mm, or
+             with a tolerance 6 mm to begin with
     labels   which tissue each label of a label volume is: see `read_labels`
     sigma    {tissue number or name: S/m} in place of the built-in values
     anisotropy   diffusion tensors of the brain, as Anisotropy("dti_tensor.nii.gz", "vn")
     outside  what a coil's sampled A is outside its grid: "error", or "zero"
     order    of the elements: 1 (linear) or 2 (quadratic): see Simulator
+    recovery    "raw", "spr" or "harmonic": see Simulator
+    tolerance   largest estimated relative error of E in grey matter, 0.02 for 2 %: order, at least the given one, and
+             local refinement are chosen for it, see `solve_within`; None to take order and mesh as they are
     didt     rate of change of the current, A/s; one for each stimulator of a coil with several, or one for all
     lift     move a coil that is placed by `at` along its axis until its nearest point, not its origin, is gap_mm away:
              for bent coils, whose wings come nearer than their middle
@@ -99,7 +107,12 @@ def simulate(
     for placement in wanted:
         check_didt(placement.didt)
     check_order(order)
+    check_recovery(recovery)
     check_rtol(rtol)
+    if tolerance is not None:
+        check_tolerance(tolerance, recovery)
+    if size_mm is None:
+        size_mm = DEFAULT_SIZE_MM if tolerance is None else FIRST_SIZE_MM
     if device != "auto":
         backend(device)
     if lift and any(one.at is None for one in wanted):
@@ -135,9 +148,20 @@ def simulate(
             check_apart([(one.coil, one.pose) for one in placed])
         samples = to_sample.placed(mesh)
 
-    conductivity = conductivity_with(tensors, mesh, sigma, timed)
-    sim = Simulator(mesh, conductivity, order, device=device, rtol=rtol, stage=stage)
-    field = sim.solve(*together(placed), allow_intersection=True)  # each coil has been looked at
+    def conductivity_on(mesh: TetMesh) -> Conductivity:
+        return conductivity_with(tensors, mesh, sigma, timed)
+
+    # each coil has been looked at
+    within = None
+    if tolerance is None:
+        sim = Simulator(mesh, conductivity_on(mesh), order, device, rtol, recovery=recovery, stage=stage)
+        field = sim.solve(*together(placed), allow_intersection=True)
+    else:
+        together_on = (*together(placed), conductivity_on)
+        within = solve_within(tolerance, mesh, *together_on, "gm", order, device, rtol, True, stage)
+        sim, field = within.simulator, within.field
+        if field.mesh is not mesh:
+            mesh, samples = field.mesh, to_sample.placed(field.mesh)
     timed.seconds |= sim.seconds | dict(field.seconds)
 
     # what an earlier result had besides would be taken for a part of this one
@@ -160,7 +184,8 @@ def simulate(
             "size_mm": None if isinstance(source, TetMesh) else size_mm,
             "clearance_mm": min((row["clearance_mm"] for row in rows if row["clearance_mm"] is not None), default=None),
             "coils": rows,
-            "anisotropy": anisotropy_summary(conductivity),
+            "anisotropy": anisotropy_summary(sim.conductivity),
+            "within": None if within is None else within.as_dict(),
             **sampled,
         } | field_summary(field, sim, timed.seconds)
         write_json(folder / "summary.json", summary)

@@ -20,8 +20,10 @@ from femtms.conductivity.isotropic import Conductivity, conductivity_of
 from femtms.errors import FemtmsError
 from femtms.fem.p1 import P1
 from femtms.fem.p2 import P2
+from femtms.field.error_estimate import relative_error
 from femtms.field.field import Field
 from femtms.field.pose_result import PoseResult
+from femtms.field.recoveries import RAW, Recoveries, check_recovery
 from femtms.field.statistics import NUMBERS, TissueTets, magnitude, statistics
 from femtms.memory import available_memory
 from femtms.mesh.tetmesh import TetMesh
@@ -30,13 +32,14 @@ from femtms.solver.direct import Direct, Factorised
 from femtms.solver.potential import Linear, PotentialSolver
 from femtms.solver.solution import Solution
 from femtms.stage import Stage, silent
-from femtms.tissue import name_of
+from femtms.tissue import Tissue, name_of
 
 log = logging.getLogger("femtms")
 
 _LARGEST_BLOCK = 32  # more gain nothing: the matrices are then read seldom enough
 _BLOCK_BYTES = 5 * 2**30  # of what grows with the number of poses in a block, below
 _VECTORS = 10  # (n,) of each pose while it is solved, in float64; beside them ∂A/∂t (m,3)
+ERROR_TISSUE = int(Tissue.GM)  # where sweeps estimate the error
 _QUADRATURE_BYTES = 2**30  # of ∂A/∂t at quadrature points, for as many poses at a time
 
 Result = TypeVar("Result")
@@ -56,13 +59,17 @@ def check_rtol(rtol: float) -> None:
 
 @dataclass(frozen=True, eq=False)
 class _Block:
-    """Poses that were solved together: ∂A/∂t (m,3) in V/m of each and φ of all, on the device."""
+    """Poses that were solved together: ∂A/∂t (m,3) in V/m of each and φ of all, on the device.
+
+    recovered is ∇φ at the nodes (q,c,k) of the tissues whose recovered field or error is asked for, by their number.
+    """
 
     coil: Coil
     poses: list[Pose]
     didt: float
     dadt: list[Any]
     solution: Solution
+    recovered: dict[int, Any]
     seconds: dict[str, float]
 
 
@@ -76,12 +83,14 @@ class Simulator:
     device        "auto", "cpu" or "cuda"
     rtol          relative residual of the linear system at which a solve has converged
     solver        None for multigrid, or a Direct() method: see docs/performance.md for when that pays
+    recovery      "raw": E is that of the elements; "spr" or "harmonic": ∇φ is made continuous within each tissue, by
+                  fits over patches of tetrahedra, see `Field.recovered`
     reuse         how many earlier solutions give first guesses for the next block: saves iterations where poses are
                   close to each other, and lets results depend, within rtol, on the poses solved before
     ground        node of the mesh whose potential is tied to zero; the field does not depend on it
     stage         called with the name of each long stage, returns a context manager: for progress displays
 
-    Raises FemtmsError for bad conductivities, another order, or a device that is not there.
+    Raises FemtmsError for bad conductivities, another order or recovery, or a device that is not there.
     """
 
     def __init__(
@@ -92,11 +101,13 @@ class Simulator:
         device: str = "auto",
         rtol: float = 1e-6,
         solver: Direct | None = None,
+        recovery: str = RAW,
         reuse: int = 0,
         ground: int | None = None,
         stage: Stage = silent,
     ) -> None:
         check_order(order)
+        check_recovery(recovery)
         check_rtol(rtol)
         if not isinstance(solver, Direct | None):
             raise FemtmsError(f"solver must be None (multigrid) or a femtms.Direct; got {solver!r}")
@@ -108,7 +119,9 @@ class Simulator:
         self.backend = backend(device)
         self.seconds: dict[str, float] = {}
         self._stage = stage
+        self.conductivity = conductivity
         self.sigma = conductivity_of(mesh, conductivity)
+        self._recoveries = Recoveries(mesh, recovery, self.order, self.sigma, self.backend)
 
         with stage("assembling"):
             start = time.perf_counter()
@@ -140,6 +153,11 @@ class Simulator:
     def unknowns(self) -> int:
         """Of the linear system: the nodes of the mesh; for order 2 its edges as well."""
         return self._element.unknowns
+
+    @property
+    def recovery(self) -> str:
+        """How E is made of φ: "raw", "spr" or "harmonic"."""
+        return self._recoveries.method
 
     @property
     def hierarchy(self) -> Multigrid | Factorised:
@@ -187,10 +205,11 @@ class Simulator:
         announce = self._stage if stage is None else stage
 
         def fields(poses: list[Pose]) -> Iterator[Field]:
-            block = self._solve_block(driven, poses, reference, announce)
+            block = self._solve_block(driven, poses, reference, announce, tags)
             return (self._field(block, i) for i in range(len(poses)))
 
         driven, reference = driven_at(coil, didt)
+        tags = [] if self.recovery == RAW else [int(tag) for tag in self.mesh.tissues]
         return self._in_blocks(coil, poses, fields, allow_intersection)
 
     def sweep(
@@ -208,16 +227,20 @@ class Simulator:
         fields   also bring the whole Field of each pose back from the device
 
         The statistics are those of `Field.summary`, made where the field is: from a GPU only these numbers come back.
+        The error is estimated in grey matter alone.
         Other arguments and errors are those of `solve`, and FemtmsError when the mesh has no such tissue.
         """
 
         def results(poses: list[Pose]) -> Iterator[PoseResult]:
-            block = self._solve_block(driven, poses, reference, silent)  # what is announced is results, not stages
+            # what is announced is results, not stages
+            block = self._solve_block(driven, poses, reference, silent, wanted)
             return self._results(block, looked_at, fields)
 
         driven, reference = driven_at(coil, didt)
         tags = self.mesh.tissues if tissues is None else sorted({self.mesh.present_tag(t) for t in tissues})
         looked_at = [TissueTets.of(self.mesh, tag, self.backend.xp) for tag in tags]
+        judged = [tag for tag in tags if tag == ERROR_TISSUE]
+        wanted = judged if self.recovery == RAW else [int(tag) for tag in self.mesh.tissues]
         return self._in_blocks(coil, poses, results, allow_intersection)
 
     def _in_blocks(
@@ -272,7 +295,10 @@ class Simulator:
             check_clear(self.mesh, coil, pose, allow_intersection)
             yield pose
 
-    def _solve_block(self, coil: Coil, poses: list[Pose], didt: float, stage: Stage) -> _Block:
+    def _solve_block(
+        self, coil: Coil, poses: list[Pose], didt: float, stage: Stage, recovered: Sequence[int]
+    ) -> _Block:
+        """Solve some poses, and recover ∇φ in the given tissues."""
         element, xp = self._element, self.backend.xp
         clock = [time.perf_counter()]
 
@@ -293,26 +319,47 @@ class Simulator:
         with stage("solving"):
             solution = self._solver.solve(b, self.rtol)
             tick()
-        seconds = {name: (t1 - t0) / len(poses) for name, t0, t1 in zip(("dadt", "solve"), clock, clock[1:])}
-        return _Block(coil, poses, didt, dadt, solution, seconds)
+        names = ["dadt", "solve"]
+        gradients = {}
+        if recovered:
+            with stage("recovering"):
+                gradients = self._recoveries.in_block(recovered, element.in_mesh_order(solution.phi))
+                tick()
+            names.append("recover")
+        seconds = {name: (t1 - t0) / len(poses) for name, t0, t1 in zip(names, clock, clock[1:])}
+        return _Block(coil, poses, didt, dadt, solution, gradients, seconds)
+
+    def _raw(self, block: _Block, i: int) -> tuple[Any, Any]:
+        """E (m,3) of the elements and φ (n,) of one column, on the device."""
+        phi = self.backend.xp.ascontiguousarray(block.solution.phi[:, i])
+        return self._element.field(block.dadt[i], phi), phi
+
+    def _recovered(self, block: _Block, i: int, tag: int) -> tuple[Any, Any]:
+        """Tetrahedra (r,) of a tissue and recovered E (r,3) at their centroids, of one column."""
+        recovery = self._recoveries.of(tag)
+        gradients = self.backend.xp.ascontiguousarray(block.recovered[tag][:, :, i])
+        return recovery.rows, -block.dadt[i][recovery.rows] - recovery.at_centroids(gradients)
 
     def _electric_field(self, block: _Block, i: int) -> tuple[Any, Any]:
         """E (m,3) and φ (n,) of one column, on the device."""
-        phi = self.backend.xp.ascontiguousarray(block.solution.phi[:, i])
-        return self._element.field(block.dadt[i], phi), phi
+        E, phi = self._raw(block, i)
+        if self.recovery != RAW:
+            for tag in block.recovered:
+                rows, better = self._recovered(block, i, tag)
+                E[rows] = better
+        return E, phi
 
     def _field(self, block: _Block, i: int) -> Field:
         """The Field of one column; off the device at once: thousands of fields would not fit there."""
         start = time.perf_counter()
         E, phi = self._electric_field(block, i)
         E = to_host(E)
-        potential = self._element.in_mesh_order(phi)
+        potential = to_host(self._element.in_mesh_order(phi))
         potential -= potential[: len(self.mesh.nodes)].mean()
         return Field(
             mesh=self.mesh,
             E=sealed(E),
             potential=sealed(potential),
-            order=self.order,
             coil=block.coil,
             pose=block.poses[i],
             didt=block.didt,
@@ -321,22 +368,31 @@ class Simulator:
             seconds=block.seconds | {"gradient": time.perf_counter() - start},
             device=self.backend.description,
             sigma=self.sigma,
+            recoveries=self._recoveries,
         )
 
     def _results(self, block: _Block, tissues: list[TissueTets], fields: bool) -> Iterator[PoseResult]:
         """The numbers of a block come to the host at once, the Fields one by one."""
         xp, start = self.backend.xp, time.perf_counter()
-        numbers = xp.empty((len(block.poses), len(tissues), NUMBERS))
+        numbers = xp.zeros((len(block.poses), len(tissues), NUMBERS + 1))
         for i in range(len(block.poses)):
-            magnE = magnitude(self._electric_field(block, i)[0], xp)
+            E, _ = self._electric_field(block, i)
+            magnE = magnitude(E, xp)
             for j, tets in enumerate(tissues):
-                numbers[i, j] = statistics(magnE, tets, xp)
+                numbers[i, j, :NUMBERS] = statistics(magnE, tets, xp)
+                if tets.tag == ERROR_TISSUE:
+                    _, better = self._recovered(block, i, tets.tag)
+                    raw = E if self.recovery == RAW else self._raw(block, i)[0]
+                    numbers[i, j, NUMBERS] = relative_error(E[tets.rows], better - raw[tets.rows], tets, xp)
         on_host = to_host(numbers)
         seconds = block.seconds | {"statistics": (time.perf_counter() - start) / len(block.poses)}
         for i, pose in enumerate(block.poses):
             yield PoseResult(
                 pose=pose,
-                tissues={name_of(t.tag): t.summary(row) for t, row in zip(tissues, on_host[i])},
+                tissues={
+                    name_of(t.tag): t.summary(row[:NUMBERS], float(row[NUMBERS]) if t.tag == ERROR_TISSUE else None)
+                    for t, row in zip(tissues, on_host[i])
+                },
                 iterations=int(block.solution.iterations[i]),
                 residual=float(block.solution.residuals[i]),
                 seconds=seconds,

@@ -18,6 +18,7 @@ from femtms.coil.place import check_clear
 from femtms.coil.pose import Pose
 from femtms.conductivity.isotropic import check_known, sigma_by_tag
 from femtms.errors import FemtmsError
+from femtms.field.recoveries import RAW, check_recovery
 from femtms.head.labels import LabelVolume
 from femtms.head.sphere import LayeredSphere
 from femtms.io.coils import load_coil
@@ -54,6 +55,7 @@ def sweep(
     tissues: Sequence[int | str] | None = None,
     fields: bool = False,
     order: int = 1,
+    recovery: str = RAW,
     device: str = "auto",
     rtol: float = 1e-6,
     allow_intersection: bool = False,
@@ -62,8 +64,8 @@ def sweep(
 ) -> dict[str, Any]:
     """Compute statistics of |E| for many poses, write sweep.csv and sweep.json into `out`, and return the summary.
 
-    head, coil, size_mm, labels, sigma, anisotropy, outside, order, device, rtol, allow_intersection, stage
-               are those of `simulate`, for one coil
+    head, coil, size_mm, labels, sigma, anisotropy, outside, order, recovery, device, rtol,
+               allow_intersection, stage   are those of `simulate`, for one coil
     didt       rate of change of the current, A/s; one for each stimulator of a coil with several, or one for all
     poses      file of poses, see `read_poses`, or the poses themselves
     tissues    numbers or names of those to look at; None for all
@@ -85,6 +87,7 @@ def sweep(
     wanted = None if tissues is None else sorted({tag_of(t) for t in tissues})
     check_didt(didt)
     check_order(order)
+    check_recovery(recovery)
     check_rtol(rtol)
     the_coil = load_coil(coil, outside)
     driven_at(the_coil, didt)
@@ -105,6 +108,7 @@ def sweep(
         "outside": outside,
         "didt": as_json,
         "order": order,
+        "recovery": recovery,
         "rtol": rtol,
         "tissues": None if wanted is None else [name_of(tag) for tag in wanted],
         "fields": fields,
@@ -130,7 +134,7 @@ def sweep(
         with timed("check", "checking the poses"):
             _check_all_clear(mesh, the_coil, the_poses, allow_intersection)
         conductivity = conductivity_with(tensors, mesh, sigma, timed)
-        sim = Simulator(mesh, conductivity, order, device=chosen.name, rtol=rtol, stage=stage)
+        sim = Simulator(mesh, conductivity, order, device=chosen.name, rtol=rtol, recovery=recovery, stage=stage)
 
         seen = [int(tag) for tag in mesh.tissues] if wanted is None else wanted
         done = begin_or_go_on(out, inputs, columns_of(seen), mesh, fields)

@@ -222,13 +222,23 @@ def test_statistics_made_on_the_device_are_those_of_the_cpu(simulate, poses, dev
     fetched = []
     monkeypatch.setattr("femtms.simulator.to_host", lambda a: fetched.append(a.shape) or to_host(a))
     results = list(simulate(device).sweep(COIL, poses))
-    assert fetched == [(len(poses), 2, 9)]  # these numbers and nothing else, once for the block
+    assert fetched == [(len(poses), 2, 10)]  # these numbers and nothing else, once for the block
     for here, there in zip(simulate("cpu").sweep(COIL, poses), results, strict=True):
         for name, expected in here.tissues.items():
             numbers = there.tissues[name]
             assert (numbers.tissue, numbers.tets, numbers.volume_ml) == (name, expected.tets, expected.volume_ml)
             assert numbers.peak_mm == expected.peak_mm
-            for quantity in ("mean", "median", "p95", "p99", "p99_9", "peak", "focality_50_ml", "focality_75_ml"):
+            for quantity in (
+                "mean",
+                "median",
+                "p95",
+                "p99",
+                "p99_9",
+                "peak",
+                "focality_50_ml",
+                "focality_75_ml",
+                "error",
+            ):
                 assert getattr(numbers, quantity) == pytest.approx(getattr(expected, quantity), rel=1e-5)
 
 

@@ -24,7 +24,7 @@ ROWS = [
     {"analysis"},
     {"report", "reference"},
     {"io"},
-    {"placement", "samples", "anisotropy"},
+    {"placement", "samples", "anisotropy", "within"},
     {"compare", "simulate", "sweep"},
     {"cli"},
 ]

@@ -20,6 +20,7 @@ class Case:
     clearance        m, of the casing from the scalp, negative where it cuts; None where nothing is known of the casing
     E_brain, E_scalp, d_half, v_half, s_half, depths, profile   see HeadMetrics and, in spheres, SphereMetrics
     gm_50, gm_75     see HeadMetrics; None without a mesh
+    gm_error         estimated relative error of E in grey matter, see `Field.relative_error`; None without a mesh
     """
 
     coil: Coil
@@ -34,6 +35,7 @@ class Case:
     profile: np.ndarray
     gm_50: float | None = None
     gm_75: float | None = None
+    gm_error: float | None = None
 
     @classmethod
     def of(
@@ -43,6 +45,7 @@ class Case:
         clearance: float | None,
         metrics: HeadMetrics | SphereMetrics,
         on_mesh: HeadMetrics | None = None,
+        gm_error: float | None = None,
     ) -> "Case":
         """From the metrics; `on_mesh` adds the volumes of grey matter where others are the more exact."""
         volumes = metrics if isinstance(metrics, HeadMetrics) else on_mesh
@@ -59,6 +62,7 @@ class Case:
             profile=metrics.profile,
             gm_50=None if volumes is None else volumes.gm_50,
             gm_75=None if volumes is None else volumes.gm_75,
+            gm_error=gm_error,
         )
 
     @property

@@ -16,6 +16,14 @@ Check = Annotated[bool, typer.Option("--check", help="Report on the quality of t
 Size = Annotated[
     str, typer.Option("--size", help="Edge length of the tetrahedra in mm: 2.6, or by tissue gm=1.8,csf=1.8,scalp=4.")
 ]
+AnySize = Annotated[
+    str | None,
+    typer.Option(
+        "--size",
+        help="Edge length of the tetrahedra in mm: 2.6, or by tissue gm=1.8,csf=1.8,scalp=4. "
+        "[default: 2.6; with --tolerance 6 to begin with]",
+    ),
+]
 Radii = Annotated[
     str | None,
     typer.Option(
@@ -55,5 +63,8 @@ AllowIntersection = Annotated[
     bool, typer.Option("--allow-intersection", help="Do not refuse a casing that cuts the scalp or another coil.")
 ]
 Order = Annotated[int, typer.Option("--order", help="Elements: 1 linear, 2 quadratic (more accurate for its time).")]
+Recovery = Annotated[
+    str, typer.Option("--recovery", help="E of the elements: raw; or made continuous in each tissue: spr, harmonic.")
+]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")]
 Rtol = Annotated[float, typer.Option("--rtol", help="Relative residual at which the solver stops.")]

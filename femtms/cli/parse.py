@@ -44,6 +44,19 @@ def parse_places(texts: Sequence[str], option: str) -> list[str | tuple[float, f
     return [place for text in texts if (place := parse_place(text, option)) is not None]
 
 
+def parse_share(text: str, option: str) -> float:
+    """`2%`, `2 %` or `0.02`.
+
+    >>> parse_share("2%", "--tolerance"), parse_share("0.05", "--tolerance")
+    (0.02, 0.05)
+    """
+    number = text.strip().removesuffix("%")
+    try:
+        return float(number) / (100 if number != text.strip() else 1)
+    except ValueError:
+        raise FemtmsError(f"{option} must be a share such as 2% or 0.02; got '{text}'") from None
+
+
 def parse_sigma(assignments: Sequence[str]) -> dict[int | str, float]:
     """`bone=0.008` or `3=1.5`, also several separated by commas.
 

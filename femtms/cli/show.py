@@ -151,6 +151,8 @@ def print_field(summary: dict[str, Any]) -> None:
         row = summary["tissues"][name]
         x, y, z = row["peak_mm"]
         print(f"peak (one tetrahedron) in {name}: {row['peak']:.3g} V/m at ({x:.1f}, {y:.1f}, {z:.1f}) mm")
+        if row["error"] is not None:
+            print(f"estimated error of E in {name}: {_percent(row['error'])} ({_elements(summary['solver'])})")
     for name, row in summary.get("surfaces", {}).items():
         print(f"surface {name}: {_sampled(row, row['nodes'])}")
     if summary.get("points"):
@@ -158,6 +160,8 @@ def print_field(summary: dict[str, Any]) -> None:
     for row in coils:
         if row.get("clearance_mm") is not None and row["clearance_mm"] < 0:
             print(f"{row['coil']} cuts the scalp, {-row['clearance_mm']:.1f} mm deep")
+    if summary.get("within") is not None:
+        print(_what_it_took(summary["within"]))
     if summary.get("anisotropy") is not None:
         print(_tensors_in_words(summary["anisotropy"]))
     solver, mesh = summary["solver"], summary["mesh"]
@@ -174,6 +178,28 @@ def _sampled(row: dict[str, Any], count: int) -> str:
         words.append(f"normal {_short(row['normal_lowest'])} to {_short(row['normal_highest'])} V/m")
     words += [f"{row[key]:,} of {count:,} {key}" for key in ("moved", "outside") if row[key]]
     return "; ".join(words)
+
+
+def _percent(share: float) -> str:
+    """An error in percent, with the digits that an estimate has."""
+    return f"{100 * share:.2g} %"
+
+
+def _elements(solver: dict[str, Any]) -> str:
+    """What E was made of: linear elements, or quadratic elements, harmonic recovery."""
+    kind = "linear" if solver["order"] == 1 else "quadratic"
+    recovered = "" if solver["recovery"] == "raw" else f", {solver['recovery']} recovery"
+    return f"{kind} elements{recovered}"
+
+
+def _what_it_took(within: dict[str, Any]) -> str:
+    """The attempts of --tolerance, one after the other."""
+    steps = [
+        f"order {step['order']}, {step['tets']:,} tetrahedra: {_percent(step['error'])} in {step['seconds']:.1f} s"
+        for step in within["attempts"]
+    ]
+    end = "reached" if within["reached"] else "NOT reached"
+    return f"tolerance {_percent(within['tolerance'])} {end}: " + "; ".join(steps)
 
 
 def _tensors_in_words(anisotropy: dict[str, Any]) -> str:

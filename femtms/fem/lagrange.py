@@ -34,9 +34,9 @@ def stiffness_table() -> np.ndarray:
     )
 
 
-def quadratic_dofs(mesh: TetMesh) -> np.ndarray:
-    """Unknowns (m,10) int32 of each tetrahedron: its nodes, and its edges numbered after all nodes."""
-    return np.hstack([mesh.tets, mesh.tet_edges + np.int32(len(mesh.nodes))])
+def quadratic_dofs(mesh: TetMesh, rows: np.ndarray | slice = slice(None)) -> np.ndarray:
+    """Unknowns (m,10) int32 of tetrahedra: their nodes, and their edges numbered after all nodes."""
+    return np.hstack([mesh.tets[rows], mesh.tet_edges[rows] + np.int32(len(mesh.nodes))])
 
 
 def quadratic_points(mesh: TetMesh) -> np.ndarray:

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from femtms.backend import Backend, to_host
+from femtms.backend import Backend
 from femtms.mesh.order import morton_order
 from femtms.mesh.tetmesh import TetMesh
 
@@ -62,8 +62,8 @@ class P1:
         """E (m,3) in V/m at the centroids from ∂A/∂t (m,3) V/m and φ (n,) V: theory.md (12)."""
         return self.backend.kernels.electric_field(self.nodes, self.tets, dadt, phi)
 
-    def in_mesh_order(self, phi: Any) -> np.ndarray:
-        """φ (n,) of our nodes as a NumPy array in the order of the mesh's nodes."""
+    def in_mesh_order(self, phi: Any) -> Any:
+        """φ (n,) or (n,k) of our nodes in the order of the mesh's nodes."""
         result = self.backend.xp.empty_like(phi)
         result[self.permutation] = phi
-        return to_host(result)
+        return result

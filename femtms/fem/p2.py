@@ -96,8 +96,8 @@ class P2:
         """E (m,3) in V/m at the centroids from ∂A/∂t (m,3) V/m there and φ (N,) V: theory.md (33)."""
         return self.backend.kernels.quadratic_field(self.nodes, self.tets, self.dofs, dadt, phi)
 
-    def in_mesh_order(self, phi: Any) -> np.ndarray:
-        """φ (N,) of our unknowns as a NumPy array in the order of the mesh: nodes, then edges."""
+    def in_mesh_order(self, phi: Any) -> Any:
+        """φ (N,) or (N,k) of our unknowns in the order of the mesh: nodes, then edges."""
         result = self.backend.xp.empty_like(phi)
         result[self.permutation] = phi
-        return to_host(result)
+        return result

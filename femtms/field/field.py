@@ -1,7 +1,7 @@
 """The result of one solve: the field, and how it came about."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import overload
@@ -9,21 +9,23 @@ from typing import overload
 import numpy as np
 
 from femtms.arrays import sealed
-from femtms.backend import cpu_backend
+from femtms.backend import cpu_backend, to_host
 from femtms.coil.coil import Coil
 from femtms.coil.expansion import HarmonicBoxes
 from femtms.coil.pose import Pose
 from femtms.errors import FemtmsError
+from femtms.field.error_estimate import relative_error
 from femtms.field.gradient import corner_values
 from femtms.field.grid import E_on_grid, check_grid
 from femtms.field.places import Places
+from femtms.field.recoveries import RAW, Recoveries, check_recovery
 from femtms.field.statistics import TissueSummary, TissueTets, magnitude, statistics
 from femtms.field.surface_field import SurfaceField
 from femtms.kernels.places import field_in, points_in
 from femtms.mesh.locate import checked_points
 from femtms.mesh.surface import Surface
 from femtms.mesh.tetmesh import TetMesh
-from femtms.tissue import name_of
+from femtms.tissue import Tissue, name_of
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -40,7 +42,7 @@ class Field:
     seconds     stage -> seconds of this solve; a block's time is shared equally among its columns
     device      what it was computed on
     sigma       σ (m,1) or (m,6) in S/m, see Simulator
-    order       of the elements, 1 or 2
+    recoveries  how a better ∇φ is made of φ, for `recovered` and `error`; shared by the fields of a Simulator
     """
 
     mesh: TetMesh
@@ -54,13 +56,66 @@ class Field:
     seconds: Mapping[str, float]
     device: str
     sigma: np.ndarray
-    order: int = 1
+    recoveries: Recoveries
+
+    @property
+    def order(self) -> int:
+        """Of the elements: 1 or 2."""
+        return self.recoveries.order
+
+    @property
+    def recovery(self) -> str:
+        """How E was made of φ: "raw", "spr" or "harmonic"."""
+        return self.recoveries.method
 
     @cached_property
     def magnE(self) -> np.ndarray:
         """|E| (m,) in V/m."""
         magnE: np.ndarray = magnitude(self.E)
         return magnE
+
+    @cached_property
+    def error(self) -> np.ndarray:
+        """Estimated |ΔE| (m,) in V/m at the centroids: how far recovered and raw E are from each other, theory.md (40).
+
+        It is made to estimate the error of a raw field.  A recovered field is better, so there it is cautious.
+        """
+        error = np.empty(len(self.mesh.tets))
+        for tag in self.mesh.tissues:
+            error[self.mesh.tags == tag] = self.tissue_error(int(tag))
+        return sealed(error)
+
+    def tissue_error(self, tissue: int | str) -> np.ndarray:
+        """The same in the tetrahedra of one tissue (r,), in their order: cheaper than of the whole head.
+
+        tissue  number or name.  Raises FemtmsError when the mesh has no such tissue.
+        """
+        error: np.ndarray = magnitude(self._change(self.mesh.present_tag(tissue)))
+        return error
+
+    def recovered(self, method: str = "harmonic") -> "Field":
+        """The same solution with E from a ∇φ that is continuous in each tissue, and one-sided at interfaces.
+
+        method  "harmonic": fitted by fields without curl and divergence, which ∇φ is where σ is constant; "spr": by any
+                linear fields (superconvergent patch recovery, Zienkiewicz & Zhu 1992); see theory.md (36)-(39)
+
+        Raises FemtmsError for another method, and for a field that is recovered already.
+        """
+        check_recovery(method)
+        if method == RAW or self.recovery != RAW:
+            raise FemtmsError(
+                f"a raw field can be recovered, by harmonic or spr; got '{method}' for a {self.recovery} one"
+            )
+        better = replace(self, recoveries=replace(self.recoveries, method=method))
+        E = self.E.copy()
+        for tag in self.mesh.tissues:
+            E[self.mesh.tags == tag] += better._change(int(tag))
+        return replace(better, E=sealed(E))
+
+    def _change(self, tag: int) -> np.ndarray:
+        """Recovered minus raw E (r,3) in V/m at the centroids of a tissue."""
+        backend = self.recoveries.backend
+        return to_host(self.recoveries.change(tag, backend.xp.asarray(self.potential)))
 
     @property
     def J(self) -> np.ndarray:
@@ -119,8 +174,8 @@ class Field:
         """E (p,3) in V/m at points that are given by tetrahedra (p,) and barycentric coordinates (p,4).
 
         E = -∂A/∂t - ∇φ: ∂A/∂t is that of the coil at the point, and ∇φ is constant in a tetrahedron of linear elements
-        and linear in one of quadratic elements.  NaN where the tetrahedron is -1, as `TetMesh.locate` has it.
-        Raises FemtmsError for other numbers of them.
+        and linear in one of quadratic elements, or the recovered one.  NaN where the tetrahedron is -1, as
+        `TetMesh.locate` has it.  Raises FemtmsError for other numbers of them.
         """
         tets, weights = self._checked(tets, weights)
         E = np.full((len(tets), 3), np.nan)
@@ -128,8 +183,11 @@ class Field:
         if len(held):
             own = tets[held]
             dadt = self.dadt_at(points_in(self.mesh.nodes, self.mesh.tets, own, weights[held]))
-            values = corner_values(self.mesh, self.potential, self.order, own, weights[held])
-            E[held] = field_in(self.mesh.nodes, self.mesh.tets, own, values, dadt)
+            if self.recovery == RAW:
+                values = corner_values(self.mesh, self.potential, self.order, own, weights[held])
+                E[held] = field_in(self.mesh.nodes, self.mesh.tets, own, values, dadt)
+            else:
+                E[held] = -dadt - self.recoveries.at(self.potential, own, weights[held])
         return E
 
     def dadt_at(self, points: np.ndarray) -> np.ndarray:
@@ -160,14 +218,24 @@ class Field:
         """Statistics of |E| in one tissue (TissueSummary), or in every tissue as {name: TissueSummary}.
 
         tissue  number or name, such as "gm".  Raises FemtmsError when the mesh has no such tissue.
+
+        The relative error is estimated for the tissue that is asked for; of all tissues, for grey matter.
         """
         if tissue is None:
-            return {name_of(tag): self._summary(int(tag)) for tag in self.mesh.tissues}
-        return self._summary(self.mesh.present_tag(tissue))
+            return {name_of(tag): self._summary(int(tag), tag == Tissue.GM) for tag in self.mesh.tissues}
+        return self._summary(self.mesh.present_tag(tissue), True)
 
-    def _summary(self, tag: int) -> TissueSummary:
+    def _summary(self, tag: int, with_error: bool) -> TissueSummary:
         tets = TissueTets.of(self.mesh, tag)
-        return tets.summary(statistics(self.magnE, tets))
+        return tets.summary(statistics(self.magnE, tets), self.relative_error(tag) if with_error else None)
+
+    def relative_error(self, tissue: int | str) -> float:
+        """Estimated √(∫|ΔE|²) / √(∫|E|²) in a tissue, a share and not percent: theory.md (41); see `error`.
+
+        tissue  number or name.  Raises FemtmsError when the mesh has no such tissue.
+        """
+        tets = TissueTets.of(self.mesh, self.mesh.present_tag(tissue))
+        return float(relative_error(self.E[tets.rows], self._change(tets.tag), tets))
 
     def save(self, path: str | Path, overwrite: bool = False) -> None:
         """Write the field with its mesh: .vtu (ParaView) or .msh (Gmsh 2.2, with `E` and `magnE` per element).

@@ -105,21 +105,17 @@ class TissueRecovery:
         unknowns, local = _renumbered(dofs, total)
         points = mesh.nodes[nodes]
         starts, meeting = incidence(corners, len(nodes))
-        lengths, columns, values, outcome = fitted_rows(
-            points, corners, local, len(unknowns), starts, meeting, fields, wanted, _MOST_RINGS, _LEAST_PIVOT
+        indptr, indices, values, outcome = fitted_rows(
+            points, corners, local, unknowns, starts, meeting, fields, wanted, _MOST_RINGS, _LEAST_PIVOT
         )
-        if wanted * len(columns) >= 2**31:
-            raise FemtmsError(
-                f"a recovery must have fewer than 2^31 entries; that of {name_of(tag)} has {wanted * len(columns):,}: "
-                f"use a coarser mesh"
-            )
+        matrix = sparse.csr_array((values, indices, indptr), shape=(len(indptr) - 1, total))
         asarray = backend.xp.asarray
         return cls(
             backend=backend,
             tag=tag,
             order=order,
             method=method,
-            matrix=Csr.on(backend, _stacked(lengths, unknowns[columns], values, wanted, total), np.float64),
+            matrix=Csr.on(backend, matrix, np.float64),
             nodes=asarray(nodes),
             points=asarray(points),
             rows=asarray(rows),
@@ -156,14 +152,17 @@ class TissueRecovery:
             ]
             return xp.stack(columns, axis=2)
         corners = self.corners[tets]
+        values = gradients[:, :3]
+        derivatives = gradients[:, 3:] @ self.slopes.reshape(-1, 9)  # (q,9): of ∇φ at the nodes
         x = sum(weights[:, a, None] * self.points[corners[:, a]] for a in range(4))
         total = xp.zeros((len(corners), 3))
         for a in range(4):
-            node = gradients[corners[:, a]]
-            value = node[:, :3]
-            for k, slope in enumerate(self.slopes):
-                # exact where ∇φ is quadratic: theory.md (39)
-                value = value + node[:, 3 + k, None] * ((x - self.points[corners[:, a]]) @ (slope.T / 2))
+            node = corners[:, a]
+            value = values[node]
+            if len(self.slopes):  # exact where ∇φ is quadratic: theory.md (39)
+                half = (x - self.points[node]) / 2
+                for d in range(3):
+                    value += derivatives[node, d::3] * half[:, d, None]
             total += weights[:, a, None] * value
         return total
 
@@ -187,12 +186,3 @@ def _renumbered(indices: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray
     place = np.empty(count, np.int32)
     place[numbers] = np.arange(len(numbers), dtype=np.int32)
     return numbers, place[indices]
-
-
-def _stacked(lengths: np.ndarray, columns: np.ndarray, values: np.ndarray, wanted: int, width: int) -> sparse.csr_array:
-    """The matrix with `wanted` rows for each node, which all have that node's columns."""
-    indptr = np.concatenate([[0], np.cumsum(np.repeat(lengths, wanted))])
-    # entry e of row k of a node has the column of entry e of the node
-    begins = np.repeat(np.cumsum(lengths) - lengths, wanted)
-    entry = np.arange(indptr[-1]) - np.repeat(indptr[:-1] - begins, np.repeat(lengths, wanted))
-    return sparse.csr_array((values, columns[entry], indptr), shape=(wanted * len(lengths), width))

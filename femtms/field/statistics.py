@@ -18,7 +18,8 @@ class TissueSummary:
 
     Percentiles are weighted by volume.  focality_50_ml and focality_75_ml are the volumes where |E| is at least 50 %
     and 75 % of the 99.9th percentile, a peak that does not hang on one tetrahedron.  peak_mm is the centroid of the
-    tetrahedron with the largest |E|.
+    tetrahedron with the largest |E|.  error is the estimated relative error of E, √(∫|ΔE|²) / √(∫|E|²), a share: see
+    `Field.error`; None where nobody asked for it.
     """
 
     tissue: str
@@ -34,6 +35,7 @@ class TissueSummary:
     peak_mm: tuple[float, float, float]
     focality_50_ml: float
     focality_75_ml: float
+    error: float | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """The same numbers for JSON."""
@@ -41,11 +43,13 @@ class TissueSummary:
 
     def __str__(self) -> str:
         x, y, z = self.peak_mm
+        error = "" if self.error is None else f"; estimated error {100 * self.error:.2g} %"
         return (
             f"{self.tissue}: |E| mean {self.mean:.4g}, median {self.median:.4g}, 95 % {self.p95:.4g}, "
             f"99 % {self.p99:.4g}, 99.9 % {self.p99_9:.4g}, "
             f"peak {self.peak:.4g} V/m at ({x:.1f}, {y:.1f}, {z:.1f}) mm; "
             f"≥ 50 %: {self.focality_50_ml:.3g} mL, ≥ 75 %: {self.focality_75_ml:.3g} mL of {self.volume_ml:.4g} mL"
+            f"{error}"
         )
 
 
@@ -69,8 +73,8 @@ class TissueTets:
         volumes = mesh.volumes[rows]
         return cls(mesh, int(tag), xp.asarray(rows), xp.asarray(volumes), float(volumes.sum()))
 
-    def summary(self, numbers: np.ndarray) -> TissueSummary:
-        """In words what `statistics` gave, once it is on the host."""
+    def summary(self, numbers: np.ndarray, error: float | None = None) -> TissueSummary:
+        """In words what `statistics` gave, once it is on the host; with the relative error where it is known."""
         mean, median, p95, p99, p99_9, peak, row, focality_50, focality_75 = (float(x) for x in numbers)
         x, y, z = (float(c) for c in 1e3 * self.mesh.centroids[int(row)])
         return TissueSummary(
@@ -87,6 +91,7 @@ class TissueTets:
             peak_mm=(x, y, z),
             focality_50_ml=1e6 * focality_50,
             focality_75_ml=1e6 * focality_75,
+            error=error,
         )
 
 

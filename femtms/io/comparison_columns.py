@@ -90,6 +90,12 @@ COLUMNS = (
         "energy (J)",
     ),
     Column(
+        "gm_estimated_error_percent", "error", "%", 1,
+        "estimated error of the finite elements: relative L2 norm of that of E in grey matter",
+        lambda case, target, period: _scaled(case.gm_error, 100),
+        r"error (\%)",
+    ),
+    Column(
         "clearance_mm", "clearance", "mm", 1,
         "distance of the casing or, without one, of the wires from the scalp",
         lambda case, target, period: _scaled(case.clearance, 1e3),

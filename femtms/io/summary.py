@@ -57,6 +57,7 @@ def solver_summary(sim: Simulator) -> dict[str, Any]:
     hierarchy = sim.hierarchy
     return {
         "order": sim.order,
+        "recovery": sim.recovery,
         "unknowns": sim.unknowns,
         "rtol": sim.rtol,
         "method": hierarchy.name,

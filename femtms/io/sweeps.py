@@ -18,12 +18,14 @@ from femtms.io.files import check_out, exchange, on_disk, whole_file
 from femtms.io.meshes import write_mesh
 from femtms.io.summary import write_json
 from femtms.mesh.tetmesh import TetMesh
+from femtms.simulator import ERROR_TISSUE
 from femtms.tissue import name_of
 
 RESULTS = ("fields", "mesh.vtu", "sweep.csv", "sweep.json")
 PARTIAL = "sweep.partial"
 _INPUTS = "inputs.json"  # the mark of a sweep that has begun, written when all the rest is there
 
+_ERROR = "estimated_relative_error"  # of E in the tissue where sweeps estimate it, in the last column
 _QUANTITIES = {  # column, after the name of the tissue -> attribute of TissueSummary
     "mean_V_per_m": "mean",
     "median_V_per_m": "median",
@@ -40,7 +42,8 @@ def columns_of(tissues: Sequence[int]) -> list[str]:
     """The columns of sweep.csv for tissue numbers."""
     names = [name_of(tag).replace(" ", "_") for tag in tissues]
     own = [*_QUANTITIES, "peak_x_mm", "peak_y_mm", "peak_z_mm"]
-    return ["pose", "x_mm", "y_mm", "z_mm", "iterations", "residual", *(f"{n}_{c}" for n in names for c in own)]
+    columns = ["pose", "x_mm", "y_mm", "z_mm", "iterations", "residual", *(f"{n}_{c}" for n in names for c in own)]
+    return columns + [f"{name}_{_ERROR}" for tag, name in zip(tissues, names) if tag == ERROR_TISSUE]
 
 
 def row_of(index: int, result: PoseResult) -> str:
@@ -49,6 +52,7 @@ def row_of(index: int, result: PoseResult) -> str:
     for summary in result.tissues.values():
         values += [getattr(summary, attribute) for attribute in _QUANTITIES.values()]
         values += summary.peak_mm
+    values += [summary.error for summary in result.tissues.values() if summary.error is not None]
     return ",".join(map(repr, values)) + "\n"
 
 

@@ -18,6 +18,7 @@ _serial = njit()
 _parallel = njit(parallel=True)
 
 _PARTS = 16  # of the nodes; each has marks for every tetrahedron and unknown
+_EDGES = ((0, 1), (1, 2), (0, 2), (0, 3), (1, 3), (2, 3))  # of the unknowns 4 to 9
 MEAN, FITTED = 0, 1  # what came of a node: the mean of the raw ∇φ, or all fields
 
 
@@ -153,10 +154,10 @@ def _add_linear(u, x0, h, nodes, corners, t, place, dofs, row):
 
 
 @_serial
-def _add_quadratic(u, x0, h, nodes, corners, t, place, dofs, at, slope, row):
+def _add_quadratic(u, x0, h, nodes, corners, t, place, dofs, xi, slope, U, row):
     """row += ∫ u·∇φ_b over tetrahedron t for its unknowns b, exact.
 
-    With ∫ u·v = V/20 Σ_c U_c·v(x_c), U_c = u(x_c) + Σ_a u(x_a), for linear u and v, and
+    With ∫ u·v = Σ_c U_c·v(x_c), U_c = V/20 (u(x_c) + Σ_a u(x_a)), for linear u and v, and
     ∇φ_a = (4λ_a - 1)∇λ_a at the corners, ∇φ_ab = 4(λ_a∇λ_b + λ_b∇λ_a) at the edges.
     """
     i0, i1, i2, i3 = corners[t, 0], corners[t, 1], corners[t, 2], corners[t, 3]
@@ -166,30 +167,28 @@ def _add_quadratic(u, x0, h, nodes, corners, t, place, dofs, at, slope, row):
     slope[3, 0], slope[3, 1], slope[3, 2] = g3x, g3y, g3z
     for d in range(3):
         slope[0, d] = -(slope[1, d] + slope[2, d] + slope[3, d])
-    for k in range(u.shape[0]):
-        # at[a, c] = V/20 U_c·∇λ_a
         for a in range(4):
+            xi[a, 1 + d] = (nodes[corners[t, a], d] - x0[d]) / h
+    for k in range(u.shape[0]):
+        for d in range(3):
             total = 0.0
             for c in range(4):
-                at[a, c] = 0.0
+                value = u[k, d, 0] + u[k, d, 1] * xi[c, 1] + u[k, d, 2] * xi[c, 2] + u[k, d, 3] * xi[c, 3]
+                U[c, d] = value / 120  # V ∇λ/20 = (6V∇λ)/120
+                total += value / 120
             for c in range(4):
-                v = corners[t, c]
-                x, y, z = (nodes[v, 0] - x0[0]) / h, (nodes[v, 1] - x0[1]) / h, (nodes[v, 2] - x0[2]) / h
-                product = 0.0
-                for d in range(3):
-                    product += slope[a, d] * (u[k, d, 0] + u[k, d, 1] * x + u[k, d, 2] * y + u[k, d, 3] * z)
-                at[a, c] = product / 120
-                total += product / 120
-            for c in range(4):
-                at[a, c] += total
+                U[c, d] += total
         for a in range(4):
-            row[k, place[dofs[t, a]]] += 4 * at[a, a] - (at[a, 0] + at[a, 1] + at[a, 2] + at[a, 3])
-        row[k, place[dofs[t, 4]]] += 4 * (at[0, 1] + at[1, 0])
-        row[k, place[dofs[t, 5]]] += 4 * (at[1, 2] + at[2, 1])
-        row[k, place[dofs[t, 6]]] += 4 * (at[0, 2] + at[2, 0])
-        row[k, place[dofs[t, 7]]] += 4 * (at[0, 3] + at[3, 0])
-        row[k, place[dofs[t, 8]]] += 4 * (at[1, 3] + at[3, 1])
-        row[k, place[dofs[t, 9]]] += 4 * (at[2, 3] + at[3, 2])
+            whole = 0.0
+            for d in range(3):
+                whole += slope[a, d] * (4 * U[a, d] - (U[0, d] + U[1, d] + U[2, d] + U[3, d]))
+            row[k, place[dofs[t, a]]] += whole
+        for e in range(6):
+            a, b = _EDGES[e]
+            whole = 0.0
+            for d in range(3):
+                whole += slope[a, d] * U[b, d] + slope[b, d] * U[a, d]
+            row[k, place[dofs[t, 4 + e]]] += 4 * whole
 
 
 @_serial
@@ -239,60 +238,62 @@ def _plan(nodes, corners, dofs, unknowns, starts, meeting, fields, most_rings, l
 def _fill(nodes, corners, dofs, unknowns, starts, meeting, fields, wanted, rings, outcome, begins, indices, values):
     q, quadratic = nodes.shape[0], dofs.shape[1] == 10
     for part in numba.prange(_PARTS):
-        seen, reached = np.full(len(corners), -1, np.int32), np.full(unknowns, -1, np.int32)
-        place, patch = np.empty(unknowns, np.int32), np.empty(len(corners), np.int32)
+        seen, reached = np.full(len(corners), -1, np.int32), np.full(len(unknowns), -1, np.int32)
+        place, patch = np.empty(len(unknowns), np.int32), np.empty(len(corners), np.int32)
         xi, moments = np.ones((5, 4)), np.empty((4, 4))
-        at, slope = np.empty((4, 4)), np.empty((4, 3))
+        slope, U = np.empty((4, 3)), np.empty((4, 3))
         L, scale, y = np.empty((len(fields), len(fields))), np.empty(len(fields)), np.empty(len(fields))
         dual = np.empty((wanted, 3, 4))
         for i in range(part * q // _PARTS, (part + 1) * q // _PARTS):
             count = _patch(i, rings[i], corners, starts, meeting, seen, i, patch)
-            begin, length = begins[i], 0
+            length = begins[i + 1] - begins[i]
+            columns = indices[wanted * begins[i] : wanted * begins[i + 1]].reshape(wanted, length)
+            rows = values[wanted * begins[i] : wanted * begins[i + 1]].reshape(wanted, length)
+            found = 0
             for j in range(count):
                 for b in range(dofs.shape[1]):
                     v = dofs[patch[j], b]
                     if reached[v] != i:
                         reached[v] = i
-                        indices[begin + length] = v
-                        length += 1
-            columns = indices[begin : begin + length]
-            columns.sort()
+                        columns[0, found] = v
+                        found += 1
+            columns[0].sort()
             for p in range(length):
-                place[columns[p]] = p
+                place[columns[0, p]] = p
+                columns[:, p] = unknowns[columns[0, p]]
             h = _reach(nodes[i], nodes, corners, patch, count)
             _moments(nodes[i], h, nodes, corners, quadratic, patch, count, xi, moments)
             # the constant fields come first: alone they fit the mean
             some = fields if outcome[i] == FITTED else fields[:3]
             _factorised(some, moments, 0.0, L, scale)
             _duals(some, L, scale, min(wanted, len(some)), y, dual)
-            row = values[wanted * begin : wanted * (begin + length)].reshape(wanted, length)
-            row[:] = 0
+            rows[:] = 0
             for j in range(count):
                 if quadratic:
-                    _add_quadratic(dual, nodes[i], h, nodes, corners, patch[j], place, dofs, at, slope, row)
+                    _add_quadratic(dual, nodes[i], h, nodes, corners, patch[j], place, dofs, xi, slope, U, rows)
                 else:
-                    _add_linear(dual, nodes[i], h, nodes, corners, patch[j], place, dofs, row)
-            for k in range(3, wanted):  # from the patch's unit of length to metres
-                for p in range(length):
-                    row[k, p] /= h
+                    _add_linear(dual, nodes[i], h, nodes, corners, patch[j], place, dofs, rows)
+            rows[3:] /= h  # from the patch's unit of length to metres
 
 
 def fitted_rows(nodes, corners, dofs, unknowns, starts, meeting, fields, wanted, most_rings, least):
-    """The fit's first coefficients as rows of a matrix: (lengths, indices, values, outcome).
+    """The fit's first coefficients as rows of a matrix in CSR form: (indptr, indices, values, outcome).
 
     nodes       (q,3) m of one tissue; corners (r,4) of its tetrahedra; starts and meeting, their incidence
-    dofs        (r,4) or (r,10), the unknowns of the tetrahedra, below `unknowns`
+    unknowns    (u,) columns of the matrix, ascending; dofs (r,4) or (r,10), which of them the tetrahedra have
     fields      (p,3,4) that are fitted, the three constant ones first
     wanted      how many coefficients are returned: of the fields in V/m and, for slopes, V/m²
     most_rings  of tetrahedra that a patch may grow to where `least`, the smallest pivot, is not reached with fewer
 
-    Node i has `wanted` rows with lengths[i] columns each: indices from begin[i] and values from wanted*begin[i] on,
-    begin being the sums of the lengths before.  outcome (q,) is FITTED or MEAN.
+    Node i has the rows wanted*i up to wanted*(i+1), with the same columns; outcome (q,) is FITTED or MEAN.
     """
     q = len(nodes)
     rings, outcome, lengths = np.empty(q, np.int8), np.empty(q, np.int8), np.empty(q, np.int64)
-    _plan(nodes, corners, dofs, unknowns, starts, meeting, fields, most_rings, least, rings, outcome, lengths)
+    _plan(nodes, corners, dofs, len(unknowns), starts, meeting, fields, most_rings, least, rings, outcome, lengths)
     begins = np.concatenate([[0], np.cumsum(lengths)])
-    indices, values = np.empty(begins[-1], np.int32), np.empty(wanted * begins[-1])
+    indptr = np.concatenate([[0], np.cumsum(np.repeat(lengths, wanted))])
+    if indptr[-1] < 2**31:
+        indptr = indptr.astype(np.int32)
+    indices, values = np.empty(indptr[-1], np.int32), np.empty(indptr[-1])
     _fill(nodes, corners, dofs, unknowns, starts, meeting, fields, wanted, rings, outcome, begins, indices, values)
-    return lengths, indices, values, outcome
+    return indptr, indices, values, outcome

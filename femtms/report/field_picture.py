@@ -36,6 +36,7 @@ def draw_field_picture(path: Path, field: Field, title: str, coils: Sequence[tup
         poses=[pose.matrix for _, pose in drawn],
         casings=[moved.casing for moved in (coil.moved(pose) for coil, pose in drawn) if moved.casing is not None],
         title=title,
+        error=target.error,
     )
 
 

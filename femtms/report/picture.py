@@ -334,6 +334,7 @@ def draw_field(
     coil_points: np.ndarray | None = None,
     coil_strength: np.ndarray | None = None,
     casings: Sequence[Surface] = (),
+    error: float | None = None,
 ) -> None:
     """Write a PNG: the brain's surface coloured by |E| from three sides with the coil, and three cuts.
 
@@ -341,7 +342,7 @@ def draw_field(
     coil_lines (p,3) m each, windings in head coordinates; coil_points (d,3) m become dots of area coil_strength (d,).
     poses (4,4) mm, columns x, y, z (into the head), centre: the frame of each coil; one view is along z of the first.
     casings are those of the coils, in m and head coordinates.
-    title says which coil, where, and at which dI/dt.
+    title says which coil, where, and at which dI/dt; error is the estimated relative one of E in grey matter, a share.
     """
     peak, poses = np.asarray(peak, float), [np.asarray(pose, float) for pose in poses]
     shown = tuple(int(t) for t in surface_tags if (mesh.tags == t).any()) or tuple(int(t) for t in mesh.tissues)
@@ -364,7 +365,11 @@ def draw_field(
     where = " in grey matter" if Tissue.GM in shown else ""
     position = ", ".join(number(x) for x in 1e3 * peak)
     found = f"largest: {magnE[nearest]:.3g} V/m in one tetrahedron at ({position}) mm (blue)"
-    note = f"99.9th percentile of |E|{where}: {limit:.3g} V/m (end of the colours);  {found};  arrow: y of the coil"
+    error_bar = "" if error is None else f", estimated error of E {100 * error:.2g} %"
+    note = (
+        f"99.9th percentile of |E|{where}: {limit:.3g} V/m (end of the colours){error_bar};  {found};  "
+        f"arrow: y of the coil"
+    )
     fig.text(0.02, 0.937, note, fontsize=min(9.5, 9.5 * 155 / len(note)), va="top", color=INK)
 
     head = 1e3 * mesh.nodes[np.unique(mesh.tets)]  # a mesh may carry nodes that no tetrahedron uses

@@ -42,7 +42,7 @@ def solved(mesh, tensors, dadt, order=1, device="cpu"):
     on_device = fem.backend.xp.asarray(dadt(elements.quadrature_points(mesh)))
     phi = PotentialSolver.build(stiffness, None, fem.backend).solve(fem.load(on_device)[:, None], rtol=1e-11).phi[:, 0]
     phi = fem.backend.xp.ascontiguousarray(phi)
-    return fem.in_mesh_order(phi), to_host(fem.field(fem.at_centroids(on_device), phi))
+    return to_host(fem.in_mesh_order(phi)), to_host(fem.field(fem.at_centroids(on_device), phi))
 
 
 def error_of_gradient(problem, mesh, phi, order):

@@ -1,0 +1,86 @@
+"""The recoveries of a head: one for each tissue, made when it is first asked for and then kept."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from femtms.backend import Backend, to_host
+from femtms.errors import FemtmsError
+from femtms.fem.lagrange import quadratic_dofs
+from femtms.field.recovery import METHODS, TissueRecovery
+from femtms.mesh.tetmesh import TetMesh
+
+RAW = "raw"
+FOR_ERRORS = "harmonic"  # the recovery that errors of raw fields are estimated by
+
+
+def check_recovery(recovery: str) -> None:
+    """Raise FemtmsError for a method that there is none of."""
+    if recovery not in (RAW, *METHODS):
+        raise FemtmsError(f"recovery must be one of {', '.join((RAW, *METHODS))}; got '{recovery}'")
+
+
+@dataclass(frozen=True, eq=False)
+class Recoveries:
+    """What makes a continuous ∇φ of φ in each tissue of a mesh, shared by all fields of a Simulator.
+
+    method   of a recovered field, "harmonic" or "spr", or "raw": errors of a raw field are estimated by "harmonic"
+    order    of the elements
+    sigma    (m,1) or (m,6) S/m: only where it is one number in a tissue, φ is harmonic there
+    backend  the device of the fields
+    made     by tissue number and method; state
+    """
+
+    mesh: TetMesh
+    method: str
+    order: int
+    sigma: np.ndarray
+    backend: Backend
+    made: dict[tuple[int, str], TissueRecovery] = field(default_factory=dict)
+
+    def of(self, tag: int) -> TissueRecovery:
+        """That of a tissue number."""
+        method = FOR_ERRORS if self.method == RAW else self.method
+        if (tag, method) not in self.made:
+            own = self.sigma[self.mesh.tags == tag]
+            isotropic = own.shape[1] == 1 and bool((own == own[0]).all())
+            recovery = TissueRecovery.build(self.mesh, self.order, method, tag, isotropic, self.backend)
+            self.made[tag, method] = recovery
+        return self.made[tag, method]
+
+    def in_block(self, tags: Iterable[int], potentials: Any) -> dict[int, Any]:
+        """Tissue number -> recovered ∇φ at nodes (q,c,k) for a block φ (N,k): one sparse product for each tissue."""
+        return {tag: self.of(tag).gradients(potentials) for tag in tags}
+
+    def change(self, tag: int, potential: Any) -> Any:
+        """Recovered minus raw E (r,3) in V/m at the centroids of a tissue; ∂A/∂t is the same in both.
+
+        potential  φ (N,) V in the order of the mesh's nodes and edges, on the device
+        """
+        recovery = self.of(tag)
+        return self._raw(tag, potential) - recovery.at_centroids(recovery.gradients(potential))
+
+    def at(self, potential: np.ndarray, tets: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        """Recovered ∇φ (p,3) in V/m at points in tetrahedra (p,) of the mesh with barycentric coordinates (p,4).
+
+        potential  φ (N,) V in the order of the mesh's nodes and edges; all arrays on the host
+        """
+        xp, gradients = self.backend.xp, np.empty((len(tets), 3))
+        for tag in np.unique(self.mesh.tags[tets]):
+            recovery, own = self.of(int(tag)), self.mesh.tags[tets] == tag
+            local = np.searchsorted(to_host(recovery.rows), tets[own])
+            at_nodes = recovery.gradients(xp.asarray(potential))
+            gradients[own] = to_host(recovery.at(at_nodes, xp.asarray(local), xp.asarray(weights[own])))
+        return gradients
+
+    def _raw(self, tag: int, potential: Any) -> Any:
+        """∇φ (r,3) in V/m of the elements themselves at the centroids of a tissue."""
+        xp, kernels, rows = self.backend.xp, self.backend.kernels, np.flatnonzero(self.mesh.tags == tag)
+        nodes, tets = xp.asarray(self.mesh.nodes), xp.asarray(self.mesh.tets[rows])
+        nothing = xp.zeros((len(rows), 3))
+        if self.order == 1:
+            return -kernels.electric_field(nodes, tets, nothing, potential)
+        dofs = xp.asarray(quadratic_dofs(self.mesh, rows))
+        return -kernels.quadratic_field(nodes, tets, dofs, nothing, potential)
