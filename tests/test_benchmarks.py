@@ -38,6 +38,8 @@ def folder(tmp_path_factory):
                 "peers",
                 "reuse",
                 "compare",
+                "accuracy",
+                "accuracy_page",
                 "location",
             ):
                 del sys.modules[name]
@@ -149,3 +151,78 @@ def test_location_is_timed(folder):
     box, cortex, voxels = module.rows(mesh, field, 2000, 1)
     assert 40 < float(box[4].split()[0]) < 55 and float(cortex[4].split()[0]) > 99  # a ball fills 52 % of its box
     assert (box[2], cortex[2]) == ("any", "gm") and voxels[0] == "voxels"
+
+
+@pytest.fixture(scope="module")
+def accuracy(folder):
+    return importlib.import_module("accuracy")
+
+
+@pytest.fixture(scope="module")
+def measured_accuracy(accuracy):
+    """Two coarse spheres, and one of voxels."""
+    chosen = accuracy.methods(["P1", "P2"])
+    coils = {name: coil for name, coil in accuracy.sources().items() if name in ("figure8-70mm", "tangential dipole")}
+    spheres = [
+        row
+        for size in (20.0, 14.0)
+        for row in accuracy.sphere_rows(1, accuracy.sphere_mesh(1, size), chosen, coils, (10.0,), sample=800)
+    ]
+    labels = accuracy.voxel_sphere((30.0, 40.0), (2, 5), 4.0)
+    heads = accuracy.refinement_rows(labels, np.array([0, 0, 0.02]), 20.0, chosen, levels=1, sample=300)
+    return {"device": "CPU", "date": "today", "spheres": spheres, "heads": [{"head": "sphere"} | row for row in heads]}
+
+
+def test_accuracy_is_that_of_the_elements(measured_accuracy):
+    rows = measured_accuracy["spheres"]
+    assert len(rows) == 2 * 2 * 2
+    for source in ("figure8-70mm", "tangential dipole"):
+        linear, quadratic = (
+            [row["errors"]["away"] for row in rows if row["source"] == source and row["method"] == method]
+            for method in ("P1", "P2")
+        )
+        assert linear[0]["l2"] > linear[1]["l2"] > 3 * quadratic[1]["l2"] > 0, (linear, quadratic)
+    for row in rows:
+        e = row["errors"]["cortex"]
+        # what is wrong is wrong in shape or in size
+        assert e["l2"] ** 2 == pytest.approx((1 + e["mag"]) * e["rdm"] ** 2 + e["mag"] ** 2, rel=1e-9)
+    levels = {(row["level"], row["method"]): row["errors"] for row in measured_accuracy["heads"]}
+    assert levels[1, "P2"] is None  # the reference
+    assert levels[0, "P1"]["near"]["l2"] > levels[1, "P1"]["near"]["l2"] > levels[0, "P2"]["near"]["l2"] > 0
+
+
+def test_points_are_found_in_what_their_tetrahedra_became(accuracy):
+    coarse = accuracy.sphere_mesh(1, 20.0)
+    own = np.arange(0, len(coarse.tets), 37)
+    points, tets, _ = accuracy.points_of(coarse, own)
+    fine = coarse.refined()
+    children, weights = accuracy.descended(fine, tets, points)
+    assert weights.min() > -1e-9
+    np.testing.assert_allclose((weights[..., None] * fine.nodes[fine.tets[children]]).sum(axis=1), points, atol=1e-12)
+    np.testing.assert_array_equal(fine.tags[children], coarse.tags[tets])
+
+
+def test_page_of_accuracy_is_made_of_what_was_measured(accuracy, measured_accuracy, tmp_path, monkeypatch):
+    page_of = importlib.import_module("accuracy_page")
+    page = tmp_path / "page.md"
+    page.write_text(
+        "Before.\n<!-- table: detail-1 -->\nold\n<!-- end -->\n<!-- table: detail-3 -->\nkept\n<!-- end -->\n"
+    )
+    accuracy.save(measured_accuracy, tmp_path / "accuracy.json")
+    monkeypatch.setattr(sys, "argv", ["", "--json", str(tmp_path / "accuracy.json"), "--page", str(page)])
+    page_of.main()
+    text = page.read_text()
+    assert text.startswith("Before.") and "old" not in text and "kept" in text
+    assert all(f"| {row['unknowns']:,} |" in text for row in measured_accuracy["spheres"])
+    assert {path.name for path in (tmp_path / "images").iterdir()} == {"accuracy-edges.png", "accuracy-seconds.png"}
+    orders = page_of.tables(measured_accuracy)["orders"]
+    assert "1 shell, figure8-70mm" in orders
+    known = set(page_of.tables(measured_accuracy | {"heads": []})) - {"device", "orders"}
+    assert known == {"detail-1", "sources-1"}
+
+
+def test_every_table_of_the_page_of_accuracy_has_its_place(accuracy):
+    text = (FOLDER.parent / "docs" / "accuracy.md").read_text()
+    names = {f"{kind}-{shells}" for kind in ("detail", "sources") for shells in accuracy.SPHERES}
+    names |= {"device", "orders"} | {f"head-{name}" for name in accuracy.REFINED}
+    assert all(f"<!-- table: {name} -->" in text for name in names)

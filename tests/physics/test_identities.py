@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import skfem
+from lagrange import STILL, at, gradient_of_potential, prescribed, quadrature
 from scipy.sparse.linalg import splu
 from skfem.helpers import dot, grad
 
@@ -185,6 +186,33 @@ def test_currents_are_conserved(sphere_mesh, dipole_coil, vertex_pose):
     divergence = p1.load(field.E)  # -∫ ∇λ_i·σE for every node
     scale = p1.load(np.abs(field.E))
     assert np.abs(divergence).max() < 1e-8 * np.abs(scale).max()
+
+
+@pytest.mark.parametrize("order", [1, 2])
+@pytest.mark.parametrize("kind", ["isotropic", "tensor"])
+def test_what_the_field_dissipates_is_what_the_coil_gives(small, kind, order):
+    """∫ E·σE = -∫ ∂A/∂t·σE, as currents give nothing to a gradient: B is uniform."""
+    sigma = sigma_of(kind, len(small.tets), np.random.default_rng(8))
+    full = sigma[:, [0, 1, 2, 1, 3, 4, 2, 4, 5]] if kind == "tensor" else sigma * np.eye(3).ravel()
+    full = full.reshape(-1, 3, 3)
+    sim = Simulator(small, full, order=order, device="cpu", rtol=1e-11)
+    field = sim.solve(prescribed(uniform_B), STILL, 1.0)
+
+    weights, shares = quadrature(2)  # ∂A/∂t and ∇φ are linear, so this is exact
+    dadt = uniform_B(at(small, weights).reshape(-1, 3)).reshape(len(small.tets), -1, 3)
+    E = -dadt - gradient_of_potential(small, field.potential, weights)
+    J = np.einsum("mij,mqj->mqi", full, E)
+    per_tet = small.volumes[:, None] * shares
+    dissipated, given = (per_tet * (E * J).sum(axis=2)).sum(), -(per_tet * (dadt * J).sum(axis=2)).sum()
+    assert dissipated == pytest.approx(given, rel=1e-9)
+    # and it is the least: with no charges more would be dissipated
+    without = (per_tet * np.einsum("mqi,mij,mqj->mq", dadt, full, dadt)).sum()
+    assert dissipated < 0.9 * without
+
+
+def uniform_B(points):
+    """∂A/∂t (n,3) V/m of ∂B/∂t = (1, -2, 3) T/s, about a point that is no centre of the head."""
+    return np.cross([1.0, -2.0, 3.0], points - [0.05, 0.02, -0.03]) / 2
 
 
 def test_disconnected_pieces_are_solved_together(small, dipole_coil, vertex_pose):

@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 from scipy.special import eval_legendre
 
-from femtms import FemtmsError
+from femtms import Coil, FemtmsError, Pose
+from femtms.coil.elements import Dipoles
 from femtms.coil.path import Circle
 from femtms.kernels import cpu
+from femtms.reference.coil_sphere import CoilFieldInSphere
 from femtms.reference.loop import loop_potential
 from femtms.reference.sphere import dipole_field_in_sphere, dipoles_field_in_sphere, layered_field
 
@@ -103,6 +105,18 @@ def test_dipoles_superpose(points):
     total = dipoles_field_in_sphere(points, positions, moments)
     parts = sum(dipole_field_in_sphere(points, p, m) for p, m in zip(positions, moments))
     np.testing.assert_allclose(total, parts, rtol=1e-14)
+
+
+def test_series_of_a_coil_is_the_sum_of_its_dipoles(points):
+    coil = Coil("two dipoles", (Dipoles(np.array([R0, [-0.01, 0.01, 0.11]]), np.array([DMDT, [0.0, 1.0, 2.0]])),))
+    motion = np.eye(4)
+    motion[:3, :3] = [[0.36, -0.48, 0.8], [0.8, 0.6, 0.0], [-0.48, 0.64, 0.6]]
+    field = CoilFieldInSphere.of(coil, Pose(motion), 3.0, 0.085, 110)
+    moved = coil.moved(Pose(motion))
+    exact = dipoles_field_in_sphere(points, moved.positions, 3.0 * moved.elements[0].vectors)
+    np.testing.assert_allclose(field(points), exact, atol=1e-9 * np.abs(exact).max())
+    with pytest.raises(FemtmsError, match="within 85 mm"):
+        field(points * 10)
 
 
 def test_dipole_inside_the_sphere_is_refused(points):
