@@ -111,15 +111,15 @@ class Multigrid:
         inverse = sparse.csr_array(np.linalg.pinv(on_host.toarray(), hermitian=True))
         return cls(backend, tuple(levels), Csr.on(backend, inverse, np.float32))
 
-    def raised(self, matrix: Any, prolongation: Any) -> "Multigrid":
+    def raised(self, matrix: Csr, prolongation: Any) -> "Multigrid":
         """The hierarchy of quadratic elements that has this one, of linear elements, below its finest level.
 
-        matrix (N,N) with unit diagonal and prolongation (N,n) are CSR matrices on the device.
+        matrix (N,N) float64 with unit diagonal, and prolongation (N,n), a CSR matrix on the device.
         """
         backend = self.backend
         transposed = backend.kernels.csr(backend.kernels.transposed(prolongation), prolongation.shape[::-1])
         finest = Level(
-            Csr.on(backend, matrix, np.float32),
+            matrix.single(),
             _largest_eigenvalue(matrix, backend),
             _QUADRATIC_SPAN,
             Csr.on(backend, prolongation, np.float32),

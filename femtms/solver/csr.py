@@ -38,6 +38,10 @@ class Csr:
         )
         return cls(matrix.shape, indptr, indices, data, len(data) - len(matrix.data))
 
+    def single(self) -> "Csr":
+        """The same in single precision; the two share where the entries are."""
+        return Csr(self.shape, self.indptr, self.indices, self.data.astype(np.float32), self.padding)
+
     @property
     def entries(self) -> int:
         """Number of entries of the matrix, without the padding."""

@@ -81,6 +81,7 @@ class PotentialSolver:
             coarse, coarse_scale = _scaled(linear.stiffness, ties, backend)
             ties = linear.ties(ties, backend)
         scaled, scale = _scaled(stiffness, ties, backend)
+        matrix = Csr.on(backend, scaled, np.float64)
         # K has the constants for its null space, so S K S has S^-1 1
         hierarchy: Multigrid | Factorised
         if direct is not None:
@@ -89,8 +90,7 @@ class PotentialSolver:
             hierarchy = Multigrid.build(scaled, 1 / scale, backend)
         else:
             below = Multigrid.build(coarse, 1 / coarse_scale, backend)
-            hierarchy = below.raised(scaled, linear.prolongation(scale, coarse_scale, backend))
-        matrix = Csr.on(backend, scaled, np.float64)
+            hierarchy = below.raised(matrix, linear.prolongation(scale, coarse_scale, backend))
         earlier = EarlierSolutions(matrix, reuse, backend) if reuse else None
         return cls(backend, matrix, scale[:, None], hierarchy, earlier)
 
