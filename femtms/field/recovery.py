@@ -9,37 +9,59 @@ from scipy import sparse
 from femtms.backend import Backend, cpu_backend
 from femtms.errors import FemtmsError
 from femtms.kernels.cpu import incidence
-from femtms.kernels.patches import FITTED, fitted_rows
+from femtms.kernels.patches import MONOMIALS, fitted_rows
 from femtms.mesh.tetmesh import TetMesh
 from femtms.solver.csr import Csr
 from femtms.tissue import name_of
 
 METHODS = ("harmonic", "spr")
 
-_MOST_RINGS = 2
 _LEAST_PIVOT = 0.05
 
 
 def _harmonic_fields() -> np.ndarray:
-    """Gradients (8,3,4) of the harmonic polynomials x, y, z, xy, xz, yz, (x² - y²)/2, z² - (x² + y²)/2."""
-    fields = np.zeros((8, 3, 4))
-    fields[[0, 1, 2], [0, 1, 2], 0] = 1
-    for k, (i, j) in enumerate(((0, 1), (0, 2), (1, 2)), start=3):
-        fields[k, i, 1 + j] = fields[k, j, 1 + i] = 1
-    fields[6, [0, 1], [1, 2]] = 1, -1
-    fields[7, [0, 1, 2], [1, 2, 3]] = -1, -1, 2
+    """Gradients (15,3,10) of the harmonic polynomials of degree 1, 2 and 3, as coefficients of MONOMIALS.
+
+    x, y, z; xy, xz, yz, (x² - y²)/2, z² - (x² + y²)/2; x³ - 3xy², y³ - 3x²y, z(x² - y²), xyz,
+    x(4z² - x² - y²), y(4z² - x² - y²), z(2z² - 3x² - 3y²).
+    """
+    fields = np.zeros((15, 3, MONOMIALS))
+    one, x, y, z, xx, yy, zz, xy, xz, yz = range(MONOMIALS)
+    terms = [
+        ({one: 1}, {}, {}),
+        ({}, {one: 1}, {}),
+        ({}, {}, {one: 1}),
+        ({y: 1}, {x: 1}, {}),
+        ({z: 1}, {}, {x: 1}),
+        ({}, {z: 1}, {y: 1}),
+        ({x: 1}, {y: -1}, {}),
+        ({x: -1}, {y: -1}, {z: 2}),
+        ({xx: 3, yy: -3}, {xy: -6}, {}),
+        ({xy: -6}, {xx: -3, yy: 3}, {}),
+        ({xz: 2}, {yz: -2}, {xx: 1, yy: -1}),
+        ({yz: 1}, {xz: 1}, {xy: 1}),
+        ({xx: -3, yy: -1, zz: 4}, {xy: -2}, {xz: 8}),
+        ({xy: -2}, {xx: -1, yy: -3, zz: 4}, {yz: 8}),
+        ({xz: -6}, {yz: -6}, {xx: -3, yy: -3, zz: 6}),
+    ]
+    for field, components in zip(fields, terms):
+        for row, coefficients in zip(field, components):
+            row[list(coefficients)] = list(coefficients.values())
     return fields
 
 
 def _linear_fields() -> np.ndarray:
-    """All linear vector fields (12,3,4), constant ones first."""
-    fields = np.zeros((12, 3, 4))
+    """All linear vector fields (12,3,10), constant ones first."""
+    fields = np.zeros((12, 3, MONOMIALS))
     for k in range(12):
         fields[k, k % 3, k // 3] = 1
     return fields
 
 
-_FIELDS = {"harmonic": _harmonic_fields(), "spr": _linear_fields()}
+# Methods that there are, and the vector fields that they fit.
+FIELDS = {"harmonic": _harmonic_fields(), "spr": _linear_fields()}
+_LINEAR = {"harmonic": 8, "spr": 12}  # how many of them are constant or linear
+_STEPS = {("harmonic", 1): (8,), ("harmonic", 2): (15, 8), ("spr", 1): (12,), ("spr", 2): (12,)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,8 +117,8 @@ class TissueRecovery:
         backend = cpu_backend() if backend is None else backend
         tag = mesh.present_tag(tag)
         method = method if isotropic else "spr"
-        fields = _FIELDS[method]
-        wanted = 3 if order == 1 else len(fields)
+        fields = FIELDS[method]
+        wanted = 3 if order == 1 else _LINEAR[method]
 
         rows = np.flatnonzero(mesh.tags == tag)
         nodes, corners = _renumbered(mesh.tets[rows], len(mesh.nodes))
@@ -105,8 +127,8 @@ class TissueRecovery:
         unknowns, local = _renumbered(dofs, total)
         points = mesh.nodes[nodes]
         starts, meeting = incidence(corners, len(nodes))
-        indptr, indices, values, outcome = fitted_rows(
-            points, corners, local, unknowns, starts, meeting, fields, wanted, _MOST_RINGS, _LEAST_PIVOT
+        indptr, indices, values, fitted = fitted_rows(
+            points, corners, local, unknowns, starts, meeting, fields, _STEPS[method, order], wanted, _LEAST_PIVOT
         )
         matrix = sparse.csr_array((values, indices, indptr), shape=(len(indptr) - 1, total))
         asarray = backend.xp.asarray
@@ -120,8 +142,8 @@ class TissueRecovery:
             points=asarray(points),
             rows=asarray(rows),
             corners=asarray(corners),
-            slopes=asarray(fields[3:wanted, :, 1:]),
-            fitted=outcome == FITTED,
+            slopes=asarray(fields[3:wanted, :, 1:4]),
+            fitted=fitted > 3,
         )
 
     def gradients(self, potential: Any) -> Any:

@@ -6,7 +6,7 @@ from mesh.boxes import REGULAR, box, joined
 
 from femtms import FemtmsError, TetMesh
 from femtms.backend import backend, to_host
-from femtms.field.recovery import METHODS, TissueRecovery
+from femtms.field.recovery import FIELDS, METHODS, TissueRecovery
 
 SLOPE = np.array([0.3, -1.2, 0.7])  # V/m
 # The second derivatives of φ in V/m²: symmetric; the trace of the first is zero.
@@ -132,6 +132,24 @@ def test_crumbs_have_the_mean_of_what_they_have(method, order):
         potential[0] = 1.0
         raw = np.linalg.inv(np.column_stack([np.ones(4), mesh.nodes[tets[0]]]))[1:, list(tets[0]).index(0)]
         np.testing.assert_allclose(recovery.gradients(potential)[:4], np.tile(raw, (4, 1)), rtol=1e-12)
+
+
+def test_harmonic_fields_have_neither_curl_nor_divergence():
+    """Their derivatives at random points, exact for polynomials of second degree by central differences."""
+    points, step = np.random.default_rng(4).normal(size=(20, 3)), 0.5
+    derivatives = np.empty((15, 20, 3, 3))
+    for d, e in enumerate(step * np.eye(3)):
+        ahead, behind = (np.einsum("kiz,pz->kpi", FIELDS["harmonic"], monomials(p)) for p in (points + e, points - e))
+        derivatives[:, :, :, d] = (ahead - behind) / (2 * step)
+    np.testing.assert_allclose(np.trace(derivatives, axis1=2, axis2=3), 0, atol=1e-12)
+    np.testing.assert_allclose(derivatives, derivatives.swapaxes(2, 3), atol=1e-12)
+    at_points = np.einsum("kiz,pz->kpi", FIELDS["harmonic"], monomials(points)).reshape(15, -1)
+    assert np.linalg.matrix_rank(at_points) == 15
+
+
+def monomials(p):
+    x, y, z = p.T
+    return np.column_stack([1 + 0 * x, x, y, z, x**2, y**2, z**2, x * y, x * z, y * z])
 
 
 def test_evaluation_is_exact_for_quadratic_gradients(block):
