@@ -153,13 +153,15 @@ class TissueRecovery:
             return xp.stack(columns, axis=2)
         corners = self.corners[tets]
         values = gradients[:, :3]
-        derivatives = gradients[:, 3:] @ self.slopes.reshape(-1, 9)  # (q,9): of ∇φ at the nodes
+        derivatives: Any = None  # of ∇φ at the nodes (q,9), where there are any
+        if len(self.slopes):
+            derivatives = gradients[:, 3:] @ self.slopes.reshape(-1, 9)
         x = sum(weights[:, a, None] * self.points[corners[:, a]] for a in range(4))
         total = xp.zeros((len(corners), 3))
         for a in range(4):
             node = corners[:, a]
             value = values[node]
-            if len(self.slopes):  # exact where ∇φ is quadratic: theory.md (39)
+            if derivatives is not None:  # exact where ∇φ is quadratic: theory.md (39)
                 half = (x - self.points[node]) / 2
                 for d in range(3):
                     value += derivatives[node, d::3] * half[:, d, None]

@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 from femtms import FemtmsError, Field, LayeredSphere, Simulator, Surface, mesh_head
+from femtms.backend import cpu_backend
 from femtms.field.places import Places, in_tissue
+from femtms.field.recoveries import RAW, Recoveries
 
 UNIFORM = np.array([3.0, -2.0, 5.0])  # V/m
 
@@ -20,6 +22,7 @@ def mesh():
 @pytest.fixture(scope="module")
 def uniform(mesh, dipole_coil, vertex_pose):
     """E is the same everywhere: φ = -E·x, and no current that changes."""
+    sigma = np.ones((len(mesh.tets), 1))
     return Field(
         mesh=mesh,
         E=np.tile(UNIFORM, (len(mesh.tets), 1)),
@@ -31,7 +34,8 @@ def uniform(mesh, dipole_coil, vertex_pose):
         residual=0.0,
         seconds={},
         device="paper",
-        sigma=np.ones((len(mesh.tets), 1)),
+        sigma=sigma,
+        recoveries=Recoveries(mesh, RAW, 1, sigma, cpu_backend()),
     )
 
 
