@@ -173,7 +173,7 @@ def measured_accuracy(accuracy):
     return {"device": "CPU", "date": "today", "spheres": spheres, "heads": [{"head": "sphere"} | row for row in heads]}
 
 
-def test_accuracy_is_that_of_the_elements(measured_accuracy):
+def test_accuracy_is_that_of_the_elements(accuracy, measured_accuracy):
     rows = measured_accuracy["spheres"]
     assert len(rows) == 2 * len(accuracy.METHODS) * 2
     for source in ("figure8-70mm", "tangential dipole"):
