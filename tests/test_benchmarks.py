@@ -161,7 +161,7 @@ def accuracy(folder):
 @pytest.fixture(scope="module")
 def measured_accuracy(accuracy):
     """Two coarse spheres, and one of voxels."""
-    chosen = accuracy.methods(["P1", "P2"])
+    chosen = accuracy.METHODS
     coils = {name: coil for name, coil in accuracy.sources().items() if name in ("figure8-70mm", "tangential dipole")}
     spheres = [
         row
@@ -173,9 +173,9 @@ def measured_accuracy(accuracy):
     return {"device": "CPU", "date": "today", "spheres": spheres, "heads": [{"head": "sphere"} | row for row in heads]}
 
 
-def test_accuracy_is_that_of_the_elements(measured_accuracy):
+def test_accuracy_is_that_of_the_elements(accuracy, measured_accuracy):
     rows = measured_accuracy["spheres"]
-    assert len(rows) == 2 * 2 * 2
+    assert len(rows) == 2 * len(accuracy.METHODS) * 2
     for source in ("figure8-70mm", "tangential dipole"):
         linear, quadratic = (
             [row["errors"]["away"] for row in rows if row["source"] == source and row["method"] == method]
