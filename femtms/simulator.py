@@ -40,7 +40,7 @@ _LARGEST_BLOCK = 32  # more gain nothing: the matrices are then read seldom enou
 _BLOCK_BYTES = 5 * 2**30  # of what grows with the number of poses in a block, below
 _VECTORS = 10  # (n,) of each pose while it is solved, in float64; beside them ∂A/∂t (m,3)
 ERROR_TISSUE = int(Tissue.GM)  # where sweeps estimate the error
-_QUADRATURE_BYTES = 2**30  # of ∂A/∂t at quadrature points, for as many poses at a time
+_QUADRATURE_BYTES = 2**28  # of ∂A/∂t at quadrature points, for as many poses at a time
 
 Result = TypeVar("Result")
 
