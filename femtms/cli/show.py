@@ -248,6 +248,10 @@ def print_comparison(summary: dict[str, Any]) -> None:
     names, places = (max(len(line[i]) for line in lines) for i in (0, 1))
     for coil, where, numbers in lines:
         print(f"{coil:<{names}}  {where:<{places}}{numbers}")
+    errors = [row["gm_estimated_error_percent"] for row in summary["rows"]]
+    known = [error for error in errors if error is not None]
+    if known:
+        print(f"estimated error of E in gm: {min(known):.2g} to {max(known):.2g} % ({_elements(summary['solver'])})")
     print(
         f"A/µs and % of the stimulator's limit: for {summary['inputs']['target_V_per_m']:g} V/m; "
         f"{sum(summary['seconds'].values()):.1f} s on {summary['device']}"

@@ -75,6 +75,10 @@ class Recoveries:
             gradients[own] = to_host(recovery.at(at_nodes, xp.asarray(local), xp.asarray(weights[own])))
         return gradients
 
+    def at_nodes(self, tag: int, potential: np.ndarray) -> np.ndarray:
+        """Recovered ∇φ (q,3) in V/m at the nodes of a tissue, which ascend; arrays on the host."""
+        return to_host(self.of(tag).gradients(self.backend.xp.asarray(potential)))[:, :3]
+
     def _raw(self, tag: int, potential: Any) -> Any:
         """∇φ (r,3) in V/m of the elements themselves at the centroids of a tissue."""
         xp, kernels, rows = self.backend.xp, self.backend.kernels, np.flatnonzero(self.mesh.tags == tag)

@@ -307,3 +307,34 @@ def test_a_grid_away_from_the_head_is_empty_and_bad_grids_are_refused(uniform):
     ):
         with pytest.raises(FemtmsError, match=words):
             uniform.on_grid(*bad)
+
+
+# --- at nodes ----------------------------------------------------------------------------------------------
+
+
+def test_at_nodes_a_linear_potential_has_one_field(uniform, mesh):
+    for recovered in (uniform, uniform.recovered("harmonic"), uniform.recovered("spr")):
+        nodes, E = recovered.at_nodes("bone")
+        assert np.array_equal(nodes, np.unique(mesh.tets[mesh.tags == 4]))
+        np.testing.assert_allclose(E, np.tile(UNIFORM, (len(nodes), 1)), atol=1e-9)
+
+
+@pytest.mark.parametrize("order", [1, 2])
+@pytest.mark.parametrize("recovery", ["raw", "harmonic"])
+def test_at_nodes_an_interface_has_one_field_for_each_side(mesh, dipole_coil, vertex_pose, order, recovery):
+    """σ₁E₁·n = σ₂E₂·n and the same E×n, as far as coarse elements go: between CSF and bone the normal part jumps."""
+    field = Simulator(mesh, order=order, device="cpu", recovery=recovery).solve(dipole_coil, vertex_pose)
+    (inner, E_csf), (outer, E_bone) = field.at_nodes("csf"), field.at_nodes("bone")
+    both, i, o = np.intersect1d(inner, outer, return_indices=True)
+    n = mesh.nodes[both] / np.linalg.norm(mesh.nodes[both], axis=1, keepdims=True)
+    assert np.allclose(np.linalg.norm(mesh.nodes[both], axis=1), 0.070, atol=1e-6)
+    normal = [np.einsum("nd,nd->n", E, n) for E in (E_csf[i], E_bone[o])]
+    tangential = [E - e[:, None] * n for E, e in zip((E_csf[i], E_bone[o]), normal)]
+    scale = np.linalg.norm(tangential[0])
+    assert np.linalg.norm(tangential[0] - tangential[1]) < (0.2 if order == 1 else 0.05) * scale
+    assert np.linalg.norm(E_csf[i] - E_bone[o]) > 1e-6 * scale  # two values, not one
+
+
+def test_at_nodes_of_what_is_not_there_is_an_error(uniform):
+    with pytest.raises(FemtmsError, match="not 'wm'"):
+        uniform.at_nodes("wm")

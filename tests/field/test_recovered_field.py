@@ -1,0 +1,101 @@
+"""Recovered fields and estimated errors, as Simulator, Field and sweeps have them."""
+
+import numpy as np
+import pytest
+from kernels.host_cuda import host_cuda
+
+from femtms import FemtmsError, LayeredSphere, Simulator, mesh_head, place
+
+
+@pytest.fixture(scope="module")
+def mesh():
+    return mesh_head(LayeredSphere((60, 70, 81, 92)), 18.0)
+
+
+@pytest.fixture(scope="module")
+def poses(mesh):
+    return [place(mesh, "C3", "CP3", gap_mm=8), place(mesh, "Oz", "POz", gap_mm=30), place(mesh, "Cz", "Pz", gap_mm=9)]
+
+
+@pytest.fixture(scope="module")
+def raw(mesh, dipole_coil, poses):
+    """Order -> fields of a raw Simulator."""
+    return {order: Simulator(mesh, order=order, device="cpu").solve(dipole_coil, poses) for order in (1, 2)}
+
+
+@pytest.mark.parametrize("order", [1, 2])
+@pytest.mark.parametrize("method", ["harmonic", "spr"])
+def test_a_simulator_recovers_what_fields_do(mesh, dipole_coil, poses, raw, order, method):
+    sim = Simulator(mesh, order=order, device="cpu", recovery=method)
+    assert sim.recovery == method
+    for field, own in zip(sim.solve(dipole_coil, poses), raw[order], strict=True):
+        assert (field.recovery, own.recovery) == (method, "raw")
+        np.testing.assert_array_equal(field.potential, own.potential)
+        np.testing.assert_allclose(field.E, own.recovered(method).E, atol=1e-12 * own.magnE.max())
+        assert np.abs(field.E - own.E).max() > 1e-3 * own.magnE.max()
+
+
+def test_a_recovered_field_does_not_know_its_block(mesh, dipole_coil, poses):
+    sim = Simulator(mesh, device="cpu", recovery="harmonic")
+    for pose, field in zip(poses, sim.solve(dipole_coil, poses), strict=True):
+        np.testing.assert_array_equal(sim.solve(dipole_coil, pose).E, field.E)
+
+
+@pytest.mark.parametrize("order", [1, 2])
+def test_the_error_is_how_far_raw_and_recovered_are_apart(mesh, raw, order):
+    field = raw[order][0]
+    better = field.recovered()
+    np.testing.assert_allclose(
+        field.error, np.linalg.norm(better.E - field.E, axis=1), rtol=1e-6, atol=1e-12 * field.magnE.max()
+    )
+    gm = mesh.tags == 2
+    share = np.sqrt((mesh.volumes[gm] * field.error[gm] ** 2).sum() / (mesh.volumes[gm] * field.magnE[gm] ** 2).sum())
+    assert field.relative_error("gm") == field.summary("gm").error == pytest.approx(share, rel=1e-9)
+    assert 0.001 < share < 0.5
+    assert f"estimated error {100 * share:.2g} %" in str(field.summary("gm"))
+    assert better.relative_error("gm") == pytest.approx(share, rel=0.2)  # cautious: that of the raw field
+    of_all = field.summary()
+    assert of_all["gm"].error == field.summary("gm").error and of_all["bone"].error is None
+
+
+@pytest.mark.parametrize("recovery", ["raw", "harmonic"])
+@pytest.mark.parametrize("order", [1, 2])
+def test_sweeps_estimate_the_same(mesh, dipole_coil, poses, order, recovery):
+    sim = Simulator(mesh, order=order, device="cpu", recovery=recovery)
+    fields = sim.solve(dipole_coil, poses)
+    for result, field in zip(sim.sweep(dipole_coil, poses, tissues=["gm", "bone"]), fields, strict=True):
+        assert result.tissues["gm"].error == pytest.approx(field.relative_error("gm"), rel=1e-8)
+        assert result.tissues["gm"].mean == field.summary("gm").mean
+        assert result.tissues["bone"].error is None
+
+
+@pytest.mark.parametrize("order", [1, 2])
+def test_a_recovered_field_is_that_of_the_other_device(mesh, dipole_coil, poses, order, tmp_path_factory, monkeypatch):
+    here = Simulator(mesh, order=order, device="cpu", recovery="harmonic", rtol=1e-8).solve(dipole_coil, poses[0])
+    played = host_cuda(tmp_path_factory.mktemp("cuda"))
+    monkeypatch.setattr("femtms.simulator.backend", lambda name: played)
+    sim = Simulator(mesh, order=order, device="cuda", recovery="harmonic", rtol=1e-8)
+    there = sim.solve(dipole_coil, poses[0])
+    assert np.linalg.norm(there.E - here.E) < 1e-6 * np.linalg.norm(here.E)
+    assert there.relative_error("gm") == pytest.approx(here.relative_error("gm"), rel=1e-5)
+    (result,) = sim.sweep(dipole_coil, poses[:1], tissues=["gm"])
+    assert result.tissues["gm"].error == pytest.approx(here.relative_error("gm"), rel=1e-5)
+    tets, quarter = np.arange(0, len(mesh.tets), 50), np.full((len(mesh.tets[::50]), 4), 0.25)
+    np.testing.assert_allclose(there.E_in(tets, quarter), there.E[tets], atol=1e-4 * there.magnE.max())
+
+
+def test_conductivity_that_varies_in_a_tissue_is_not_fitted_harmonically(mesh, dipole_coil, poses):
+    sigma = np.random.default_rng(0).uniform(0.1, 0.3, len(mesh.tets))
+    field = Simulator(mesh, sigma, device="cpu").solve(dipole_coil, poses[0])
+    assert field.recoveries.of(2).method == "spr"
+
+
+@pytest.mark.parametrize("method", ["raw", "magic"])
+def test_other_recoveries_are_refused(mesh, raw, method):
+    with pytest.raises(FemtmsError, match="harmonic"):
+        raw[1][0].recovered(method)
+    with pytest.raises(FemtmsError, match="a raw field can be recovered"):
+        raw[1][0].recovered("spr").recovered("harmonic")
+    if method == "magic":
+        with pytest.raises(FemtmsError, match="recovery must be one of raw, harmonic, spr; got 'magic'"):
+            Simulator(mesh, recovery=method)
