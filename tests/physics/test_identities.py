@@ -117,11 +117,12 @@ def test_field_is_linear_in_didt(sphere_mesh, dipole_coil, vertex_pose, device):
     assert not sim.solve(dipole_coil, vertex_pose, 0.0).E.any()
 
 
-def test_field_does_not_depend_on_the_grounding(sphere_mesh, dipole_coil, vertex_pose):
+@pytest.mark.parametrize("order", [1, 2])
+def test_field_does_not_depend_on_the_grounding(sphere_mesh, dipole_coil, vertex_pose, order):
     far = int(sphere_mesh.nodes[:, 2].argmin())
     near = int(sphere_mesh.nodes[:, 2].argmax())
     fields = [
-        Simulator(sphere_mesh, device="cpu", rtol=1e-12, ground=g).solve(dipole_coil, vertex_pose)
+        Simulator(sphere_mesh, order=order, device="cpu", rtol=1e-12, ground=g).solve(dipole_coil, vertex_pose)
         for g in (None, far, near)
     ]
     for other in fields[1:]:
@@ -215,7 +216,8 @@ def uniform_B(points):
     return np.cross([1.0, -2.0, 3.0], points - [0.05, 0.02, -0.03]) / 2
 
 
-def test_disconnected_pieces_are_solved_together(small, dipole_coil, vertex_pose):
+@pytest.mark.parametrize("order", [1, 2])
+def test_disconnected_pieces_are_solved_together(small, dipole_coil, vertex_pose, order):
     """Each piece floats: K has one null vector for each, and grounding ties them all."""
     n = len(small.nodes)
     both = TetMesh(
@@ -223,6 +225,6 @@ def test_disconnected_pieces_are_solved_together(small, dipole_coil, vertex_pose
         np.concatenate([small.tets, small.tets + n]),
         np.concatenate([small.tags, small.tags]),
     )
-    alone = Simulator(small, device="cpu", rtol=1e-11).solve(dipole_coil, vertex_pose)
-    together = Simulator(both, device="cpu", rtol=1e-11).solve(dipole_coil, vertex_pose)
+    alone = Simulator(small, order=order, device="cpu", rtol=1e-11).solve(dipole_coil, vertex_pose)
+    together = Simulator(both, order=order, device="cpu", rtol=1e-11).solve(dipole_coil, vertex_pose)
     assert relative(together.E[: len(small.tets)], alone.E) < 1e-8

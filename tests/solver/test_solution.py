@@ -97,10 +97,11 @@ def test_a_solution_does_not_change_when_its_memory_is_used_again(mesh):
 # --- direct methods ------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("order", [1, 2])
 @pytest.mark.parametrize("library", LIBRARIES)
-def test_a_direct_method_gives_the_same_field(mesh, poses, library):
-    by_factors = Simulator(mesh, solver=Direct(library), device="cpu")
-    by_iterations = Simulator(mesh, device="cpu", rtol=1e-10)
+def test_a_direct_method_gives_the_same_field(mesh, poses, library, order):
+    by_factors = Simulator(mesh, order=order, solver=Direct(library), device="cpu")
+    by_iterations = Simulator(mesh, order=order, device="cpu", rtol=1e-10)
     for one, other in zip(by_factors.solve(COIL, poses), by_iterations.solve(COIL, poses)):
         assert relative(one.E, other.E) < 1e-9
         assert one.iterations == 0 and one.residual < 1e-12
