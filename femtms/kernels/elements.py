@@ -179,8 +179,8 @@ def _corner_currents(nodes, tets, sigma, dadt, currents):
 
 
 @_parallel
-def _gathered(tets, currents, starts, meeting, b):
-    """b_i = minus the sum over the corners that are node i, in the order of the tetrahedra."""
+def gathered(dofs, currents, starts, meeting, b):
+    """b_i = minus the sum of the currents (m,k) into unknown i, which is one of dofs (m,k), in the order of tetrahedra."""
     n = starts.shape[0] - 1
     for task in numba.prange((n + _ROWS - 1) // _ROWS):
         for i in range(task * _ROWS, min(n, (task + 1) * _ROWS)):
@@ -188,7 +188,7 @@ def _gathered(tets, currents, starts, meeting, b):
             for s in range(starts[i], starts[i + 1]):
                 t = meeting[s]
                 own = 0
-                while tets[t, own] != i:
+                while dofs[t, own] != i:
                     own += 1
                 total += currents[t, own]
             b[i] = -total
@@ -202,7 +202,7 @@ def load(nodes, tets, sigma, dadt, starts, meeting):
     corners, around = _unsigned(tets, meeting)
     currents, b = np.empty((len(tets), 4)), np.empty(len(starts) - 1)
     _corner_currents(nodes, corners, sigma, dadt, currents)
-    _gathered(corners, currents, starts, around, b)
+    gathered(corners, currents, starts, around, b)
     return b
 
 

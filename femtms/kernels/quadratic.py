@@ -6,7 +6,7 @@ As in elements.py, each output row is computed by one thread in a fixed order, a
 import numba
 import numpy as np
 
-from femtms.kernels.elements import sigma_times, six_volume_gradients
+from femtms.kernels.elements import gathered, sigma_times, six_volume_gradients
 from femtms.kernels.jit import njit
 
 _parallel = njit(parallel=True)
@@ -134,22 +134,6 @@ def _currents(nodes, tets, sigma, dadt, weights, currents):
                 currents[t, k] = total[k]
 
 
-@_parallel
-def _gathered(dofs, currents, starts, meeting, b):
-    """b_i = minus the sum over the shape functions that are unknown i, in the order of the tetrahedra."""
-    n = starts.shape[0] - 1
-    for task in numba.prange((n + _ROWS - 1) // _ROWS):
-        for i in range(task * _ROWS, min(n, (task + 1) * _ROWS)):
-            total = 0.0
-            for s in range(starts[i], starts[i + 1]):
-                t = meeting[s]
-                own = 0
-                while dofs[t, own] != i:
-                    own += 1
-                total += currents[t, own]
-            b[i] = -total
-
-
 def quadratic_load(nodes, tets, sigma, dadt, weights, dofs, starts, meeting):
     """b (n,) in A: b_i = -Σ_t ∫_t ∇N_i·σ ∂A/∂t by quadrature, theory.md (32).
 
@@ -158,7 +142,7 @@ def quadratic_load(nodes, tets, sigma, dadt, weights, dofs, starts, meeting):
     """
     currents, b = np.empty(dofs.shape), np.empty(len(starts) - 1)
     _currents(nodes, tets.view(np.uint32), sigma, dadt, weights, currents)
-    _gathered(dofs.view(np.uint32), currents, starts, meeting.view(np.uint32), b)
+    gathered(dofs.view(np.uint32), currents, starts, meeting.view(np.uint32), b)
     return b
 
 
