@@ -180,7 +180,7 @@ def _corner_currents(nodes, tets, sigma, dadt, currents):
 
 @_parallel
 def gathered(dofs, currents, starts, meeting, b):
-    """b_i = minus the sum of the currents (m,k) into unknown i, which is one of dofs (m,k), in the order of tetrahedra."""
+    """b_i = minus the sum of the currents (m,k) into unknown i of dofs (m,k), in the order of the tetrahedra."""
     n = starts.shape[0] - 1
     for task in numba.prange((n + _ROWS - 1) // _ROWS):
         for i in range(task * _ROWS, min(n, (task + 1) * _ROWS)):
