@@ -133,10 +133,14 @@ def regions_of(mesh, tets, brain):
     }
 
 
-def edge_mm(mesh, tag=Tissue.GM):
-    """Mean length in mm of the edges around a point of a tissue: by volume, as small tetrahedra are many."""
+def edge_mm(mesh, within=(0.0, np.inf)):
+    """Mean length in mm of the edges around a point of grey matter: by volume, as small tetrahedra are many.
+
+    within  m from the origin: where it counts
+    """
     length = np.linalg.norm(mesh.nodes[mesh.edges[:, 1]] - mesh.nodes[mesh.edges[:, 0]], axis=1)
-    own = mesh.tags == tag
+    radius = np.linalg.norm(mesh.centroids, axis=1)
+    own = (mesh.tags == Tissue.GM) & (radius > within[0]) & (radius < within[1])
     return 1e3 * float(np.average(length[mesh.tet_edges[own]].mean(axis=1), weights=mesh.volumes[own]))
 
 
@@ -159,7 +163,7 @@ def sphere_rows(shells, mesh, chosen, driven, gaps, largest=LARGEST, sample=SAMP
     regions = {name: np.repeat(mask, 4) for name, mask in regions_of(mesh, own, brain).items()}
     poses = {(name, gap): pose_over(coil, radii[-1], gap) for name, coil in driven.items() for gap in gaps}
     exact = {key: exact_field(driven[key[0]], pose, 1e6, brain)(points) for key, pose in poses.items()}
-    head = {"shells": shells, "edge_mm": edge_mm(mesh), "tets": len(mesh.tets)}
+    head = {"shells": shells, "edge_mm": edge_mm(mesh, AWAY), "tets": len(mesh.tets)}
     for method, settings in chosen.items():
         if unknowns_of(mesh, settings) > 1e6 * largest:
             continue

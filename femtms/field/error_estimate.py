@@ -7,14 +7,15 @@ import numpy as np
 from femtms.field.statistics import TissueTets
 
 
-def relative_error(E: Any, change: Any, tets: TissueTets, xp: Any = np) -> Any:
-    """√(Σ V |ΔE|²) / √(Σ V |E|²), a share and not percent, on the device: theory.md (41).
+def relative_error(E: Any, squares: Any, tets: TissueTets, xp: Any = np) -> Any:
+    """√(∫|ΔE|²) / √(∫|E|²) in a tissue, a share and not percent, on the device: theory.md (41).
 
-    E, change  (r,3) V/m in the tetrahedra of one tissue: the field, and what a better one has more
-    tets       of that tissue
+    E        (r,3) V/m at the centroids of its tetrahedra
+    squares  (r,) V²/m², the mean of |ΔE|² over each: see TissueRecovery.squared_changes
+    tets     of that tissue
 
     0 where both are zero, huge where E alone is.
     """
-    volumes = tets.volumes[:, None]
-    least = np.finfo(np.float64).tiny
-    return ((volumes * change * change).sum() / xp.maximum((volumes * E * E).sum(), least)) ** 0.5
+    x, y, z = E.T
+    whole = (tets.volumes * (x * x + y * y + z * z)).sum()
+    return ((tets.volumes * squares).sum() / xp.maximum(whole, np.finfo(np.float64).tiny)) ** 0.5

@@ -44,8 +44,7 @@ class Recoveries:
         """That of a tissue number."""
         method = FOR_ERRORS if self.method == RAW else self.method
         if (tag, method) not in self.made:
-            own = self.sigma[self.mesh.tags == tag]
-            isotropic = own.shape[1] == 1 and bool((own == own[0]).all())
+            isotropic = _is_one_number(self.sigma[self.mesh.tags == tag])
             recovery = TissueRecovery.build(self.mesh, self.order, method, tag, isotropic, self.backend)
             self.made[tag, method] = recovery
         return self.made[tag, method]
@@ -61,6 +60,11 @@ class Recoveries:
         """
         recovery = self.of(tag)
         return self._raw(tag, potential) - recovery.at_centroids(recovery.gradients(potential))
+
+    def squares(self, tag: int, potential: Any) -> Any:
+        """Mean (r,) of |recovered - raw E|² in V²/m² over each tetrahedron of a tissue; φ as for `change`."""
+        recovery = self.of(tag)
+        return recovery.squared_changes(recovery.gradients(potential), potential)
 
     def at(self, potential: np.ndarray, tets: np.ndarray, weights: np.ndarray) -> np.ndarray:
         """Recovered ∇φ (p,3) in V/m at points in tetrahedra (p,) of the mesh with barycentric coordinates (p,4).
@@ -88,3 +92,13 @@ class Recoveries:
             return -kernels.electric_field(nodes, tets, nothing, potential)
         dofs = xp.asarray(quadratic_dofs(self.mesh, rows))
         return -kernels.quadratic_field(nodes, tets, dofs, nothing, potential)
+
+
+def _is_one_number(sigma: np.ndarray) -> bool:
+    """Whether the conductivity (r,1) or (r,6) of a tissue is the same everywhere and in all directions."""
+    if not (sigma == sigma[0]).all():
+        return False
+    if sigma.shape[1] == 1:
+        return True
+    xx, xy, xz, yy, yz, zz = sigma[0]
+    return bool(xy == xz == yz == 0 and np.allclose([yy, zz], xx, rtol=1e-12, atol=0))

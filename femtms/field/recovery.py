@@ -8,6 +8,7 @@ from scipy import sparse
 
 from femtms.backend import Backend, cpu_backend
 from femtms.errors import FemtmsError
+from femtms.fem.lagrange import quadratic_dofs
 from femtms.kernels.cpu import incidence
 from femtms.kernels.patches import MONOMIALS, fitted_rows
 from femtms.mesh.tetmesh import TetMesh
@@ -74,6 +75,7 @@ class TissueRecovery:
 
     nodes    (q,) of the mesh, and where they are: points (q,3) m
     rows     (r,) tetrahedra of the mesh, and corners (r,4), their places in `nodes`
+    dofs     (r,4) or (r,10), their unknowns in φ
     slopes   (c-3,3,3): the matrices whose sum, weighted by the slopes, is the derivative of ∇φ
     fitted   (q,) bool: whether there were enough tetrahedra for a fit, or just for the mean of the raw ∇φ
     """
@@ -87,6 +89,7 @@ class TissueRecovery:
     points: Any
     rows: Any
     corners: Any
+    dofs: Any
     slopes: Any
     fitted: np.ndarray
 
@@ -122,7 +125,7 @@ class TissueRecovery:
 
         rows = np.flatnonzero(mesh.tags == tag)
         nodes, corners = _renumbered(mesh.tets[rows], len(mesh.nodes))
-        dofs = mesh.tets[rows] if order == 1 else np.hstack([mesh.tets[rows], len(mesh.nodes) + mesh.tet_edges[rows]])
+        dofs = mesh.tets[rows] if order == 1 else quadratic_dofs(mesh, rows)
         total = len(mesh.nodes) + (len(mesh.edges) if order == 2 else 0)
         unknowns, local = _renumbered(dofs, total)
         points = mesh.nodes[nodes]
@@ -142,6 +145,7 @@ class TissueRecovery:
             points=asarray(points),
             rows=asarray(rows),
             corners=asarray(corners),
+            dofs=asarray(dofs),
             slopes=asarray(fields[3:wanted, :, 1:4]),
             fitted=fitted > 3,
         )
@@ -162,6 +166,22 @@ class TissueRecovery:
         self.backend.kernels.spmm(self.matrix, block, out)
         return out.reshape(len(self.nodes), -1, *potential.shape[1:])
 
+    def squared_changes(self, gradients: Any, potential: Any) -> Any:
+        """Mean (r,) over each tetrahedron of |raw ∇φ - recovered ∇φ|² in V²/m²: theory.md (40).
+
+        gradients (q,c) as from `gradients` of the same φ (N,) in V.
+        """
+        ascontiguous = self.backend.xp.ascontiguousarray
+        values, derivatives = ascontiguous(gradients[:, :3]), ascontiguous(self._derivatives(gradients))
+        arrays = self.points, self.corners, self.dofs, potential, values, derivatives
+        return self.backend.kernels.squared_changes(*arrays)
+
+    def _derivatives(self, gradients: Any) -> Any:
+        """Those of ∇φ at the nodes (q,9), ∂_e of component d in column 3d + e; (q,0) where there are none."""
+        if len(self.slopes) == 0:
+            return gradients[:, :0]
+        return gradients[:, 3:] @ self.slopes.reshape(-1, 9)
+
     def at(self, gradients: Any, tets: Any, weights: Any) -> Any:
         """∇φ (p,3) in V/m at points in tetrahedra `tets` (p,) of `rows`, with barycentric weights (p,4).
 
@@ -175,15 +195,13 @@ class TissueRecovery:
             return xp.stack(columns, axis=2)
         corners = self.corners[tets]
         values = gradients[:, :3]
-        derivatives: Any = None  # of ∇φ at the nodes (q,9), where there are any
-        if len(self.slopes):
-            derivatives = gradients[:, 3:] @ self.slopes.reshape(-1, 9)
+        derivatives = self._derivatives(gradients)
         x = sum(weights[:, a, None] * self.points[corners[:, a]] for a in range(4))
         total = xp.zeros((len(corners), 3))
         for a in range(4):
             node = corners[:, a]
             value = values[node]
-            if derivatives is not None:  # exact where ∇φ is quadratic: theory.md (39)
+            if len(self.slopes):  # exact where ∇φ is quadratic: theory.md (39)
                 half = (x - self.points[node]) / 2
                 for d in range(3):
                     value += derivatives[node, d::3] * half[:, d, None]

@@ -36,6 +36,7 @@ from femtms.kernels.coarsen import (
 from femtms.kernels.elements import electric_field, incidence, load, signed_volumes, stiffness
 from femtms.kernels.grids import rasterise_tets, trilinear
 from femtms.kernels.quadratic import metrics, quadratic_field, quadratic_load, quadratic_stiffness
+from femtms.kernels.recovered import squared_changes
 from femtms.kernels.sampled import cubic_potential
 from femtms.kernels.sources import (
     MU0_OVER_4PI,

@@ -1,4 +1,4 @@
-"""Quadratic elements on NVIDIA GPUs: launches the kernels of quadratic.cu; same functions as quadratic.py."""
+"""Quadratic elements on NVIDIA GPUs: launches the kernels of quadratic.cu; as quadratic.py and recovered.py."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ from femtms.kernels.launch import Launcher
 
 
 class CudaQuadratic(Launcher):
-    """All that kernels/quadratic.py has, on a GPU."""
+    """All that kernels/quadratic.py and kernels/recovered.py have, on a GPU."""
 
     def metrics(self, nodes, tets, sigma):
         """V ∇λ_a·σ∇λ_b (m,6) in S; see quadratic.metrics."""
@@ -41,3 +41,12 @@ class CudaQuadratic(Launcher):
         E = self._xp.empty((m, 3), np.float64)
         self._launch("quadratic_field", m, np.int64(m), nodes, tets, dofs, dadt, phi, E)
         return E
+
+    def squared_changes(self, points, corners, dofs, potential, values, derivatives):
+        """Mean (r,) over each tetrahedron of |∇φ - recovered ∇φ|²; see recovered.squared_changes."""
+        m, curved = len(corners), derivatives.shape[1] == 9
+        squares = self._xp.empty(m, np.float64)
+        element = points, corners, np.int32(dofs.shape[1]), dofs, potential
+        fits = values, np.int32(curved), derivatives if curved else values
+        self._launch("squared_changes", m, np.int64(m), *element, *fits, squares)
+        return squares

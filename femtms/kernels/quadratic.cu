@@ -100,3 +100,49 @@ extern "C" __global__ void quadratic_field(
             E[3 * t + d] = -dadt[3 * t + d] - (p1 * g[1][d] + p2 * g[2][d] + p3 * g[3][d]) / volume;
     }
 }
+
+// --- recovered fields --------------------------------------------------------------------------------------
+
+// mean over each tetrahedron of |grad phi of the elements - recovered|^2: see recovered.py
+extern "C" __global__ void squared_changes(
+    const int64 m, const double* points, const int* corners, const int each, const int* dofs, const double* potential,
+    const double* values, const int curved, const double* derivatives, double* squares)
+{
+    const double near = (5 + 3 * sqrt(5.0)) / 20, far = (5 - sqrt(5.0)) / 20;
+    const int edge[4][4] = {{-1, 4, 6, 7}, {4, -1, 5, 8}, {6, 5, -1, 9}, {7, 8, 9, -1}};
+    FOR_EACH(t, m) {
+        double g[4][3], total = 0;
+        const int* corner = corners + 4 * t;
+        const int* unknown = dofs + each * t;
+        const double volume = volume_gradients(points, corner, g);
+        for (int q = 0; q < 4; ++q) {
+            double change[3] = {0, 0, 0}, x[3] = {0, 0, 0};
+            for (int a = 0; a < 4; ++a) {
+                const double weight = a == q ? near : far;
+                double c = potential[unknown[a]];
+                if (each == 10) {
+                    c *= 4 * weight - 1;
+                    for (int b = 0; b < 4; ++b)
+                        if (b != a) c += 4 * (b == q ? near : far) * potential[unknown[edge[a][b]]];
+                }
+                for (int d = 0; d < 3; ++d) {
+                    change[d] += c * g[a][d] / volume;
+                    x[d] += weight * points[3 * (int64)corner[a] + d];
+                }
+            }
+            for (int a = 0; a < 4; ++a) {
+                const double weight = a == q ? near : far;
+                const int64 i = corner[a];
+                for (int d = 0; d < 3; ++d) {
+                    double recovered = values[3 * i + d];
+                    if (curved)
+                        for (int e = 0; e < 3; ++e)
+                            recovered += derivatives[9 * i + 3 * d + e] * (x[e] - points[3 * i + e]) / 2;
+                    change[d] -= weight * recovered;
+                }
+            }
+            total += change[0] * change[0] + change[1] * change[1] + change[2] * change[2];
+        }
+        squares[t] = total / 4;
+    }
+}
