@@ -1,5 +1,6 @@
 """The main job: from a head, a coil and a place to the electric field, its numbers and its picture."""
 
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ from femtms.report.field_picture import draw_field_picture
 from femtms.samples import Samples, check_not_replaced, earlier_samples, sample_files
 from femtms.simulator import Simulator, check_order, check_rtol
 from femtms.stage import Stage, Timed, silent
-from femtms.tissue import name_of
+from femtms.tissue import Tissue, name_of
 from femtms.within import FIRST_SIZE_MM, check_tolerance, solve_within
 
 RESULTS = ("field.vtu", "field.msh", "magnE.nii.gz", "field.png", "summary.json")
@@ -126,7 +127,13 @@ def simulate(
         source = head if isinstance(head, LayeredSphere) else load_head(head, labels)
         if isinstance(source, LabelVolume | TetMesh):
             check_known(source.tissues, known_sigma)
-        to_sample.check_tissues(source.tags if isinstance(source, LayeredSphere) else source.tissues)
+        tissues = source.tags if isinstance(source, LayeredSphere) else source.tissues
+        to_sample.check_tissues(tissues)
+        if tolerance is not None and Tissue.GM not in tissues:
+            raise FemtmsError(
+                f"the tolerance (--tolerance) is for grey matter, which the head must have; it has "
+                f"{', '.join(name_of(tag) for tag in tissues)}"
+            )
         for one in loaded:
             one.check_places(source.landmarks)
         if isinstance(source, LabelVolume) and len(source.tissues) == 1 and source.data.min() == 0:
@@ -148,21 +155,25 @@ def simulate(
             check_apart([(one.coil, one.pose) for one in placed])
         samples = to_sample.placed(mesh)
 
-    def conductivity_on(mesh: TetMesh) -> Conductivity:
-        return conductivity_with(tensors, mesh, sigma, timed)
-
     # each coil has been looked at
     within = None
     if tolerance is None:
-        sim = Simulator(mesh, conductivity_on(mesh), order, device, rtol, recovery=recovery, stage=stage)
+        sim = Simulator(
+            mesh, conductivity_with(tensors, mesh, sigma, timed), order, device, rtol, recovery=recovery, stage=stage
+        )
         field = sim.solve(*together(placed), allow_intersection=True)
+        timed.seconds |= sim.seconds | dict(field.seconds)
     else:
-        together_on = (*together(placed), conductivity_on)
-        within = solve_within(tolerance, mesh, *together_on, "gm", order, device, rtol, True, stage)
+        start = time.perf_counter()
+
+        def conductivity(mesh: TetMesh) -> Conductivity:
+            return conductivity_with(tensors, mesh, sigma, Timed(stage))
+
+        within = solve_within(tolerance, mesh, *together(placed), conductivity, "gm", order, device, rtol, True, stage)
         sim, field = within.simulator, within.field
         if field.mesh is not mesh:
             mesh, samples = field.mesh, to_sample.placed(field.mesh)
-    timed.seconds |= sim.seconds | dict(field.seconds)
+        timed.seconds["attempts"] = time.perf_counter() - start
 
     # what an earlier result had besides would be taken for a part of this one
     earlier = tuple(name for name in earlier_samples(out) if name not in results)

@@ -27,7 +27,17 @@ from femtms.io.heads import load_head, no_label_volume
 from femtms.io.label_maps import Labels
 from femtms.io.poses import read_poses
 from femtms.io.summary import head_summary, inputs_summary, rounded, solver_summary
-from femtms.io.sweeps import PARTIAL, begin_or_go_on, columns_of, field_path, finish, finished, row_of, write_field
+from femtms.io.sweeps import (
+    PARTIAL,
+    begin_or_go_on,
+    columns_of,
+    error_summary,
+    field_path,
+    finish,
+    finished,
+    row_of,
+    write_field,
+)
 from femtms.mesh.generate import mesh_head
 from femtms.mesh.sizes import DEFAULT_SIZE_MM, SizeMM
 from femtms.mesh.tetmesh import TetMesh
@@ -155,6 +165,7 @@ def sweep(
                 name_of(tag): {"tag": tag, "tets": int(own.sum()), "volume_ml": 1e6 * float(mesh.volumes[own].sum())}
                 for tag, own in ((tag, mesh.tags == tag) for tag in seen)
             },
+            "estimated_relative_error": error_summary(out),
             "solver": solver_summary(sim),
             "seconds": rounded(timed.seconds | sim.seconds),
             "poses_in_these_seconds": len(the_poses) - done,

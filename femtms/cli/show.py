@@ -188,7 +188,7 @@ def _percent(share: float) -> str:
 def _elements(solver: dict[str, Any]) -> str:
     """What E was made of: linear elements, or quadratic elements, harmonic recovery."""
     kind = "linear" if solver["order"] == 1 else "quadratic"
-    recovered = "" if solver["recovery"] == "raw" else f", {solver['recovery']} recovery"
+    recovered = "" if solver.get("recovery", "raw") == "raw" else f", {solver['recovery']} recovery"
     return f"{kind} elements{recovered}"
 
 
@@ -227,6 +227,12 @@ def print_sweep(summary: dict[str, Any]) -> None:
         f"{summary['poses']:,} poses of {summary['coil']}, dI/dt = {in_A_per_us(summary['didt'])} A/µs; "
         f"|E| in {', '.join(summary['tissues'])}"
     )
+    error = summary.get("estimated_relative_error")  # sweeps of earlier versions have none
+    if error is not None:
+        median, largest = _percent(error["median"]), _percent(error["largest"])
+        print(
+            f"estimated error of E in {error['tissue']}: {median}, at most {largest} ({_elements(summary['solver'])})"
+        )
     each = f", {summary['seconds']['sweep'] / solved:.3g} s for each of {solved:,} poses" if solved else ""
     print(
         f"{mesh['tets']:,} tetrahedra, {summary['solver']['unknowns']:,} unknowns; "

@@ -196,6 +196,17 @@ def write_field(path: Path, E: np.ndarray) -> None:
         on_disk(temporary)
 
 
+def error_summary(out: Path) -> dict[str, Any] | None:
+    """Median and largest of the estimated relative errors of E in the sweep that is nearly done; None without them."""
+    path = out / PARTIAL / "sweep.csv"
+    with open(path, encoding="utf-8") as rows:
+        last = rows.readline().rstrip("\n").rpartition(",")[2]
+    if not last.endswith(_ERROR):
+        return None
+    errors = np.loadtxt(path, delimiter=",", skiprows=1, usecols=-1, ndmin=1)
+    return {"tissue": name_of(ERROR_TISSUE), "median": float(np.median(errors)), "largest": float(errors.max())}
+
+
 def finish(out: Path, summary: Mapping[str, Any]) -> None:
     """Move the complete result into place, in place of an older one."""
     partial = out / PARTIAL

@@ -85,6 +85,9 @@ def test_rows_are_the_summaries_of_single_solves(whole, mesh, poses_file):
                 "peak_z_mm": summary.peak_mm[2],
             }.items():
                 assert rows[f"{name}_{column}"][i] == value
+        error = rows["gm_estimated_relative_error"][i]
+        assert error == pytest.approx(field.relative_error("gm"), rel=1e-8) and 0.01 < error < 0.5
+    assert list(rows)[-1] == "gm_estimated_relative_error"
 
 
 def test_fields_are_those_of_single_solves_on_the_mesh_beside_them(whole, mesh, poses_file):
@@ -107,6 +110,22 @@ def test_summary_says_what_was_computed_from_what(whole, mesh):
     assert set(summary["tissues"]) == {"gm", "scalp"} and summary["tissues"]["gm"]["tag"] == 2
     assert summary["solver"]["operator_complexity"] > 1 and summary["seconds"]["sweep"] > 0
     assert "CPU" in summary["device"] and summary["versions"]["femtms"]
+    errors = table(whole / "sweep.csv")["gm_estimated_relative_error"]
+    expected = {"tissue": "gm", "median": np.median(errors), "largest": errors.max()}
+    assert summary["estimated_relative_error"] == expected
+
+
+def test_a_sweep_without_grey_matter_has_no_error(arguments, run, tmp_path):
+    result = run(*arguments(tmp_path / "out", "--tissue", "scalp"))
+    assert result.code == 0 and "estimated error" not in result.out
+    assert "error" not in (tmp_path / "out" / "sweep.csv").read_text().splitlines()[0]
+    assert json.loads((tmp_path / "out" / "sweep.json").read_text())["estimated_relative_error"] is None
+
+
+def test_quadratic_sweeps_say_so_and_how_wrong_they_are(arguments, run, tmp_path):
+    result = run(*arguments(tmp_path / "out", "--tissue", "gm", "--order", "2"))
+    assert result.code == 0 and "estimated error of E in gm: " in result.out and "(quadratic elements)" in result.out
+    assert json.loads((tmp_path / "out" / "sweep.json").read_text())["solver"]["order"] == 2
 
 
 def test_info_knows_a_sweep(whole, run, refused, tmp_path):
