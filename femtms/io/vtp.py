@@ -39,6 +39,9 @@ def _read(content: bytes, name: str) -> Surface:
     if arrays.root.get("type") != "PolyData" or len(pieces) != 1:
         raise FemtmsError("must be VTK PolyData of one piece")
     piece = pieces[0]
+    strips = int(piece.get("NumberOfStrips", 0))
+    if strips > 0:
+        raise FemtmsError(f"a surface must be of triangles one by one; {strips:,} strips of them are there, too")
     points = arrays.only(piece.find("Points"), None).reshape(-1, 3)
     corners, ends = (arrays.only(piece.find("Polys"), key) for key in ("connectivity", "offsets"))
     if len(ends) == 0:

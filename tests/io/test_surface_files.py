@@ -162,7 +162,7 @@ def block(values, packed, split=False):
     return [header, b"".join(halves)]
 
 
-def vtp(path, mode, packed=False, arrays=ARRAYS):
+def vtp(path, mode, packed=False, arrays=ARRAYS, piece="<Piece>"):
     kinds = {"f": "Float32", "i": "Int64"}
     elements, appended = {}, b""
     for name, values in arrays.items():
@@ -181,7 +181,7 @@ def vtp(path, mode, packed=False, arrays=ARRAYS):
     polys = "".join(elements[name] for name in ("connectivity", "offsets"))
     content = (
         f'<?xml version="1.0"?><VTKFile type="PolyData" byte_order="LittleEndian"{compressor}><PolyData>'
-        f"<Piece><Points>{elements['Points']}</Points><Polys>{polys}</Polys></Piece></PolyData>"
+        f"{piece}<Points>{elements['Points']}</Points><Polys>{polys}</Polys></Piece></PolyData>"
     ).encode()
     if appended:
         content += f'<AppendedData encoding="{mode}">_'.encode() + appended + b"</AppendedData>"
@@ -254,6 +254,15 @@ def test_surfaces_with_bad_numbers_are_refused(surface, tmp_path):
     refused(vtp(tmp_path / "quad.vtp", "ascii", arrays=ARRAYS | {"offsets": np.array([4, 8, 12])}), "must be triangles")
     refused(vtp(tmp_path / "i.vtp", "ascii", arrays=ARRAYS | {"connectivity": CORNERS.ravel() + 1}), "must index the 4")
     refused(vtp(tmp_path / "o.vtp", "ascii", arrays=ARRAYS | {"offsets": np.zeros(0, int)}), "at least one triangle")
+    for counts, words in (("4", "4 strips"), ("many", "cannot be read as VTK")):
+        piece = f'<Piece NumberOfPolys="4" NumberOfStrips="{counts}">'
+        refused(vtp(tmp_path / "strips.vtp", "ascii", piece=piece), words)
+
+
+def test_lines_and_vertices_beside_the_triangles_are_left_out(tmp_path):
+    piece = '<Piece NumberOfVerts="1" NumberOfLines="2" NumberOfStrips="0" NumberOfPolys="4">'
+    found = read_surface(vtp(tmp_path / "s.vtp", "ascii", piece=piece))
+    np.testing.assert_array_equal(found.triangles, CORNERS)
 
 
 def test_any_damage_is_read_or_refused_in_words(surface, tmp_path):
