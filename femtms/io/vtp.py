@@ -93,23 +93,25 @@ class _Arrays:
         size = self.header.itemsize
         if not self.is_packed:
             length = int(np.frombuffer(raw, self.header, 1)[0])
-            return _exactly(raw[size:], length)
+            return _exactly(raw, size, length)
         count = int(np.frombuffer(raw, self.header, 1)[0])
         lengths = np.frombuffer(raw, self.header, 3 + count)[1:].tolist()
         at, parts = (3 + count) * size, []
         for length in lengths[2:]:
             machine = zlib.decompressobj()
-            parts.append(machine.decompress(_exactly(raw[at:], length), _LARGEST_RATIO * length + 1))
+            parts.append(machine.decompress(_exactly(raw, at, length), _LARGEST_RATIO * length + 1))
             at += length
         return b"".join(parts)
 
 
-def _exactly(raw: bytes, length: int) -> bytes:
-    if len(raw) < length:
+def _exactly(raw: bytes, at: int, length: int) -> bytes:
+    """So many bytes from there on, and no copy of what follows them."""
+    part = raw[at : at + length]
+    if len(part) != length:
         raise FemtmsError(
-            f"an array must have {length:,} bytes, as it announces; there are {len(raw):,}: it is damaged"
+            f"an array must have {length:,} bytes, as it announces; there are {len(part):,}: it is damaged"
         )
-    return raw[:length]
+    return part
 
 
 def _unbased(text: bytes) -> bytes:

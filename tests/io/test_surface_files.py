@@ -10,6 +10,7 @@ import pytest
 
 from femtms import FemtmsError, LayeredSphere, Surface, mesh_head, read_surface, write_surface
 from femtms.io.surface_files import surface_name
+from femtms.io.vtp import _Arrays
 
 GIFTI = nibabel.gifti
 
@@ -195,6 +196,27 @@ def test_every_kind_of_vtp_is_read(mode, packed, tmp_path):
     found = read_surface(vtp(tmp_path / "s.vtp", mode, packed))
     np.testing.assert_allclose(1e3 * found.nodes, POINTS)
     np.testing.assert_array_equal(found.triangles, CORNERS)
+
+
+class _Watched(bytes):
+    """Bytes that count how many of them were copied."""
+
+    copied = 0
+
+    def __getitem__(self, key):
+        part = super().__getitem__(key)
+        _Watched.copied += len(part) if isinstance(key, slice) else 1
+        return part
+
+
+def test_a_file_of_many_packed_blocks_is_copied_once(tmp_path, monkeypatch):
+    blocks = [bytes([i % 256]) * 8 for i in range(500)]
+    packed = [zlib.compress(one) for one in blocks]
+    raw = np.array([500, 8, 8, *map(len, packed)], "<u4").tobytes() + b"".join(packed)
+    arrays = _Arrays(b'<VTKFile type="PolyData" compressor="vtkZLibDataCompressor"/>')
+    monkeypatch.setattr(_Watched, "copied", 0)
+    assert arrays._block(_Watched(raw)) == b"".join(blocks)
+    assert 0 < _Watched.copied <= len(raw)
 
 
 # --- what is no surface -----------------------------------------------------------------------------------------------
