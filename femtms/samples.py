@@ -38,7 +38,10 @@ def sample_files(surfaces: Sequence[str | Path], points: str | Path | None) -> t
 def check_not_replaced(
     out: Path, results: Iterable[str], surfaces: Sequence[str | Path], points: str | Path | None
 ) -> None:
-    """Raise FemtmsError when a file that is to be read is one that the results would replace."""
+    """Raise FemtmsError when a file that is to be read is one that the results would replace.
+
+    `results` are the names of files in `out` that are written, or that are removed with an earlier result.
+    """
     for path in (*surfaces, *(() if points is None else (points,))):
         if Path(path).resolve() in {(out / name).resolve() for name in results}:
             raise FemtmsError(f"{path}: the results would replace it; move it, or choose another folder for them")

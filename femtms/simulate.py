@@ -98,7 +98,9 @@ def simulate(
     out = Path(out)
     results = results_of(surfaces, points)
     check_out(out, results, overwrite)
-    check_not_replaced(out, results, surfaces, points)
+    # what an earlier result had besides would be taken for a part of this one, and is removed
+    earlier = tuple(name for name in earlier_samples(out) if name not in results)
+    check_not_replaced(out, results + earlier, surfaces, points)
     timed = Timed(stage)
 
     # bad input is found before the long stages start
@@ -175,8 +177,6 @@ def simulate(
             mesh, samples = field.mesh, to_sample.placed(field.mesh)
         timed.seconds["attempts"] = time.perf_counter() - start
 
-    # what an earlier result had besides would be taken for a part of this one
-    earlier = tuple(name for name in earlier_samples(out) if name not in results)
     with whole_folder(out, earlier + results, overwrite, optional=earlier) as folder:
         with timed("write", "writing the field"):
             save_field(field, folder / "field.vtu")

@@ -28,7 +28,8 @@ def read_gifti(path: Path, name: str) -> Surface:
 
     A matrix to the space of the scanner, or one aligned with it, is applied, as the specification (GIFTI 1.0, 2011)
     has it; one to Talairach or MNI space is not.  FreeSurfer's own coordinates, which the file's VolGeom entries give
-    away, are taken to those of the scanner; a log line says so.
+    away, are taken to those of the scanner; a log line says so.  Files of `mris_convert --to-scanner` by FreeSurfer
+    before December 2022 have these entries, too, and nothing tells them apart: they are moved once more.
     Raises FemtmsError for a file that is damaged or has no nodes, or no triangles.
     """
     try:

@@ -45,7 +45,7 @@ def check_surface_file(path: Path) -> None:
     if path.suffix.lower() not in _READERS:
         raise FemtmsError(
             f"{path}: a surface must be a .gii, .stl or .vtp file; got '{path.suffix}' "
-            f"(FreeSurfer's own: mris_convert --to-scanner FILE FILE.gii)"
+            f"(FreeSurfer's own: mris_convert FILE FILE.gii)"
         )
 
 

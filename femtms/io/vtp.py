@@ -39,6 +39,9 @@ def _read(content: bytes, name: str) -> Surface:
     if arrays.root.get("type") != "PolyData" or len(pieces) != 1:
         raise FemtmsError("must be VTK PolyData of one piece")
     piece = pieces[0]
+    strips = int(piece.get("NumberOfStrips", 0))
+    if strips > 0:
+        raise FemtmsError(f"a surface must be of triangles one by one; {strips:,} strips of them are there, too")
     points = arrays.only(piece.find("Points"), None).reshape(-1, 3)
     corners, ends = (arrays.only(piece.find("Polys"), key) for key in ("connectivity", "offsets"))
     if len(ends) == 0:
@@ -90,23 +93,25 @@ class _Arrays:
         size = self.header.itemsize
         if not self.is_packed:
             length = int(np.frombuffer(raw, self.header, 1)[0])
-            return _exactly(raw[size:], length)
+            return _exactly(raw, size, length)
         count = int(np.frombuffer(raw, self.header, 1)[0])
         lengths = np.frombuffer(raw, self.header, 3 + count)[1:].tolist()
         at, parts = (3 + count) * size, []
         for length in lengths[2:]:
             machine = zlib.decompressobj()
-            parts.append(machine.decompress(_exactly(raw[at:], length), _LARGEST_RATIO * length + 1))
+            parts.append(machine.decompress(_exactly(raw, at, length), _LARGEST_RATIO * length + 1))
             at += length
         return b"".join(parts)
 
 
-def _exactly(raw: bytes, length: int) -> bytes:
-    if len(raw) < length:
+def _exactly(raw: bytes, at: int, length: int) -> bytes:
+    """So many bytes from there on, and no copy of what follows them."""
+    part = raw[at : at + length]
+    if len(part) != length:
         raise FemtmsError(
-            f"an array must have {length:,} bytes, as it announces; there are {len(raw):,}: it is damaged"
+            f"an array must have {length:,} bytes, as it announces; there are {len(part):,}: it is damaged"
         )
-    return raw[:length]
+    return part
 
 
 def _unbased(text: bytes) -> bytes:

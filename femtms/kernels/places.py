@@ -21,8 +21,8 @@ def held_by(nodes, tets, tags, tag, points, grid):
     """The lowest tetrahedron (p,) int32 of tissue `tag` that holds each point, -1 where none does.
 
     nodes (n,3) and points (p,3) in one unit, tets (m,4), tags (m,); tag ALL for any tissue.  The points are in the
-    order of the cells of a grid: grid = starts (c+1,), low (3,), size, shape (3,).  Points on a face are held, but for
-    rounding.
+    order of the cells of a grid: grid = starts (c+1,), low (3,), high (3,), size, shape (3,), and lie from low to high.
+    Points on a face are held, but for rounding.
     """
     owner = np.full((_parts(), len(points)), -1, np.int32)
     _held_by(nodes, tets, tags, tag, points, *grid, owner)
@@ -63,8 +63,17 @@ def _cell(x, low, size, count):
     return min(int(max(x - low, 0.0) / size), count - 1)
 
 
+@njit(inline="always")
+def _misses(x0, y0, z0, x1, y1, z1, low, high):
+    """Whether a box from x0, y0, z0 to x1, y1, z1 has nothing in common with that from low (3,) to high (3,).
+
+    Cells alone do not tell: what is beyond the grid would meet all points of those at its rim.
+    """
+    return x1 < low[0] or x0 > high[0] or y1 < low[1] or y0 > high[1] or z1 < low[2] or z0 > high[2]
+
+
 @njit(parallel=True)
-def _held_by(nodes, tets, tags, tag, points, starts, low, size, shape, owner):
+def _held_by(nodes, tets, tags, tag, points, starts, low, high, size, shape, owner):
     m, parts = len(tets), len(owner)
     for part in numba.prange(parts):
         for t in range(part * m // parts, (part + 1) * m // parts):
@@ -75,6 +84,8 @@ def _held_by(nodes, tets, tags, tag, points, starts, low, size, shape, owner):
             x1, y1, z1 = _highest(nodes, tet, 0), _highest(nodes, tet, 1), _highest(nodes, tet, 2)
             slack = 4 * _ROUNDING * (x1 - x0 + y1 - y0 + z1 - z0)
             x0, y0, z0, x1, y1, z1 = x0 - slack, y0 - slack, z0 - slack, x1 + slack, y1 + slack, z1 + slack
+            if _misses(x0, y0, z0, x1, y1, z1, low, high):
+                continue
             first, last = _cell(z0, low[2], size, shape[2]), _cell(z1, low[2], size, shape[2])
             for i in range(_cell(x0, low[0], size, shape[0]), _cell(x1, low[0], size, shape[0]) + 1):
                 for j in range(_cell(y0, low[1], size, shape[1]), _cell(y1, low[1], size, shape[1]) + 1):
@@ -88,7 +99,7 @@ def _held_by(nodes, tets, tags, tag, points, starts, low, size, shape, owner):
 
 
 @njit(parallel=True)
-def _nearest_to(nodes, tets, tags, tag, points, starts, low, size, shape, reach, owner, least):
+def _nearest_to(nodes, tets, tags, tag, points, starts, low, high, size, shape, reach, owner, least):
     m, parts = len(tets), len(owner)
     for part in numba.prange(parts):
         for t in range(part * m // parts, (part + 1) * m // parts):
@@ -97,6 +108,8 @@ def _nearest_to(nodes, tets, tags, tag, points, starts, low, size, shape, reach,
             tet = tets[t]
             x0, y0, z0 = _lowest(nodes, tet, 0), _lowest(nodes, tet, 1), _lowest(nodes, tet, 2)
             x1, y1, z1 = _highest(nodes, tet, 0), _highest(nodes, tet, 1), _highest(nodes, tet, 2)
+            if _misses(x0 - reach, y0 - reach, z0 - reach, x1 + reach, y1 + reach, z1 + reach, low, high):
+                continue
             first, last = _cell(z0 - reach, low[2], size, shape[2]), _cell(z1 + reach, low[2], size, shape[2])
             for i in range(_cell(x0 - reach, low[0], size, shape[0]), _cell(x1 + reach, low[0], size, shape[0]) + 1):
                 for j in range(

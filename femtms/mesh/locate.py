@@ -61,9 +61,9 @@ def checked_points(points: np.ndarray, unit: str = "m") -> np.ndarray:
 def _in_cells(points: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, tuple]:
     """The rows of points in the order of the cells of a grid around them, about one for each, and that grid."""
     if len(rows) == 0:
-        return rows, (np.zeros(2, np.int64), np.zeros(3), 1.0, np.ones(3, np.int64))
-    low = points[rows].min(axis=0)
-    extent = points[rows].max(axis=0) - low
+        return rows, (np.zeros(2, np.int64), np.zeros(3), np.zeros(3), 1.0, np.ones(3, np.int64))
+    low, high = points[rows].min(axis=0), points[rows].max(axis=0)
+    extent = high - low
     size = max(float(extent.max()), 1e-9)
     shape = np.ones(3, np.int64)
     # also for points on a plane or on a line
@@ -73,4 +73,4 @@ def _in_cells(points: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, tuple]:
     i, j, k = np.minimum((points[rows] - low) / size, shape - 1).astype(np.int64).T
     cells = (i * shape[1] + j) * shape[2] + k
     starts, order = cpu.incidence(cells[:, None], int(shape.prod()))
-    return rows[order], (starts, low, size, shape)
+    return rows[order], (starts, low, high, size, shape)

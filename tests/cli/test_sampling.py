@@ -128,6 +128,16 @@ def test_a_file_of_the_user_is_not_replaced_unasked(run, files, inputs, tmp_path
     assert (out / "points.csv").read_text() == "0,0,18\n"
 
 
+def test_what_an_earlier_result_sampled_is_not_taken_away_while_it_is_read(run, files, inputs, arguments, tmp_path):
+    """Overwriting removes it, so it cannot be an input."""
+    out = tmp_path / "out"
+    assert run(*simulate(files, out, *arguments, "--quiet")).code == 0
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    for option, name in (("--surface", "surface-rh.gii"), ("--points", "points.csv")):
+        said_no(run(*simulate(files, out, option, out / name, "--overwrite")), name, "would replace it")
+        assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+
+
 def test_what_is_partly_outside_is_said_and_counted(run, files, inputs, tmp_path):
     result = run(*simulate(files, tmp_path / "out", "--surface", inputs / "partly.gii"))
     assert result.code == 0

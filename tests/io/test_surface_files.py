@@ -10,6 +10,7 @@ import pytest
 
 from femtms import FemtmsError, LayeredSphere, Surface, mesh_head, read_surface, write_surface
 from femtms.io.surface_files import surface_name
+from femtms.io.vtp import _Arrays
 
 GIFTI = nibabel.gifti
 
@@ -162,7 +163,7 @@ def block(values, packed, split=False):
     return [header, b"".join(halves)]
 
 
-def vtp(path, mode, packed=False, arrays=ARRAYS):
+def vtp(path, mode, packed=False, arrays=ARRAYS, piece="<Piece>"):
     kinds = {"f": "Float32", "i": "Int64"}
     elements, appended = {}, b""
     for name, values in arrays.items():
@@ -181,7 +182,7 @@ def vtp(path, mode, packed=False, arrays=ARRAYS):
     polys = "".join(elements[name] for name in ("connectivity", "offsets"))
     content = (
         f'<?xml version="1.0"?><VTKFile type="PolyData" byte_order="LittleEndian"{compressor}><PolyData>'
-        f"<Piece><Points>{elements['Points']}</Points><Polys>{polys}</Polys></Piece></PolyData>"
+        f"{piece}<Points>{elements['Points']}</Points><Polys>{polys}</Polys></Piece></PolyData>"
     ).encode()
     if appended:
         content += f'<AppendedData encoding="{mode}">_'.encode() + appended + b"</AppendedData>"
@@ -195,6 +196,27 @@ def test_every_kind_of_vtp_is_read(mode, packed, tmp_path):
     found = read_surface(vtp(tmp_path / "s.vtp", mode, packed))
     np.testing.assert_allclose(1e3 * found.nodes, POINTS)
     np.testing.assert_array_equal(found.triangles, CORNERS)
+
+
+class _Watched(bytes):
+    """Bytes that count how many of them were copied."""
+
+    copied = 0
+
+    def __getitem__(self, key):
+        part = super().__getitem__(key)
+        _Watched.copied += len(part) if isinstance(key, slice) else 1
+        return part
+
+
+def test_a_file_of_many_packed_blocks_is_copied_once(tmp_path, monkeypatch):
+    blocks = [bytes([i % 256]) * 8 for i in range(500)]
+    packed = [zlib.compress(one) for one in blocks]
+    raw = np.array([500, 8, 8, *map(len, packed)], "<u4").tobytes() + b"".join(packed)
+    arrays = _Arrays(b'<VTKFile type="PolyData" compressor="vtkZLibDataCompressor"/>')
+    monkeypatch.setattr(_Watched, "copied", 0)
+    assert arrays._block(_Watched(raw)) == b"".join(blocks)
+    assert 0 < _Watched.copied <= len(raw)
 
 
 # --- what is no surface -----------------------------------------------------------------------------------------------
@@ -215,7 +237,7 @@ def test_files_that_are_no_surfaces_are_refused(surface, tmp_path):
     (tmp_path / "empty.gii").write_bytes(b"")
     refused(tmp_path / "empty.gii", "the file is empty")
     (tmp_path / "lh.pial").write_bytes(b"\xff\xff\xfe created by")
-    refused(tmp_path / "lh.pial", ".gii, .stl or .vtp", "mris_convert --to-scanner")
+    refused(tmp_path / "lh.pial", ".gii, .stl or .vtp", "mris_convert FILE FILE.gii")  # --to-scanner: may move twice
     for suffix, words in (
         (".gii", "cannot be read as GIFTI"),
         (".vtp", "cannot be read as VTK"),
@@ -254,6 +276,15 @@ def test_surfaces_with_bad_numbers_are_refused(surface, tmp_path):
     refused(vtp(tmp_path / "quad.vtp", "ascii", arrays=ARRAYS | {"offsets": np.array([4, 8, 12])}), "must be triangles")
     refused(vtp(tmp_path / "i.vtp", "ascii", arrays=ARRAYS | {"connectivity": CORNERS.ravel() + 1}), "must index the 4")
     refused(vtp(tmp_path / "o.vtp", "ascii", arrays=ARRAYS | {"offsets": np.zeros(0, int)}), "at least one triangle")
+    for counts, words in (("4", "4 strips"), ("many", "cannot be read as VTK")):
+        piece = f'<Piece NumberOfPolys="4" NumberOfStrips="{counts}">'
+        refused(vtp(tmp_path / "strips.vtp", "ascii", piece=piece), words)
+
+
+def test_lines_and_vertices_beside_the_triangles_are_left_out(tmp_path):
+    piece = '<Piece NumberOfVerts="1" NumberOfLines="2" NumberOfStrips="0" NumberOfPolys="4">'
+    found = read_surface(vtp(tmp_path / "s.vtp", "ascii", piece=piece))
+    np.testing.assert_array_equal(found.triangles, CORNERS)
 
 
 def test_any_damage_is_read_or_refused_in_words(surface, tmp_path):
