@@ -309,7 +309,8 @@ class Simulator:
         with stage("∂A/∂t of the coil"):
             b = xp.empty((element.unknowns, len(poses)))
             dadt: list[Any] = []
-            at_a_time = max(1, _QUADRATURE_BYTES // self._boxes.points.nbytes)
+            # at centroids it is kept anyway
+            at_a_time = len(poses) if self.order == 1 else max(1, _QUADRATURE_BYTES // self._boxes.points.nbytes)
             for first in range(0, len(poses), at_a_time):
                 for a in self._boxes.vector_potentials(coil, poses[first : first + at_a_time]):
                     a *= didt

@@ -18,7 +18,7 @@ from femtms.field.field import Field
 from femtms.field.recoveries import RAW
 from femtms.memory import available_memory
 from femtms.mesh.tetmesh import TetMesh
-from femtms.simulator import Simulator
+from femtms.simulator import Simulator, check_order
 from femtms.stage import Stage, silent
 from femtms.tissue import name_of
 
@@ -52,6 +52,8 @@ class Within:
     attempts          in their order
     tolerance         that was asked for, relative, in `tissue`
     reached           whether the last estimate is below it
+    hierarchical      relative error of the linear field as quadratic elements on the same mesh tell it, theory.md (42);
+                      None where not both were computed
     """
 
     field: Field
@@ -60,6 +62,7 @@ class Within:
     tolerance: float
     tissue: str
     reached: bool
+    hierarchical: float | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -67,14 +70,16 @@ class Within:
             "tolerance": self.tolerance,
             "tissue": self.tissue,
             "reached": self.reached,
+            "linear_error_by_quadratic": self.hierarchical,
             "attempts": [asdict(attempt) for attempt in self.attempts],
         }
 
 
 def check_tolerance(tolerance: float, recovery: str = RAW) -> None:
     """Raise FemtmsError for a tolerance that means nothing, or with a recovery, whose own error is not known."""
-    if not 0 < tolerance < 1:
-        raise FemtmsError(f"the tolerance must be a share between 0 and 1, such as 0.02 or 2%; got {tolerance}")
+    is_number = isinstance(tolerance, int | float | np.number) and not isinstance(tolerance, bool)
+    if not (is_number and 0 < tolerance < 1):
+        raise FemtmsError(f"the tolerance must be a share between 0 and 1, such as 0.02; got {tolerance!r}")
     if recovery != RAW:
         raise FemtmsError(
             f"the tolerance is for raw fields, whose error is estimated by recovery; got recovery '{recovery}'"
@@ -109,47 +114,61 @@ def solve_within(
     Other arguments are those of Simulator and its `solve`.  Raises FemtmsError.
     """
     check_tolerance(tolerance)
+    check_order(order)
+    if not (conductivity is None or callable(conductivity) or isinstance(conductivity, Mapping)):
+        raise FemtmsError(
+            "conductivity must be for any mesh: {tissue: S/m}, or a function that makes it for a mesh; one value for "
+            "each tetrahedron is for one mesh alone"
+        )
     tag = mesh.present_tag(tissue)
+    name = name_of(tag)
     device = backend(device).name  # says once why it is not the GPU
     attempts: list[Attempt] = []
 
-    def attempt(order: int) -> tuple[Simulator, Field, float]:
+    def attempt(mesh: TetMesh, order: int) -> tuple[Simulator, Field]:
         start = time.perf_counter()
         sigma = conductivity(mesh) if callable(conductivity) else conductivity
         simulator = Simulator(mesh, sigma, order, device, rtol, stage=stage)
         field = simulator.solve(coil, pose, didt, allow_intersection)
         with stage("estimating the error"):
             error = field.relative_error(tag)
-        attempts.append(
-            Attempt(order, len(mesh.tets), simulator.unknowns, error, round(time.perf_counter() - start, 3))
-        )
-        log.info(
-            "order %d, %s tetrahedra: estimated error %.2g %% in %s", order, f"{len(mesh.tets):,}", 100 * error, name
-        )
-        return simulator, field, error
+        seconds = round(time.perf_counter() - start, 3)
+        attempts.append(Attempt(order, len(mesh.tets), simulator.unknowns, error, seconds))
+        said = order, f"{len(mesh.tets):,}", 100 * error, name
+        log.info("order %d, %s tetrahedra: estimated error %.2g %% in %s", *said)
+        return simulator, field
 
-    name = name_of(tag)
-    simulator, field, error = attempt(order)
-    while order < 2 and error > tolerance:
-        order += 1
-        simulator, field, error = attempt(order)
-    for _ in range(_ROUNDS):
+    simulator, field = attempt(mesh, order)
+    hierarchical = None
+    for _ in range(1 + _ROUNDS):
+        error = attempts[-1].error
         if error <= tolerance:
             break
-        with stage("refining the mesh"):
-            finer = mesh.refined(_where(field, tag, error, tolerance))
+        finer = mesh
+        if order == 2:
+            with stage("refining the mesh"):
+                finer = mesh.refined(_where(field, tag, error, tolerance))
         if _BYTES_PER_TET * len(finer.tets) > (available_memory() or np.inf):
             log.warning("%s tetrahedra are more than the memory is likely to have room for", f"{len(finer.tets):,}")
             break
-        mesh = finer
-        del simulator, field  # before more memory is taken
-        simulator, field, error = attempt(order)
+        linear = field if order == 1 else None
+        try:
+            simulator, field = attempt(finer, 2)
+        except (MemoryError, FemtmsError) as failure:
+            if not isinstance(failure, MemoryError) and "memory" not in str(failure):
+                raise
+            log.warning("%s tetrahedra were more than there was memory for (%s)", f"{len(finer.tets):,}", failure)
+            break
+        mesh, order = finer, 2
+        if linear is not None:
+            hierarchical = linear.relative_difference(field, tag)
+    error = attempts[-1].error
     if error > tolerance:
         log.warning(
             "the tolerance of %.2g %% in %s is not reached: %.2g %% are estimated for %s tetrahedra of order %d",
             *(100 * tolerance, name, 100 * error, f"{len(mesh.tets):,}", order),
         )
-    return Within(field, simulator, tuple(attempts), tolerance, name, error <= tolerance)
+    return Within(field, simulator, tuple(attempts), tolerance, name, error <= tolerance, hierarchical)
 
 
 def _where(field: Field, tag: int, error: float, tolerance: float) -> np.ndarray:

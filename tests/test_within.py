@@ -36,6 +36,7 @@ def test_quadratic_elements_come_next(mesh, dipole_coil, vertex_pose):
     assert within.reached and within.field.mesh is mesh and within.field.order == 2
     assert within.attempts[0].error > 0.02 >= within.attempts[1].error
     assert true_error(within.field, dipole_coil, vertex_pose) < 0.02
+    assert within.attempts[0].error > within.hierarchical > 0.5 * within.attempts[0].error  # at centroids it is less
 
 
 def test_then_the_mesh_is_refined_where_the_error_is(mesh, dipole_coil, vertex_pose):
@@ -59,6 +60,28 @@ def test_what_is_out_of_reach_is_said(mesh, dipole_coil, vertex_pose, caplog, mo
     assert "tolerance of 0.001 % in gm is not reached" in caplog.text
 
 
+def test_a_field_is_not_lost_when_memory_ends(mesh, dipole_coil, vertex_pose, caplog, monkeypatch):
+    from femtms import within as module
+
+    first = len(mesh.tets)
+
+    class Limited(module.Simulator):
+        def __init__(self, mesh, *arguments, **options):
+            if len(mesh.tets) > first:
+                raise MemoryError("no more")
+            super().__init__(mesh, *arguments, **options)
+
+    monkeypatch.setattr(module, "Simulator", Limited)
+    within = solve_within(1e-5, mesh, dipole_coil, vertex_pose, order=2, device="cpu")
+    assert not within.reached and within.field.mesh is mesh and len(within.attempts) == 1
+    assert "more than there was memory for (no more)" in caplog.text
+
+
+def test_conductivity_of_one_mesh_alone_is_refused(mesh, dipole_coil, vertex_pose):
+    with pytest.raises(FemtmsError, match="conductivity must be for any mesh"):
+        solve_within(0.1, mesh, dipole_coil, vertex_pose, conductivity=np.ones(len(mesh.tets)))
+
+
 def test_conductivity_may_be_made_for_each_mesh(mesh, dipole_coil, vertex_pose):
     seen = []
 
@@ -70,7 +93,7 @@ def test_conductivity_may_be_made_for_each_mesh(mesh, dipole_coil, vertex_pose):
     assert seen == [attempt.tets for attempt in within.attempts]
 
 
-@pytest.mark.parametrize("tolerance", [0, 1, -0.1, float("nan"), 2])
+@pytest.mark.parametrize("tolerance", [0, 1, -0.1, float("nan"), 2, "2%", None, True])
 def test_tolerances_are_shares(tolerance):
     with pytest.raises(FemtmsError, match="tolerance must be a share between 0 and 1"):
         check_tolerance(tolerance)

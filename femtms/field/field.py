@@ -220,6 +220,18 @@ class Field:
             gradient = self.recoveries.at_nodes(tag, self.potential)
         return nodes, -self.dadt_at(self.mesh.nodes[nodes]) - gradient
 
+    def relative_difference(self, other: "Field", tissue: int | str) -> float:
+        """√(Σ V |E' - E|²) / √(Σ V |E'|²) in a tissue, E' that of another field of the same mesh, at the centroids.
+
+        From linear to quadratic elements it tells the error of the linear ones: theory.md (42).
+        tissue  number or name.  Raises FemtmsError for another mesh, and when the mesh has no such tissue.
+        """
+        if not np.array_equal(other.mesh.tets, self.mesh.tets):
+            raise FemtmsError("fields must be of one mesh to be compared tetrahedron by tetrahedron; these are not")
+        tets = TissueTets.of(self.mesh, self.mesh.present_tag(tissue))
+        squares = ((other.E[tets.rows] - self.E[tets.rows]) ** 2).sum(axis=1)
+        return float(relative_error(other.E[tets.rows], squares, tets))
+
     def dadt_at(self, points: np.ndarray) -> np.ndarray:
         """∂A/∂t (p,3) in V/m of the coil at points (p,3) m in head coordinates: theory.md (2, 3)."""
         boxes = HarmonicBoxes.build(points, cpu_backend())

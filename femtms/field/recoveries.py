@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from femtms.backend import Backend, to_host
+from femtms.backend import Backend, cpu_backend, to_host
 from femtms.errors import FemtmsError
 from femtms.fem.lagrange import quadratic_dofs
 from femtms.field.recovery import METHODS, TissueRecovery
@@ -39,6 +39,10 @@ class Recoveries:
     sigma: np.ndarray
     backend: Backend
     made: dict[tuple[int, str], TissueRecovery] = field(default_factory=dict)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """For copies and other processes: what is on a device stays there, and is made again on the CPU when needed."""
+        return _on_cpu, (self.mesh, self.method, self.order, self.sigma)
 
     def of(self, tag: int) -> TissueRecovery:
         """That of a tissue number."""
@@ -102,3 +106,7 @@ def _is_one_number(sigma: np.ndarray) -> bool:
         return True
     xx, xy, xz, yy, yz, zz = sigma[0]
     return bool(xy == xz == yz == 0 and np.allclose([yy, zz], xx, rtol=1e-12, atol=0))
+
+
+def _on_cpu(mesh: TetMesh, method: str, order: int, sigma: np.ndarray) -> Recoveries:
+    return Recoveries(mesh, method, order, sigma, cpu_backend())

@@ -202,6 +202,7 @@ class TetMesh:
         mask = np.ones(m, bool)
         if chosen is not None:
             chosen = np.asarray(chosen)
+            chosen = chosen.astype(np.int64) if chosen.size == 0 else chosen
             is_mask = chosen.dtype == bool and chosen.shape == (m,)
             is_list = chosen.dtype.kind in "iu" and chosen.ndim == 1 and (chosen.size == 0 or 0 <= chosen.min())
             if not (is_mask or (is_list and (chosen.size == 0 or chosen.max() < m))):

@@ -1,5 +1,9 @@
 """Recovered fields and estimated errors, as Simulator, Field and sweeps have them."""
 
+import copy
+import dataclasses
+import pickle
+
 import numpy as np
 import pytest
 from kernels.host_cuda import host_cuda
@@ -114,3 +118,26 @@ def test_other_recoveries_are_refused(mesh, raw, method):
     if method == "magic":
         with pytest.raises(FemtmsError, match="recovery must be one of raw, harmonic, spr; got 'magic'"):
             Simulator(mesh, recovery=method)
+
+
+def test_fields_can_be_copied_and_sent_to_other_processes(raw):
+    field = raw[1][0]
+    expected = field.relative_error("gm")
+    for other in (pickle.loads(pickle.dumps(field)), copy.deepcopy(field)):
+        np.testing.assert_array_equal(other.E, field.E)
+        assert other.relative_error("gm") == expected
+        assert (
+            len(pickle.dumps(other)) < 2 * (field.E.nbytes + field.mesh.nodes.nbytes + field.mesh.tets.nbytes) + 10**6
+        )
+
+
+def test_quadratic_elements_tell_the_error_of_linear_ones(mesh, raw):
+    linear, quadratic = raw[1][0], raw[2][0]
+    gm = mesh.tags == 2
+    change, weight = ((quadratic.E - linear.E) ** 2).sum(axis=1)[gm], mesh.volumes[gm]
+    expected = np.sqrt((weight * change).sum() / (weight * quadratic.magnE[gm] ** 2).sum())
+    assert linear.relative_difference(quadratic, "gm") == pytest.approx(expected, rel=1e-12)
+    assert 0.5 < expected / linear.relative_error("gm") < 1.5
+    with pytest.raises(FemtmsError, match="fields must be of one mesh"):
+        other = mesh.refined([0])
+        linear.relative_difference(dataclasses.replace(quadratic, mesh=other), "gm")

@@ -39,6 +39,12 @@ def test_p2_error_falls_with_h_squared(dipole_coil, vertex_pose):
     assert errors[-1] < 0.002, errors
 
 
+def test_p2_takes_few_iterations(dipole_coil, vertex_pose):
+    """A wrong scale between the two orders would take ten times as many, and converge all the same."""
+    mesh = mesh_head(LayeredSphere((74.0, 79.0, 85.0, 92.0), (2, 3, 4, 5)), 12.0)
+    assert Simulator(mesh, order=2, device="cpu").solve(dipole_coil, vertex_pose).iterations <= 18
+
+
 def test_p2_in_four_shells_is_within_half_a_percent(dipole_coil, vertex_pose):
     """On tetrahedra of 12 mm where the layers are not thinner than that."""
     _, linear = error_in_brain((74.0, 79.0, 85.0, 92.0), (2, 3, 4, 5), dipole_coil, vertex_pose, 12.0)
