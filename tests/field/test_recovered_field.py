@@ -123,12 +123,11 @@ def test_other_recoveries_are_refused(mesh, raw, method):
 def test_fields_can_be_copied_and_sent_to_other_processes(raw):
     field = raw[1][0]
     expected = field.relative_error("gm")
+    assert field.recoveries.made
     for other in (pickle.loads(pickle.dumps(field)), copy.deepcopy(field)):
+        assert not other.recoveries.made  # what is on a device stays there
         np.testing.assert_array_equal(other.E, field.E)
         assert other.relative_error("gm") == expected
-        assert (
-            len(pickle.dumps(other)) < 2 * (field.E.nbytes + field.mesh.nodes.nbytes + field.mesh.tets.nbytes) + 10**6
-        )
 
 
 def test_quadratic_elements_tell_the_error_of_linear_ones(mesh, raw):
