@@ -91,6 +91,8 @@ def anisotropic(
     is_limited[state.usable] = too_large.any(axis=1)
     found = AnisotropicConductivity(
         sigma=sealed(result),
+        tags=mesh.tags,
+        centroids=mesh.centroids,
         normalisation=normalisation,
         factor=factor,
         max_ratio=float(max_ratio),

@@ -7,6 +7,10 @@ from typing import Any
 import numpy as np
 
 from femtms.conductivity.tensor import full_tensors
+from femtms.errors import FemtmsError
+from femtms.mesh.tetmesh import TetMesh
+
+_ROUNDING = 1e-6  # m: of a mesh that went through a file
 
 
 @dataclass(frozen=True)
@@ -37,9 +41,11 @@ class TensorCounts:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class AnisotropicConductivity:
-    """The conductivity of every tetrahedron of a mesh from diffusion tensors; a Simulator takes it.
+    """The conductivity of every tetrahedron of a mesh from diffusion tensors; a Simulator of that mesh takes it.
 
     sigma          (m,6) xx, xy, xz, yy, yz, zz in S/m in head coordinates; (m,1) for "mc", which has no directions
+    tags           (m,) tissue numbers, and
+    centroids      (m,3) m, of the tetrahedra that it is of
     normalisation  "vn", "dir" or "mc"
     factor         S/m for one unit of diffusion; None for "vn", where each tensor has its own
     max_ratio      of the largest to the smallest eigenvalue, and
@@ -49,6 +55,8 @@ class AnisotropicConductivity:
     """
 
     sigma: np.ndarray
+    tags: np.ndarray
+    centroids: np.ndarray
     normalisation: str
     factor: float | None
     max_ratio: float
@@ -60,6 +68,19 @@ class AnisotropicConductivity:
     def tensors(self) -> np.ndarray:
         """(m,3,3) in S/m."""
         return full_tensors(self.sigma) if self.sigma.shape[1] == 6 else self.sigma[:, :, None] * np.eye(3)
+
+    def check_of(self, mesh: TetMesh) -> None:
+        """Raise FemtmsError unless it is that of this mesh, or of one with the same tissues at the same places."""
+        must, m = f"conductivity from tensors ({self.source}) must be that of this mesh", len(mesh.tets)
+        if len(self.sigma) != m:
+            raise FemtmsError(f"{must}, of {m:,} tets; got that of another one, of {len(self.sigma):,}")
+        moved = (np.abs(mesh.centroids - self.centroids) > _ROUNDING).any(axis=1)
+        for where, what in ((moved, "at other places"), (mesh.tags != self.tags, "of other tissues")):
+            if where.any():
+                raise FemtmsError(
+                    f"{must}; got that of another one, of as many tets: {where.sum():,} of {m:,} are {what}, "
+                    f"the first is tet {where.argmax()}"
+                )
 
     def as_dict(self) -> dict[str, Any]:
         """Settings and counts for JSON."""

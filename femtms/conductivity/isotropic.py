@@ -33,11 +33,7 @@ def conductivity_of(mesh: TetMesh, conductivity: Conductivity = None) -> np.ndar
         return _by_tissue(mesh, sigma_by_tag(overrides))
     m = len(mesh.tets)
     if isinstance(conductivity, AnisotropicConductivity):
-        if len(conductivity.sigma) != m:
-            raise FemtmsError(
-                f"conductivity from tensors must be that of this mesh, of {m:,} tets; got one of another mesh, "
-                f"of {len(conductivity.sigma):,}"
-            )
+        conductivity.check_of(mesh)
         return conductivity.sigma
     sigma = np.asarray(conductivity)
     if sigma.dtype.kind not in "fiu":

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from conductivity.diffusion import along, centred, centres, uniform
 
-from femtms import FemtmsError, LayeredSphere, Simulator, TensorVolume, anisotropic, mesh_head
+from femtms import FemtmsError, LayeredSphere, Simulator, TensorVolume, TetMesh, anisotropic, mesh_head
+from femtms.conductivity.isotropic import conductivity_of
 from femtms.conductivity.tensor import components_of, full_tensors
 
 SHAPE = (25, 25, 25)
@@ -236,6 +237,26 @@ def test_components_in_another_order_are_noticed(mesh):
 def test_conductivity_of_another_mesh_is_refused(mesh, fibres, sphere_mesh):
     with pytest.raises(FemtmsError, match="must be that of this mesh"):
         Simulator(sphere_mesh, anisotropic(mesh, fibres), device="cpu")
+
+
+def test_conductivity_of_another_mesh_with_as_many_tetrahedra_is_refused(mesh, fibres):
+    found = anisotropic(mesh, fibres)
+    tags = mesh.tags.copy()
+    tags[7:9] = 6
+    m = f"{len(mesh.tets):,}"
+    for other, words in (
+        (TetMesh(mesh.nodes, mesh.tets, tags), f"2 of {m} are of other tissues, the first is tet 7"),
+        (TetMesh(mesh.nodes + [0, 1e-3, 0], mesh.tets, mesh.tags), f"{m} of {m} are at other places"),
+        (TetMesh(mesh.nodes, mesh.tets[::-1], mesh.tags[::-1]), f"of {m} are at other places"),
+    ):
+        with pytest.raises(FemtmsError, match=rf"\(dti.nii\) must be that of this mesh; .*{words}"):
+            Simulator(other, found, device="cpu")
+
+
+def test_a_mesh_that_went_through_a_file_is_the_same(mesh, fibres):
+    found = anisotropic(mesh, fibres)
+    again = TetMesh(mesh.nodes.astype(np.float32), mesh.tets, mesh.tags)
+    assert conductivity_of(again, found) is found.sigma
 
 
 def test_simulator_takes_it_as_it_takes_its_tensors(mesh, fibres):
