@@ -42,7 +42,8 @@ class Field:
     seconds     stage -> seconds of this solve; a block's time is shared equally among its columns
     device      what it was computed on
     sigma       σ (m,1) or (m,6) in S/m, see Simulator
-    recoveries  how a better ∇φ is made of φ, for `recovered` and `error`; shared by the fields of a Simulator
+    recoveries  how a better ∇φ is made of φ, for `recovered` and `error`; shared by the fields of a Simulator.  If none
+                is given, that of raw elements, linear or quadratic by the size of φ
     """
 
     mesh: TetMesh
@@ -56,7 +57,13 @@ class Field:
     seconds: Mapping[str, float]
     device: str
     sigma: np.ndarray
-    recoveries: Recoveries
+    recoveries: Recoveries = None  # type: ignore[assignment]
+
+    def __post_init__(self) -> None:
+        if self.recoveries is None:
+            order = 1 if len(self.potential) == len(self.mesh.nodes) else 2
+            made = Recoveries(self.mesh, RAW, order, self.sigma, cpu_backend())
+            object.__setattr__(self, "recoveries", made)
 
     @property
     def order(self) -> int:
