@@ -321,22 +321,29 @@ __device__ static int add_to_row(const int c, const double value, int* columns, 
     return count + 1;
 }
 
-// Distinct nodes in the star of each node, counted where they are named first.  Most are named again soon: looking
-// back over the star is quicker than keeping a list.
-extern "C" __global__ void stiffness_lengths(
-    const int64 n, const int* tets, const int64* starts, const int* meeting, int64* lengths)
+// Distinct unknowns in the star of each, counted where they are named first.  Most are named again soon: looking back
+// over the star is quicker than keeping a list.
+template <int each>
+__device__ static void row_lengths(
+    const int64 n, const int* dofs, const int64* starts, const int* meeting, int64* lengths)
 {
     FOR_EACH(i, n) {
         int64 count = 0;
         for (int64 s = starts[i]; s < starts[i + 1]; ++s)
-            for (int a = 0; a < 4; ++a) {
-                const int j = tets[4 * (int64)meeting[s] + a];
-                int64 first = 4 * starts[i];
-                while (tets[4 * (int64)meeting[first / 4] + first % 4] != j) ++first;
-                if (first == 4 * s + a) ++count;
+            for (int a = 0; a < each; ++a) {
+                const int j = dofs[each * (int64)meeting[s] + a];
+                int64 first = each * starts[i];
+                while (dofs[each * (int64)meeting[first / each] + first % each] != j) ++first;
+                if (first == each * s + a) ++count;
             }
         lengths[i + 1] = count;
     }
+}
+
+extern "C" __global__ void stiffness_lengths(
+    const int64 n, const int* tets, const int64* starts, const int* meeting, int64* lengths)
+{
+    row_lengths<4>(n, tets, starts, meeting, lengths);
 }
 
 extern "C" __global__ void stiffness_rows(

@@ -108,14 +108,8 @@ class CudaKernels(CudaCoarsening, CudaQuadratic):
 
     def stiffness(self, nodes, tets, sigma, starts, meeting):
         """K in CSR form (indptr, indices, values); see cpu.stiffness."""
-        xp, n = self._xp, len(starts) - 1
-        lengths = xp.zeros(n + 1, np.int64)
-        self._launch("stiffness_lengths", n, np.int64(n), tets, starts, meeting, lengths)
-        indptr, entries = self._starts(lengths)
-        indices, values = xp.empty(entries, np.int32), xp.empty(entries, np.float64)
-        head = np.int64(n), nodes, tets, np.int32(sigma.shape[1]), sigma
-        self._launch("stiffness_rows", n, *head, starts, meeting, indptr, indices, values)
-        return indptr, indices, values
+        element = nodes, tets, np.int32(sigma.shape[1]), sigma
+        return self._rows("stiffness", len(starts) - 1, (tets, starts, meeting), *element, starts, meeting)
 
     def load(self, nodes, tets, sigma, dadt, starts, meeting):
         """b (n,) in A; see cpu.load."""

@@ -97,14 +97,8 @@ class CudaCoarsening(Launcher):
 
     def strong_connections(self, matrix, theta):
         """The entries that are at least theta, and the diagonal; see coarsen.strong_connections."""
-        xp, n = self._xp, matrix.shape[0]
-        entries = np.int64(n), *_arrays(matrix), np.float64(theta)
-        lengths = xp.zeros(n + 1, np.int64)
-        self._launch("strong_lengths", n, *entries, lengths)
-        starts, count = self._starts(lengths)
-        indices, data = xp.empty(count, np.int32), xp.empty(count, np.float64)
-        self._launch("strong_rows", n, *entries, starts, indices, data)
-        return starts, indices, data
+        entries = *_arrays(matrix), np.float64(theta)
+        return self._rows("strong", matrix.shape[0], entries, *entries)
 
     def aggregates(self, strong):
         """Number (n,) of the aggregate of each node, and how many there are; see coarsen.aggregates."""

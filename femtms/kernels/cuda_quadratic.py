@@ -17,14 +17,8 @@ class CudaQuadratic(Launcher):
 
     def quadratic_stiffness(self, dofs, metric, table, starts, meeting):
         """K in CSR form (indptr, indices, values); see quadratic.quadratic_stiffness."""
-        xp, n = self._xp, len(starts) - 1
-        lengths = xp.zeros(n + 1, np.int64)
-        self._launch("quadratic_lengths", n, np.int64(n), dofs, starts, meeting, lengths)
-        indptr, entries = self._starts(lengths)
-        indices, values = xp.empty(entries, np.int32), xp.empty(entries, np.float64)
-        element = np.int64(n), dofs, metric, table
-        self._launch("quadratic_rows", n, *element, starts, meeting, indptr, indices, values)
-        return indptr, indices, values
+        element = dofs, metric, table
+        return self._rows("quadratic", len(starts) - 1, (dofs, starts, meeting), *element, starts, meeting)
 
     def quadratic_load(self, nodes, tets, sigma, dadt, weights, dofs, starts, meeting):
         """b (n,) in A; see quadratic.quadratic_load."""

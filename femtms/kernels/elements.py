@@ -78,21 +78,40 @@ def sigma_times(sigma, t, x, y, z):
 
 
 @_parallel
-def _row_lengths(tets, starts, meeting, lengths):
-    """Number of distinct nodes in the star of each node i, in lengths[i+1]: the row lengths of K."""
-    n = starts.shape[0] - 1
+def _row_lengths(dofs, starts, meeting, lengths):
+    """Number of distinct unknowns in the star of each unknown i, in lengths[i+1]: the row lengths of K."""
+    n, each = starts.shape[0] - 1, dofs.shape[1]
     for part in numba.prange(_PARTS):
         last = np.full(n, -1, np.int32)  # the last row that had an entry in this column
         for i in range(part * n // _PARTS, (part + 1) * n // _PARTS):
             count = 0
             for s in range(starts[i], starts[i + 1]):
                 t = meeting[s]
-                for a in range(4):
-                    j = tets[t, a]
+                for a in range(each):
+                    j = dofs[t, a]
                     if last[j] != i:
                         last[j] = i
                         count += 1
             lengths[i + 1] = count
+
+
+def row_starts(dofs, starts, meeting):
+    """Where the rows of K begin (n+1,), int32 if that is enough; dofs (m,k) and meeting as `unsigned` has them."""
+    lengths = np.zeros(len(starts), np.int64)
+    _row_lengths(dofs, starts, meeting, lengths)
+    indptr = np.cumsum(lengths)
+    return indptr.astype(np.int32) if indptr[-1] < 2**31 else indptr
+
+
+@njit(inline="always")
+def sort_row(indices, values, begin, end):
+    """The entries of one row with their columns in ascending order."""
+    for p in range(begin + 1, end):
+        j, k, q = indices[p], values[p], p
+        while q > begin and indices[q - 1] > j:
+            indices[q], values[q] = indices[q - 1], values[q - 1]
+            q -= 1
+        indices[q], values[q] = j, k
 
 
 @_parallel
@@ -131,15 +150,10 @@ def _stiffness_rows(nodes, tets, sigma, starts, meeting, indptr, indices, values
                         end += 1
                     else:
                         values[place[j]] += k / (6 * volume)
-            for p in range(begin + 1, end):  # columns in ascending order
-                j, k, q = indices[p], values[p], p
-                while q > begin and indices[q - 1] > j:
-                    indices[q], values[q] = indices[q - 1], values[q - 1]
-                    q -= 1
-                indices[q], values[q] = j, k
+            sort_row(indices, values, begin, end)
 
 
-def _unsigned(tets, meeting):
+def unsigned(tets, meeting):
     """The same indices as types that spare a test for negative ones."""
     return tets.view(np.uint32), meeting.view(np.uint32)
 
@@ -151,12 +165,8 @@ def stiffness(nodes, tets, sigma, starts, meeting):
     Node by node, not tetrahedron by tetrahedron: no two threads write the same entry, and the terms of an entry
     are added in the order of the tetrahedra.
     """
-    corners, around = _unsigned(tets, meeting)
-    lengths = np.zeros(len(starts), np.int64)
-    _row_lengths(corners, starts, around, lengths)
-    indptr = np.cumsum(lengths)
-    if indptr[-1] < 2**31:
-        indptr = indptr.astype(np.int32)
+    corners, around = unsigned(tets, meeting)
+    indptr = row_starts(corners, starts, around)
     indices, values = np.empty(indptr[-1], np.int32), np.empty(indptr[-1])
     _stiffness_rows(nodes, corners, sigma, starts, around, indptr, indices, values)
     return indptr, indices, values
@@ -199,7 +209,7 @@ def load(nodes, tets, sigma, dadt, starts, meeting):
 
     sigma (m,1) or (m,6) S/m; dadt (m,3) V/m, the mean of ∂A/∂t over each tetrahedron.
     """
-    corners, around = _unsigned(tets, meeting)
+    corners, around = unsigned(tets, meeting)
     currents, b = np.empty((len(tets), 4)), np.empty(len(starts) - 1)
     _corner_currents(nodes, corners, sigma, dadt, currents)
     gathered(corners, currents, starts, around, b)

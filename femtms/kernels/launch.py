@@ -30,6 +30,18 @@ class Launcher:
             self._functions[name] = self._module.get_function(name)
         self._functions[name]((blocks,), (_THREADS,), arguments)
 
+    def _rows(self, kind, n, pattern, *entries):
+        """A matrix with n rows in CSR form (indptr, indices, values), by the kernels `kind`_lengths and `kind`_rows.
+
+        The first makes lengths (n+1,) int64, after a zero, of the pattern; the second fills the rows from the entries.
+        """
+        lengths = self._xp.zeros(n + 1, np.int64)
+        self._launch(f"{kind}_lengths", n, np.int64(n), *pattern, lengths)
+        indptr, count = self._starts(lengths)
+        indices, values = self._xp.empty(count, np.int32), self._xp.empty(count, np.float64)
+        self._launch(f"{kind}_rows", n, np.int64(n), *entries, indptr, indices, values)
+        return indptr, indices, values
+
     def _starts(self, lengths):
         """Where rows begin, int32, and how many entries there are, from lengths (n+1,) int64 after a zero."""
         starts = self._xp.cumsum(lengths)

@@ -14,13 +14,13 @@ import numpy as np
 
 from femtms.kernels.elements import six_volume_gradients
 from femtms.kernels.jit import njit
+from femtms.kernels.recovered import FAR, NEAR
 
 _serial = njit()
 _parallel = njit(parallel=True)
 
 _PARTS = 16  # of the nodes; each has marks for every tetrahedron and unknown
 _EDGES = ((0, 1), (1, 2), (0, 2), (0, 3), (1, 3), (2, 3))  # of the unknowns 4 to 9
-_NEAR, _FAR = (5 + 3 * 5**0.5) / 20, (5 - 5**0.5) / 20  # barycentric coordinates of the rule with four points
 MONOMIALS = 10
 
 
@@ -69,7 +69,7 @@ def _at_points(x0, h, nodes, corners, t, out):
         return
     for a in range(4):
         v = corners[t, a]
-        own, rest = (_NEAR - _FAR) / h, 4 * _FAR / h
+        own, rest = (NEAR - FAR) / h, 4 * FAR / h
         _monomials(
             own * (nodes[v, 0] - x0[0]) + rest * x,
             own * (nodes[v, 1] - x0[1]) + rest * y,
@@ -197,8 +197,8 @@ def _add_quadratic(u, x0, h, nodes, corners, t, place, dofs, xi, slope, U, row):
                 value = 0.0
                 for i in range(MONOMIALS):
                     value += u[k, d, i] * xi[c, i]
-                U[c, d] = (_NEAR - _FAR) * value / 24  # V ∇λ/4 = (6V∇λ)/24
-                total += _FAR * value / 24
+                U[c, d] = (NEAR - FAR) * value / 24  # V ∇λ/4 = (6V∇λ)/24
+                total += FAR * value / 24
             for c in range(4):
                 U[c, d] += total
         for a in range(4):

@@ -48,13 +48,17 @@ def _parts():
 
 
 @njit(inline="always")
-def _lowest(nodes, tet, d):
-    return min(nodes[tet[0], d], nodes[tet[1], d], nodes[tet[2], d], nodes[tet[3], d])
-
-
-@njit(inline="always")
-def _highest(nodes, tet, d):
-    return max(nodes[tet[0], d], nodes[tet[1], d], nodes[tet[2], d], nodes[tet[3], d])
+def _box(nodes, tet):
+    """The lowest and the highest coordinates of a tetrahedron, as six numbers."""
+    a, b, c, d = tet[0], tet[1], tet[2], tet[3]
+    return (
+        min(nodes[a, 0], nodes[b, 0], nodes[c, 0], nodes[d, 0]),
+        min(nodes[a, 1], nodes[b, 1], nodes[c, 1], nodes[d, 1]),
+        min(nodes[a, 2], nodes[b, 2], nodes[c, 2], nodes[d, 2]),
+        max(nodes[a, 0], nodes[b, 0], nodes[c, 0], nodes[d, 0]),
+        max(nodes[a, 1], nodes[b, 1], nodes[c, 1], nodes[d, 1]),
+        max(nodes[a, 2], nodes[b, 2], nodes[c, 2], nodes[d, 2]),
+    )
 
 
 @njit(inline="always")
@@ -64,12 +68,21 @@ def _cell(x, low, size, count):
 
 
 @njit(inline="always")
-def _misses(x0, y0, z0, x1, y1, z1, low, high):
-    """Whether a box from x0, y0, z0 to x1, y1, z1 has nothing in common with that from low (3,) to high (3,).
+def _cells(x0, y0, z0, x1, y1, z1, low, high, size, shape):
+    """First cells, and those after the last, that a box meets along each axis; none where it misses low to high.
 
-    Cells alone do not tell: what is beyond the grid would meet all points of those at its rim.
+    Cells alone do not tell that: what is beyond the grid would meet all points of those at its rim.
     """
-    return x1 < low[0] or x0 > high[0] or y1 < low[1] or y0 > high[1] or z1 < low[2] or z0 > high[2]
+    if x1 < low[0] or x0 > high[0] or y1 < low[1] or y0 > high[1] or z1 < low[2] or z0 > high[2]:
+        return 0, 0, 0, 0, 0, 0
+    return (
+        _cell(x0, low[0], size, shape[0]),
+        _cell(x1, low[0], size, shape[0]) + 1,
+        _cell(y0, low[1], size, shape[1]),
+        _cell(y1, low[1], size, shape[1]) + 1,
+        _cell(z0, low[2], size, shape[2]),
+        _cell(z1, low[2], size, shape[2]) + 1,
+    )
 
 
 @njit(parallel=True)
@@ -80,17 +93,14 @@ def _held_by(nodes, tets, tags, tag, points, starts, low, high, size, shape, own
             if tag != ALL and tags[t] != tag:
                 continue
             tet = tets[t]
-            x0, y0, z0 = _lowest(nodes, tet, 0), _lowest(nodes, tet, 1), _lowest(nodes, tet, 2)
-            x1, y1, z1 = _highest(nodes, tet, 0), _highest(nodes, tet, 1), _highest(nodes, tet, 2)
+            x0, y0, z0, x1, y1, z1 = _box(nodes, tet)
             slack = 4 * _ROUNDING * (x1 - x0 + y1 - y0 + z1 - z0)
             x0, y0, z0, x1, y1, z1 = x0 - slack, y0 - slack, z0 - slack, x1 + slack, y1 + slack, z1 + slack
-            if _misses(x0, y0, z0, x1, y1, z1, low, high):
-                continue
-            first, last = _cell(z0, low[2], size, shape[2]), _cell(z1, low[2], size, shape[2])
-            for i in range(_cell(x0, low[0], size, shape[0]), _cell(x1, low[0], size, shape[0]) + 1):
-                for j in range(_cell(y0, low[1], size, shape[1]), _cell(y1, low[1], size, shape[1]) + 1):
+            i0, i1, j0, j1, k0, k1 = _cells(x0, y0, z0, x1, y1, z1, low, high, size, shape)
+            for i in range(i0, i1):
+                for j in range(j0, j1):
                     row = (i * shape[1] + j) * shape[2]
-                    for p in range(starts[row + first], starts[row + last + 1]):
+                    for p in range(starts[row + k0], starts[row + k1]):
                         x, y, z = points[p, 0], points[p, 1], points[p, 2]
                         if owner[part, p] >= 0 or x < x0 or x > x1 or y < y0 or y > y1 or z < z0 or z > z1:
                             continue
@@ -106,17 +116,14 @@ def _nearest_to(nodes, tets, tags, tag, points, starts, low, high, size, shape, 
             if tag != ALL and tags[t] != tag:
                 continue
             tet = tets[t]
-            x0, y0, z0 = _lowest(nodes, tet, 0), _lowest(nodes, tet, 1), _lowest(nodes, tet, 2)
-            x1, y1, z1 = _highest(nodes, tet, 0), _highest(nodes, tet, 1), _highest(nodes, tet, 2)
-            if _misses(x0 - reach, y0 - reach, z0 - reach, x1 + reach, y1 + reach, z1 + reach, low, high):
-                continue
-            first, last = _cell(z0 - reach, low[2], size, shape[2]), _cell(z1 + reach, low[2], size, shape[2])
-            for i in range(_cell(x0 - reach, low[0], size, shape[0]), _cell(x1 + reach, low[0], size, shape[0]) + 1):
-                for j in range(
-                    _cell(y0 - reach, low[1], size, shape[1]), _cell(y1 + reach, low[1], size, shape[1]) + 1
-                ):
+            x0, y0, z0, x1, y1, z1 = _box(nodes, tet)
+            i0, i1, j0, j1, k0, k1 = _cells(
+                x0 - reach, y0 - reach, z0 - reach, x1 + reach, y1 + reach, z1 + reach, low, high, size, shape
+            )
+            for i in range(i0, i1):
+                for j in range(j0, j1):
                     row = (i * shape[1] + j) * shape[2]
-                    for p in range(starts[row + first], starts[row + last + 1]):
+                    for p in range(starts[row + k0], starts[row + k1]):
                         x, y, z = points[p, 0], points[p, 1], points[p, 2]
                         a, b, c = max(x0 - x, x - x1, 0.0), max(y0 - y, y - y1, 0.0), max(z0 - z, z - z1, 0.0)
                         if a * a + b * b + c * c >= least[part, p]:

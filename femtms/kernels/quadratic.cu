@@ -14,21 +14,10 @@ extern "C" __global__ void metrics(
     }
 }
 
-// distinct unknowns around each unknown, counted where they are named first: see stiffness_lengths
 extern "C" __global__ void quadratic_lengths(
     const int64 n, const int* dofs, const int64* starts, const int* meeting, int64* lengths)
 {
-    FOR_EACH(i, n) {
-        int64 count = 0;
-        for (int64 s = starts[i]; s < starts[i + 1]; ++s)
-            for (int k = 0; k < 10; ++k) {
-                const int j = dofs[10 * (int64)meeting[s] + k];
-                int64 first = 10 * starts[i];
-                while (dofs[10 * (int64)meeting[first / 10] + first % 10] != j) ++first;
-                if (first == 10 * s + k) ++count;
-            }
-        lengths[i + 1] = count;
-    }
+    row_lengths<10>(n, dofs, starts, meeting, lengths);
 }
 
 extern "C" __global__ void quadratic_rows(

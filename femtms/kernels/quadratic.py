@@ -6,7 +6,7 @@ As in elements.py, each output row is computed by one thread in a fixed order, a
 import numba
 import numpy as np
 
-from femtms.kernels.elements import gathered, sigma_times, six_volume_gradients
+from femtms.kernels.elements import gathered, row_starts, sigma_times, six_volume_gradients, sort_row, unsigned
 from femtms.kernels.jit import njit
 
 _parallel = njit(parallel=True)
@@ -41,24 +41,6 @@ def metrics(nodes, tets, sigma):
 
 
 @_parallel
-def _row_lengths(dofs, starts, meeting, lengths):
-    """Number of distinct unknowns in the tetrahedra around each unknown i, in lengths[i+1]."""
-    n, each = starts.shape[0] - 1, dofs.shape[1]
-    for part in numba.prange(_PARTS):
-        last = np.full(n, -1, np.int32)  # the last row that had an entry in this column
-        for i in range(part * n // _PARTS, (part + 1) * n // _PARTS):
-            count = 0
-            for s in range(starts[i], starts[i + 1]):
-                t = meeting[s]
-                for l in range(each):
-                    j = dofs[t, l]
-                    if last[j] != i:
-                        last[j] = i
-                        count += 1
-            lengths[i + 1] = count
-
-
-@_parallel
 def _rows(dofs, metric, table, starts, meeting, indptr, indices, values):
     n, each = starts.shape[0] - 1, dofs.shape[1]
     for part in numba.prange(_PARTS):
@@ -88,12 +70,7 @@ def _rows(dofs, metric, table, starts, meeting, indptr, indices, values):
                         end += 1
                     else:
                         values[place[j]] += k
-            for p in range(begin + 1, end):  # columns in ascending order
-                j, k, q = indices[p], values[p], p
-                while q > begin and indices[q - 1] > j:
-                    indices[q], values[q] = indices[q - 1], values[q - 1]
-                    q -= 1
-                indices[q], values[q] = j, k
+            sort_row(indices, values, begin, end)
 
 
 def quadratic_stiffness(dofs, metric, table, starts, meeting):
@@ -102,14 +79,10 @@ def quadratic_stiffness(dofs, metric, table, starts, meeting):
     dofs (m,10) int32: the unknown of each shape function; metric (m,6) S of `metrics`; table (10,10,6) of
     fem.lagrange; incidence of dofs; values in S.
     """
-    starts_, around, unknowns = starts, meeting.view(np.uint32), dofs.view(np.uint32)
-    lengths = np.zeros(len(starts), np.int64)
-    _row_lengths(unknowns, starts_, around, lengths)
-    indptr = np.cumsum(lengths)
-    if indptr[-1] < 2**31:
-        indptr = indptr.astype(np.int32)
+    unknowns, around = unsigned(dofs, meeting)
+    indptr = row_starts(unknowns, starts, around)
     indices, values = np.empty(indptr[-1], np.int32), np.empty(indptr[-1])
-    _rows(unknowns, metric, table, starts_, around, indptr, indices, values)
+    _rows(unknowns, metric, table, starts, around, indptr, indices, values)
     return indptr, indices, values
 
 
@@ -142,7 +115,8 @@ def quadratic_load(nodes, tets, sigma, dadt, weights, dofs, starts, meeting):
     """
     currents, b = np.empty(dofs.shape), np.empty(len(starts) - 1)
     _currents(nodes, tets.view(np.uint32), sigma, dadt, weights, currents)
-    gathered(dofs.view(np.uint32), currents, starts, meeting.view(np.uint32), b)
+    unknowns, around = unsigned(dofs, meeting)
+    gathered(unknowns, currents, starts, around, b)
     return b
 
 

@@ -5,7 +5,7 @@ import inspect
 import numba
 import numpy as np
 import pytest
-from kernels.host_cuda import DeviceArray, HostCupy, gpu, host_cuda, host_module, signatures
+from kernels.host_cuda import DeviceArray, HostCupy, host_module, signatures
 from scipy import sparse
 
 from femtms.backend import Backend, cpu_backend, to_host
@@ -17,13 +17,6 @@ from femtms.kernels import cpu
 from femtms.kernels.cuda import CudaKernels, source
 from femtms.mesh.generate import mesh_head
 from femtms.solver.csr import Csr
-
-
-@pytest.fixture(scope="module", params=["cpu", "cuda-host", pytest.param("gpu", marks=pytest.mark.gpu)])
-def backend(request, tmp_path_factory):
-    if request.param == "cpu":
-        return cpu_backend()
-    return gpu() if request.param == "gpu" else host_cuda(tmp_path_factory.mktemp("cuda"))
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@ import numba
 import numpy as np
 import pytest
 import skfem
-from kernels.host_cuda import HostCupy, gpu, host_cuda, host_module
+from kernels.host_cuda import HostCupy, host_module
 from scipy import sparse
 from skfem.helpers import dot, grad
 
@@ -15,13 +15,6 @@ from femtms.fem.p2 import P2
 from femtms.head.sphere import LayeredSphere
 from femtms.kernels.cuda import CudaKernels
 from femtms.mesh.generate import mesh_head
-
-
-@pytest.fixture(scope="module", params=["cpu", "cuda-host", pytest.param("gpu", marks=pytest.mark.gpu)])
-def backend(request, tmp_path_factory):
-    if request.param == "cpu":
-        return cpu_backend()
-    return gpu() if request.param == "gpu" else host_cuda(tmp_path_factory.mktemp("cuda"))
 
 
 @pytest.fixture(scope="module")
