@@ -7,3 +7,7 @@ class FemtmsError(ValueError):
 
 class NotConverged(FemtmsError):
     """The linear solver stopped short of the tolerance; no field is returned."""
+
+
+class OutOfMemory(FemtmsError):
+    """There is not enough memory for even one field on this mesh."""

@@ -18,7 +18,7 @@ from femtms.io.surface_files import check_surface_file, read_surface, surface_na
 from femtms.io.surfaces import write_surface_field
 from femtms.mesh.surface import Surface
 from femtms.mesh.tetmesh import TetMesh
-from femtms.tissue import Tissue, name_of
+from femtms.tissue import Tissue, check_present, name_of
 
 POINTS = "points.csv"
 _ON = Tissue.GM  # what surfaces are taken to lie in: they are those of the middle of the cortex
@@ -81,10 +81,8 @@ class Samples:
 
     def check_tissues(self, tissues: Iterable[int]) -> None:
         """Raise FemtmsError when the head lacks the tissue that surfaces are taken to lie in."""
-        present = {int(tag) for tag in tissues}
-        if self.surfaces and int(_ON) not in present:
-            names = ", ".join(name_of(tag) for tag in sorted(present - {0}))
-            raise FemtmsError(f"--surface is for surfaces in {name_of(_ON)}, which the head must have; it has {names}")
+        if self.surfaces:
+            check_present(tissues, _ON, f"--surface is for surfaces in {name_of(_ON)}, which the head must have")
 
     def provenance(self) -> dict[str, Any]:
         """Paths and hashes, for JSON."""

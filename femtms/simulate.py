@@ -28,7 +28,7 @@ from femtms.report.field_picture import draw_field_picture
 from femtms.samples import Samples, check_not_replaced, earlier_samples, sample_files
 from femtms.simulator import Simulator, check_order, check_rtol
 from femtms.stage import Stage, Timed, silent
-from femtms.tissue import Tissue, name_of
+from femtms.tissue import Tissue, check_present, name_of
 from femtms.within import FIRST_SIZE_MM, check_tolerance, solve_within
 
 RESULTS = ("field.vtu", "field.msh", "magnE.nii.gz", "field.png", "summary.json")
@@ -131,11 +131,9 @@ def simulate(
             check_known(source.tissues, known_sigma)
         tissues = source.tags if isinstance(source, LayeredSphere) else source.tissues
         to_sample.check_tissues(tissues)
-        if tolerance is not None and Tissue.GM not in tissues:
-            raise FemtmsError(
-                f"the tolerance (--tolerance) is for grey matter, which the head must have; it has "
-                f"{', '.join(name_of(tag) for tag in tissues)}"
-            )
+        if tolerance is not None:
+            what = "the tolerance (--tolerance) is for grey matter, which the head must have"
+            check_present(tissues, Tissue.GM, what)
         for one in loaded:
             one.check_places(source.landmarks)
         if isinstance(source, LabelVolume) and len(source.tissues) == 1 and source.data.min() == 0:

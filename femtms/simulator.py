@@ -17,7 +17,7 @@ from femtms.coil.expansion import HarmonicBoxes
 from femtms.coil.place import check_clear
 from femtms.coil.pose import Pose
 from femtms.conductivity.isotropic import Conductivity, conductivity_of
-from femtms.errors import FemtmsError
+from femtms.errors import FemtmsError, OutOfMemory
 from femtms.fem.p1 import P1
 from femtms.fem.p2 import P2
 from femtms.field.error_estimate import relative_error
@@ -266,7 +266,7 @@ class Simulator:
                     yield result
             except MemoryError as error:
                 if len(block) == 1:
-                    raise FemtmsError(
+                    raise OutOfMemory(
                         f"there must be memory for at least one pose on {self.backend.description}, for "
                         f"{len(self.mesh.tets):,} tetrahedra; it ran out ({error or 'no details'}): use a coarser mesh"
                     ) from error

@@ -3,6 +3,7 @@
 The numbers are those that head meshes of this field carry; surface elements carry 1000 + number.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
 from numbers import Integral
@@ -120,3 +121,10 @@ def is_within(other: int, tag: int) -> bool:
         return True
     depths = {int(tissue): depth for tissue, depth in _DEPTHS.items()}
     return other in depths and tag in depths and depths[other] <= depths[tag]
+
+
+def check_present(tissues: Iterable[int], tag: int, what: str) -> None:
+    """Raise FemtmsError unless a tissue number is among those of a head; `what` says why it must be."""
+    present = sorted({int(t) for t in tissues} - {0})
+    if tag not in present:
+        raise FemtmsError(f"{what}; it has {', '.join(map(name_of, present))}")

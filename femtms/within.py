@@ -13,7 +13,7 @@ from femtms.coil.array import Didt
 from femtms.coil.coil import Coil
 from femtms.coil.pose import Pose
 from femtms.conductivity.isotropic import Conductivity
-from femtms.errors import FemtmsError
+from femtms.errors import FemtmsError, OutOfMemory
 from femtms.field.field import Field
 from femtms.field.recoveries import RAW
 from femtms.memory import available_memory
@@ -154,9 +154,7 @@ def solve_within(
         linear = field if order == 1 else None
         try:
             simulator, field = attempt(finer, 2)
-        except (MemoryError, FemtmsError) as failure:
-            if not isinstance(failure, MemoryError) and "memory" not in str(failure):
-                raise
+        except (MemoryError, OutOfMemory) as failure:
             log.warning("%s tetrahedra were more than there was memory for (%s)", f"{len(finer.tets):,}", failure)
             break
         mesh, order = finer, 2

@@ -8,11 +8,10 @@ from scipy.spatial import cKDTree
 
 from femtms.analysis.envelope import BRAIN, BrainEnvelope
 from femtms.arrays import sealed
-from femtms.errors import FemtmsError
 from femtms.field.field import Field
 from femtms.field.statistics import weighted_percentiles
 from femtms.mesh.tetmesh import TetMesh
-from femtms.tissue import Tissue, name_of
+from femtms.tissue import Tissue, check_present
 
 _MAXIMUM = 99.9  # the percentile that stands for the maximum: it does not hang on one tetrahedron
 _PROFILE_STEP, _PROFILE_END = 0.5e-3, 70e-3  # m
@@ -55,10 +54,7 @@ class HeadMetrics:
 
 def check_grey(tissues: Iterable[int]) -> None:
     """Raise FemtmsError unless grey matter is among the tissue numbers of a head."""
-    present = sorted({int(tag) for tag in tissues})
-    if Tissue.GM not in present:
-        there = ", ".join(name_of(tag) for tag in present)
-        raise FemtmsError(f"the head must have grey matter (gm, tissue 2) to compare coils; it has {there}")
+    check_present(tissues, Tissue.GM, "the head must have grey matter (gm, tissue 2) to compare coils")
 
 
 class HeadAnalysis:

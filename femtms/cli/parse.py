@@ -2,10 +2,13 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from femtms.errors import FemtmsError
 from femtms.tissue import tag_of
+
+if TYPE_CHECKING:
+    from femtms.anisotropy import Anisotropy
 
 
 def parse_place(text: str | None, option: str) -> str | tuple[float, float, float] | None:
@@ -81,7 +84,7 @@ def parse_anisotropy(
     max_ratio: float | None,
     max_sigma: float | None,
     frame: str | None,
-) -> Any:
+) -> "Anisotropy | None":
     """The Anisotropy that --tensors and its options ask for, or None.
 
     >>> parse_anisotropy(None, None, None, None, None)
@@ -90,14 +93,19 @@ def parse_anisotropy(
     """
     from femtms.anisotropy import Anisotropy
 
-    options = {"anisotropy": normalisation, "max-ratio": max_ratio, "max-sigma": max_sigma, "tensor-frame": frame}
-    given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
+    options = {  # option -> setting, and what was given
+        "anisotropy": ("normalisation", normalisation),
+        "max-ratio": ("max_ratio", max_ratio),
+        "max-sigma": ("max_sigma", max_sigma),
+        "tensor-frame": ("frame", frame),
+    }
+    given = {option: setting for option, setting in options.items() if setting[1] is not None}
     if tensors is None:
         if given:
             raise FemtmsError(f"--{next(iter(given))} is for tensors: give their file by --tensors")
         return None
-    names = {"anisotropy": "normalisation", "max-ratio": "max_ratio", "max-sigma": "max_sigma", "tensor-frame": "frame"}
-    return Anisotropy(tensors, **{names[name]: value for name, value in given.items()})
+    settings: dict[str, Any] = dict(given.values())
+    return Anisotropy(tensors, **settings)
 
 
 def parse_size(text: str) -> float | dict[str | int, float]:

@@ -3,7 +3,6 @@
 from functools import cache
 
 import numpy as np
-import skfem
 
 from femtms.mesh.tetmesh import TetMesh
 
@@ -18,6 +17,8 @@ WEIGHTS = np.array([-4 / 5, 9 / 20, 9 / 20, 9 / 20, 9 / 20])
 @cache
 def gradients() -> np.ndarray:
     """Coefficients (q,10,3) of ∇λ_1, ∇λ_2 and ∇λ_3 in the ∇N_k at the POINTS: theory.md (30)."""
+    import skfem  # here, so that linear elements need not wait for it
+
     element, x = skfem.ElementTetP2(), np.ascontiguousarray(POINTS[:, 1:].T)  # reference coordinates are λ_1, λ_2, λ_3
     return np.ascontiguousarray(np.stack([element.lbasis(x, k)[1].T for k in range(10)], axis=1))
 

@@ -7,28 +7,21 @@ import numpy as np
 
 from femtms.backend import Backend, to_host
 from femtms.fem import lagrange
-from femtms.mesh.order import morton_order
+from femtms.fem.element import Element
+from femtms.mesh.order import inverse_of, morton_order
 from femtms.mesh.tetmesh import TetMesh
 
 
 @dataclass(frozen=True, eq=False)
-class P2:
-    """The conductivity problem in quadratic elements; arrays live on the device of `backend`.
+class P2(Element):
+    """The conductivity problem in quadratic elements: the unknowns are the nodes and the middles of the edges.
 
-    nodes (n,3) m, tets (m,4), sigma (m,1) or (m,6) S/m; dofs (m,10): the unknowns of each tetrahedron, which are
-    numbered in Morton order; starts and meeting (10m,) say which tetrahedra meet at each unknown; weights (q,10,3) of
-    the quadrature; permutation (N,) gives the mesh's unknown, a node or n plus an edge, for each of ours.
+    dofs (m,10) are those of each tetrahedron, and weights (q,10,3) those of the quadrature times the gradients of the
+    shape functions; nodes and tets are in the order of the mesh.
     """
 
-    backend: Backend
-    nodes: Any
-    tets: Any
-    sigma: Any
     dofs: Any
-    starts: Any
-    meeting: Any
     weights: Any
-    permutation: Any
 
     @classmethod
     def build(cls, mesh: TetMesh, sigma: np.ndarray, backend: Backend) -> tuple["P2", Any]:
@@ -37,22 +30,18 @@ class P2:
         nodes, tets = xp.asarray(mesh.nodes), xp.asarray(mesh.tets)
         sigma = xp.ascontiguousarray(xp.asarray(sigma))
         permutation = morton_order(xp.asarray(lagrange.quadratic_points(mesh)), backend)
-        new_id = xp.empty(len(permutation), np.int32)
-        new_id[permutation] = xp.arange(len(permutation), dtype=np.int32)
-        dofs = xp.ascontiguousarray(new_id[xp.asarray(lagrange.quadratic_dofs(mesh))])
+        dofs = xp.ascontiguousarray(inverse_of(permutation, xp)[xp.asarray(lagrange.quadratic_dofs(mesh))])
         starts, meeting = kernels.incidence(dofs, len(permutation))
         table = xp.asarray(lagrange.stiffness_table())
         stiffness = kernels.quadratic_stiffness(dofs, kernels.metrics(nodes, tets, sigma), table, starts, meeting)
         weights = xp.asarray(lagrange.WEIGHTS[:, None, None] * lagrange.gradients())
-        p2 = cls(backend, nodes, tets, sigma, dofs, starts, meeting, weights, permutation)
+        p2 = cls(backend, nodes, tets, sigma, starts, meeting, permutation, dofs, weights)
         return p2, kernels.csr(stiffness, (len(permutation), len(permutation)))
 
     @property
     def of_nodes(self) -> Any:
         """The unknown (n,) of each node of the mesh."""
-        new_id = self.backend.xp.empty(len(self.permutation), np.int32)
-        new_id[self.permutation] = self.backend.xp.arange(len(self.permutation), dtype=np.int32)
-        return new_id[: len(self.nodes)]
+        return inverse_of(self.permutation, self.backend.xp)[: len(self.nodes)]
 
     def interpolation(self, mesh: TetMesh, permutation: Any) -> Any:
         """The linear functions in terms of the quadratic ones: a CSR matrix (N,n) on the device.
@@ -60,9 +49,7 @@ class P2:
         permutation (n,) gives the mesh's node for each unknown of the linear elements.
         """
         n, e = len(mesh.nodes), len(mesh.edges)
-        ours, theirs = (to_host(a) for a in (self.permutation, permutation))
-        column = np.empty(n, np.int32)
-        column[theirs] = np.arange(n, dtype=np.int32)
+        ours, column = to_host(self.permutation), inverse_of(to_host(permutation), np)
         # a node has the value of its node, the middle of an edge the mean of its two ends
         columns = np.concatenate([np.column_stack([column, column]), np.sort(column[mesh.edges], axis=1)])[ours]
         is_edge = ours >= n
@@ -78,11 +65,6 @@ class P2:
         """Where ∂A/∂t must be known, (5m,3) m: five points in each tetrahedron."""
         return lagrange.quadrature_points(mesh)
 
-    @property
-    def unknowns(self) -> int:
-        """How many there are: nodes and edges."""
-        return len(self.permutation)
-
     def load(self, dadt: Any) -> Any:
         """b (N,) in A from ∂A/∂t (5m,3) in V/m at the quadrature points: theory.md (32)."""
         element = self.nodes, self.tets, self.sigma
@@ -95,9 +77,3 @@ class P2:
     def field(self, dadt: Any, phi: Any) -> Any:
         """E (m,3) in V/m at the centroids from ∂A/∂t (m,3) V/m there and φ (N,) V: theory.md (33)."""
         return self.backend.kernels.quadratic_field(self.nodes, self.tets, self.dofs, dadt, phi)
-
-    def in_mesh_order(self, phi: Any) -> Any:
-        """φ (N,) or (N,k) of our unknowns in the order of the mesh: nodes, then edges."""
-        result = self.backend.xp.empty_like(phi)
-        result[self.permutation] = phi
-        return result

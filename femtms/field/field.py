@@ -276,14 +276,16 @@ class Field:
 
     def _summary(self, tag: int, with_error: bool) -> TissueSummary:
         tets = TissueTets.of(self.mesh, tag)
-        return tets.summary(statistics(self.magnE, tets), self.relative_error(tag) if with_error else None)
+        return tets.summary(statistics(self.magnE, tets), self._relative_error(tets) if with_error else None)
 
     def relative_error(self, tissue: int | str) -> float:
         """Estimated √(∫|ΔE|²) / √(∫|E|²) in a tissue, a share and not percent: theory.md (41); see `error`.
 
         tissue  number or name.  Raises FemtmsError when the mesh has no such tissue.
         """
-        tets = TissueTets.of(self.mesh, self.mesh.present_tag(tissue))
+        return self._relative_error(TissueTets.of(self.mesh, self.mesh.present_tag(tissue)))
+
+    def _relative_error(self, tets: TissueTets) -> float:
         return float(relative_error(self.E[tets.rows], self._squares(tets.tag), tets))
 
     def save(self, path: str | Path, overwrite: bool = False) -> None:

@@ -17,14 +17,15 @@ if TYPE_CHECKING:
 _TOGETHER = 2**21  # points: bounds the memory
 
 
-def E_on_grid(field: "Field", affine: np.ndarray, shape: Sequence[int]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def E_on_grid(
+    field: "Field", affine: np.ndarray, shape: tuple[int, int, int]
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Points (h,) of a grid in the head, by their place in C order, and E (h,3) V/m there; in several parts.
 
-    affine (4,4) from indices to mm in head coordinates; shape (3,).  Each point has the field of the tetrahedron that
-    holds it, so of one side of an interface.  Raises FemtmsError for an affine or a shape that is none.
+    affine (4,4) from indices to mm in head coordinates and shape are as `check_grid` gives them.  Each point has the
+    field of the tetrahedron that holds it, so of one side of an interface.
     """
-    affine, size = check_grid(affine, shape)
-    for points, tets, weights in _held(field.mesh, affine, size):
+    for points, tets, weights in _held(field.mesh, affine, shape):
         yield points, field.E_in(tets, weights)
 
 

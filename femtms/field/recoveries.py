@@ -8,7 +8,6 @@ import numpy as np
 
 from femtms.backend import Backend, cpu_backend, to_host
 from femtms.errors import FemtmsError
-from femtms.fem.lagrange import quadratic_dofs
 from femtms.field.recovery import METHODS, TissueRecovery
 from femtms.mesh.tetmesh import TetMesh
 
@@ -63,7 +62,7 @@ class Recoveries:
         potential  φ (N,) V in the order of the mesh's nodes and edges, on the device
         """
         recovery = self.of(tag)
-        return self._raw(tag, potential) - recovery.at_centroids(recovery.gradients(potential))
+        return recovery.raw_at_centroids(potential) - recovery.at_centroids(recovery.gradients(potential))
 
     def squares(self, tag: int, potential: Any) -> Any:
         """Mean (r,) of |recovered - raw E|² in V²/m² over each tetrahedron of a tissue; φ as for `change`."""
@@ -86,16 +85,6 @@ class Recoveries:
     def at_nodes(self, tag: int, potential: np.ndarray) -> np.ndarray:
         """Recovered ∇φ (q,3) in V/m at the nodes of a tissue, which ascend; arrays on the host."""
         return to_host(self.of(tag).gradients(self.backend.xp.asarray(potential)))[:, :3]
-
-    def _raw(self, tag: int, potential: Any) -> Any:
-        """∇φ (r,3) in V/m of the elements themselves at the centroids of a tissue."""
-        xp, kernels, rows = self.backend.xp, self.backend.kernels, np.flatnonzero(self.mesh.tags == tag)
-        nodes, tets = xp.asarray(self.mesh.nodes), xp.asarray(self.mesh.tets[rows])
-        nothing = xp.zeros((len(rows), 3))
-        if self.order == 1:
-            return -kernels.electric_field(nodes, tets, nothing, potential)
-        dofs = xp.asarray(quadratic_dofs(self.mesh, rows))
-        return -kernels.quadratic_field(nodes, tets, dofs, nothing, potential)
 
 
 def _is_one_number(sigma: np.ndarray) -> bool:

@@ -215,6 +215,13 @@ class TissueRecovery:
         xp, r = self.backend.xp, len(self.rows)
         return self.at(gradients, xp.arange(r), xp.full((r, 4), 0.25))
 
+    def raw_at_centroids(self, potential: Any) -> Any:
+        """∇φ (r,3) in V/m of the elements themselves at the centroids of `rows`, from φ (N,) in V."""
+        kernels, nothing = self.backend.kernels, self.backend.xp.zeros((len(self.rows), 3))
+        if self.order == 1:
+            return -kernels.electric_field(self.points, self.corners, nothing, potential[self.nodes])
+        return -kernels.quadratic_field(self.points, self.corners, self.dofs, nothing, potential)
+
     def __repr__(self) -> str:
         return (
             f"TissueRecovery({name_of(self.tag)}, {self.method}, order {self.order}: {len(self.nodes):,} nodes, "

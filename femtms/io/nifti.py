@@ -64,12 +64,17 @@ def _read_volume(path: Path) -> LabelVolume:
         raise FemtmsError(f"{path}: cannot be read as a label volume ({reason})") from error
     labels = LabelVolume(data, image.affine, path.name)
     check_size(float((labels.voxel_mm * labels.data.shape).max()), path)
+    warn_of_no_orientation(image, path)
+    return labels
+
+
+def warn_of_no_orientation(image: Any, path: Path) -> None:
+    """Say what is assumed of a NIfTI image whose header does not say where it is."""
     header = image.header
     if "qform_code" in header and header["qform_code"] == 0 and header["sform_code"] == 0:
         log.warning(
             "%s: has no orientation (qform and sform codes are 0): voxel axis i is taken to point left", path.name
         )
-    return labels
 
 
 def check_length(image: Any, path: Path) -> None:

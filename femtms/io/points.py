@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from femtms.errors import FemtmsError
+from femtms.field.statistics import magnitude
 from femtms.io.files import existing_file, text_lines
 from femtms.io.units import in_m, in_mm
 
@@ -52,7 +53,7 @@ def write_points(path: Path, points: np.ndarray, E: np.ndarray, tissues: Sequenc
 
     Outside the head the field is nan and the tissue is empty.
     """
-    magnE = np.sqrt((E**2).sum(axis=1))
+    magnE = magnitude(E)
     with open(path, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(_COLUMNS)

@@ -10,7 +10,8 @@ from femtms.io.files import existing_file
 from femtms.io.units import in_m
 from femtms.mesh.surface import Surface
 
-_HEADER, _ROW = 84, np.dtype([("normal", "<f4", 3), ("corners", "<f4", (3, 3)), ("attribute", "<u2")])
+# Bytes before the triangles of a binary file, and what there is of each.
+HEADER, ROW = 84, np.dtype([("normal", "<f4", 3), ("corners", "<f4", (3, 3)), ("attribute", "<u2")])
 _LARGEST_MM = 2000.0
 
 
@@ -24,16 +25,16 @@ def read_stl(path: str | Path, name: str, what: str = "a surface") -> Surface:
     path = existing_file(path)
     content = path.read_bytes()
     # some binary files begin with the word that announces text, so their length decides
-    count = int.from_bytes(content[80:_HEADER], "little")
-    binary = len(content) >= _HEADER and len(content) == _HEADER + _ROW.itemsize * count
+    count = int.from_bytes(content[80:HEADER], "little")
+    binary = len(content) >= HEADER and len(content) == HEADER + ROW.itemsize * count
     if binary:
-        corners = np.frombuffer(content, _ROW, offset=_HEADER)["corners"].astype(np.float64)
+        corners = np.frombuffer(content, ROW, offset=HEADER)["corners"].astype(np.float64)
     elif content.lstrip()[:5].lower() == b"solid":
         corners = _corners_in_text(content, path)
     else:
         raise FemtmsError(
             f"{path}: {what} must be an .stl file, text that begins with 'solid' or binary with "
-            f"{_HEADER} + {_ROW.itemsize} × {count:,} bytes as its header announces; it has {len(content):,}"
+            f"{HEADER} + {ROW.itemsize} × {count:,} bytes as its header announces; it has {len(content):,}"
         )
     if len(corners) == 0:
         raise FemtmsError(f"{path}: {what} must have at least one triangle; got none")

@@ -11,6 +11,7 @@ import numpy as np
 from femtms.errors import FemtmsError
 from femtms.field.surface_field import SurfaceField
 from femtms.io.files import whole_file
+from femtms.io.stl import ROW
 from femtms.mesh.surface import Surface
 from femtms.tissue import PROPERTIES, name_of
 
@@ -70,7 +71,7 @@ def check_surface_suffix(path: Path) -> None:
 
 def _write_stl(surface: Surface, path: Path) -> None:
     """80 bytes of text, the number of triangles, and for each its normal, three corners and two bytes."""
-    rows = np.zeros(len(surface.triangles), [("normal", "<f4", 3), ("corners", "<f4", (3, 3)), ("attribute", "<u2")])
+    rows = np.zeros(len(surface.triangles), ROW)
     rows["normal"] = surface.normals
     rows["corners"] = 1e3 * surface.nodes[surface.triangles]
     with open(path, "wb") as file:

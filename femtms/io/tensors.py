@@ -1,6 +1,5 @@
 """Diffusion tensors from NIfTI files."""
 
-import logging
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +10,7 @@ from femtms.conductivity.tensor_volume import TensorVolume
 from femtms.errors import FemtmsError
 from femtms.io.extensions import load_image
 from femtms.io.files import check_size, existing_file
-from femtms.io.nifti import check_length
-
-log = logging.getLogger("femtms")
+from femtms.io.nifti import check_length, warn_of_no_orientation
 
 _SYMMETRIC_MATRIX = 1005  # NIFTI_INTENT_SYMMATRIX
 _FROM_LOWER = [0, 1, 3, 2, 4, 5]  # xx, xy, xz, yy, yz, zz among xx, yx, yy, zx, zy, zz
@@ -45,11 +42,7 @@ def read_tensors(path: str | Path, frame: str = "fsl") -> TensorVolume:
     affine = image.affine
     check_affine(affine, path.name)
     check_size(float((np.linalg.norm(affine[:3, :3], axis=0) * components.shape[:3]).max()), path)
-    header = image.header
-    if "qform_code" in header and header["qform_code"] == 0 and header["sform_code"] == 0:
-        log.warning(
-            "%s: has no orientation (qform and sform codes are 0): voxel axis i is taken to point left", path.name
-        )
+    warn_of_no_orientation(image, path)
     return TensorVolume.in_frame(components[..., _FROM_LOWER] if is_lower else components, affine, frame, path.name)
 
 

@@ -29,6 +29,13 @@ def morton_order(nodes: Any, backend: Backend) -> Any:
     return backend.xp.argsort(morton_codes(nodes, np.ones(3), 20, backend), kind="stable")
 
 
+def inverse_of(permutation: Any, xp: Any) -> Any:
+    """Where a permutation (n,) has put each row: int32, an array of the module `xp`."""
+    place = xp.empty(len(permutation), np.int32)
+    place[permutation] = xp.arange(len(permutation), dtype=np.int32)
+    return place
+
+
 def codes_and_order(points: Any, backend: Backend) -> tuple[Any, Any]:
     """Ascending places of points (n,3) on the Morton curve, and their rows (n,) int32 in that order.
 

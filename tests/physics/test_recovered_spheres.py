@@ -6,6 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from lagrange import quadrature
 
 from femtms import Coil, LayeredSphere, Pose, Simulator, mesh_head
 from femtms.coil.elements import Dipoles
@@ -97,7 +98,7 @@ def gain(shells, size_mm, place):
     )
 
 
-FOUR = np.full((4, 4), (5 - 5**0.5) / 20) + 5**0.5 / 5 * np.eye(4)  # points of the rule of degree 2
+FOUR, _ = quadrature(2)
 
 
 @cache
