@@ -25,7 +25,8 @@ ROWS = [
     {"report", "reference"},
     {"io"},
     {"placement", "samples", "anisotropy", "within"},
-    {"compare", "simulate", "sweep"},
+    {"compare", "simulate", "sweep", "study"},
+    {"batch"},
     {"cli"},
 ]
 LEVEL = {name: level for level, row in enumerate(ROWS) for name in row}
