@@ -10,7 +10,7 @@ BIN := .venv/bin
 	touch $@
 
 .venv/installed-dev: .venv/installed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[batch,dev]'
 	touch $@
 
 demo: .venv/installed

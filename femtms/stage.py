@@ -1,7 +1,7 @@
 """How long stages are announced: a function that takes a name and gives a context manager for the stage.
 
 What the context manager gives is a function to call with how much of the stage is done and how much there is to do,
-such as `count(3, 100)`; only stages that can be counted call it.
+such as `count(3, 100)`, and a few words to show beside it; only stages that can be counted call it.
 """
 
 import time
@@ -17,7 +17,7 @@ def silent(name: str) -> AbstractContextManager[Any]:
     return nullcontext(_uncounted)
 
 
-def _uncounted(done: int, total: int) -> None:
+def _uncounted(done: int, total: int, note: str = "") -> None:
     pass
 
 

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
+from femtms.cli import run as studies
 from femtms.cli.options import (
     AllowIntersection,
     AnySize,
@@ -364,6 +365,10 @@ def compare(
     elif not quiet:
         print_comparison(summary)
         print(f"{out}: {', '.join(RESULTS)}")
+
+
+app.command()(studies.run)
+app.command()(studies.status)
 
 
 @app.command()

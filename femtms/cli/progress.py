@@ -30,7 +30,7 @@ class _Left(ProgressColumn):
         first = task.fields["first"]  # done when the stage began
         if first is None or task.total is None:
             return Text()
-        done = f"{task.completed:,.0f} of {task.total:,.0f}"
+        done = f"{task.completed:,.0f} of {task.total:,.0f}{task.fields['note']}"
         if task.finished or task.completed <= first:
             return Text(done)
         # from the mean since the beginning: blocks of poses come in bursts
@@ -59,14 +59,14 @@ def stages(quiet: bool) -> Iterator[Stage]:
         with Progress(*columns, console=console, disable=hidden) as progress:
 
             @contextmanager
-            def stage(name: str) -> Iterator[Callable[[int, int], None]]:
-                task = progress.add_task(name, total=None, first=None)
+            def stage(name: str) -> Iterator[Callable[..., None]]:
+                task = progress.add_task(name, total=None, first=None, note="")
                 first: int | None = None
 
-                def count(done: int, total: int) -> None:
+                def count(done: int, total: int, note: str = "") -> None:
                     nonlocal first
                     first = done if first is None else first
-                    progress.update(task, completed=done, total=total, first=first)
+                    progress.update(task, completed=done, total=total, first=first, note=note and f", {note}")
 
                 yield count
                 if first is None:

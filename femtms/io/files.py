@@ -180,6 +180,27 @@ def only_one(lock: Path, busy: str) -> Iterator[None]:
         os.close(handle)
 
 
+def is_held(lock: Path) -> bool | None:
+    """Whether a process is in an `only_one` block of this lock; None where there are no locks."""
+    try:
+        import fcntl
+    except ImportError:
+        return None
+    try:
+        handle = os.open(lock, os.O_RDONLY)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:  # some network file systems have none
+        return None
+    finally:
+        os.close(handle)
+    return False
+
+
 def on_disk(path: Path) -> None:
     """Wait until a file or a folder is on the disk, as far as the system can tell."""
     with suppress(OSError):  # some file systems cannot do that for folders

@@ -1,0 +1,245 @@
+"""Where a study is computed: workers of this machine, or those of a Dask cluster."""
+
+import importlib.util
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from femtms.backend import backend
+from femtms.errors import FemtmsError
+from femtms.io.files import existing_file
+from femtms.memory import available_memory
+
+log = logging.getLogger("femtms")
+
+_THREADS = 4  # more for one worker gain little: the memory does not deliver the matrices any faster
+_MEMORY_SHARE = 0.9  # of what is free, for all workers of this machine together
+_LOOPBACK = "127.0.0.1"
+_FIRST_WORKER_SECONDS = 60
+
+# What Dask's defaults are not made for: a worker that holds a head all the time, and blocks that must stay where their
+# head is.
+_CONFIG = {
+    "distributed.worker.memory.target": False,
+    "distributed.worker.memory.spill": False,
+    "distributed.worker.memory.pause": False,
+    "distributed.worker.memory.terminate": 0.95,
+    "distributed.scheduler.work-stealing": False,
+    "distributed.scheduler.allowed-failures": 2,
+    "distributed.admin.large-graph-warning-threshold": "1GB",
+}
+
+
+@dataclass(frozen=True)
+class Tls:
+    """Files (PEM) for encrypted and authenticated connections to a cluster."""
+
+    ca: Path
+    cert: Path
+    key: Path
+
+    def security(self) -> Any:
+        """For Dask: nothing is accepted that is not encrypted and signed by `ca`.  Raises FemtmsError."""
+        from distributed.security import Security
+
+        files = [str(existing_file(path).resolve()) for path in (self.ca, self.cert, self.key)]
+        ca, cert, key = files
+        return Security(
+            tls_ca_file=ca,
+            tls_client_cert=cert,
+            tls_client_key=key,
+            tls_scheduler_cert=cert,
+            tls_scheduler_key=key,
+            tls_worker_cert=cert,
+            tls_worker_key=key,
+            require_encryption=True,
+        )
+
+
+@dataclass(frozen=True)
+class ClusterChoice:
+    """At most one of scheduler, scheduler_file and slurm; with none, workers of this machine.
+
+    scheduler       address of a Dask scheduler, tcp://… or tls://…
+    scheduler_file  that such a scheduler has written
+    slurm           YAML file with arguments of dask_jobqueue.SLURMCluster, and `jobs`: how many
+    workers         how many on this machine; None for one for each GPU, else by cores and memory
+    device          "auto", "cpu" or "cuda", for each worker
+    tls             for clusters whose connections are encrypted
+
+    Raises FemtmsError for two of them, or less than one worker.
+    """
+
+    scheduler: str | None = None
+    scheduler_file: Path | None = None
+    slurm: Path | None = None
+    workers: int | None = None
+    device: str = "auto"
+    tls: Tls | None = None
+
+    def __post_init__(self) -> None:
+        given = {
+            "--scheduler": self.scheduler,
+            "--scheduler-file": self.scheduler_file,
+            "--slurm": self.slurm,
+            "--workers": self.workers,
+        }
+        named = [name for name, value in given.items() if value is not None]
+        if len(named) > 1:
+            raise FemtmsError(f"a study runs in one place: give one of {', '.join(given)}; got {' and '.join(named)}")
+        if self.workers is not None and self.workers < 1:
+            raise FemtmsError(f"--workers must be at least 1; got {self.workers}")
+        if self.scheduler is not None and not self.scheduler.startswith(("tcp://", "tls://")):
+            raise FemtmsError(
+                f"--scheduler must be an address, tcp://HOST:PORT or tls://HOST:PORT; got {self.scheduler!r}"
+            )
+        if (self.scheduler or "").startswith("tls://") and self.tls is None:
+            raise FemtmsError("a tls:// scheduler needs --tls-ca, --tls-cert and --tls-key")
+        if (self.scheduler or "").startswith("tcp://") and self.tls is not None:
+            raise FemtmsError("--tls-ca, --tls-cert and --tls-key are for a tls:// scheduler; got a tcp:// address")
+
+
+@dataclass(frozen=True, eq=False)
+class Connection:
+    """A Dask client, and what each worker may take: memory_bytes is None where that is not ours to say."""
+
+    client: Any
+    memory_bytes: int | None
+    where: str
+
+    @property
+    def dashboard(self) -> str | None:
+        """Its address, where Dask has one: that needs bokeh."""
+        if importlib.util.find_spec("bokeh") is None:
+            return None
+        return str(self.client.dashboard_link)
+
+
+def local_workers(cores: int, memory: int | None, need: int) -> int:
+    """How many workers a machine gets: one for every four cores, and no more than its memory has room for.
+
+    memory  bytes that are free, None where nobody knows; need: bytes of one worker
+
+    >>> local_workers(2, None, 2**30), local_workers(32, 2**36, 2**30), local_workers(32, 2**32, 2**30)
+    (1, 8, 3)
+    """
+    by_memory = cores if memory is None else int(_MEMORY_SHARE * memory / max(need, 1))
+    return max(1, min(cores // _THREADS, by_memory))
+
+
+@contextmanager
+def connected(choice: ClusterChoice, need: int) -> Iterator[Connection]:
+    """A client of the cluster that is wanted; what was started for it ends with the block.
+
+    need  bytes that one worker takes, to choose how many this machine has room for
+
+    Raises FemtmsError when nobody answers, or a file is bad.
+    """
+    import dask
+    from distributed import Client
+
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what they say of lost workers, we say in our words
+    with dask.config.set(_CONFIG):
+        if choice.scheduler is None and choice.scheduler_file is None:
+            with (
+                _own_cluster(choice, need) as (cluster, memory, where),
+                Client(cluster, set_as_default=False) as client,
+            ):
+                _await_worker(client, where)
+                yield Connection(client, memory, where)
+            return
+        where = choice.scheduler or str(choice.scheduler_file)
+        address: dict[str, Any] = {"address": choice.scheduler}
+        if choice.scheduler_file is not None:
+            address = {"scheduler_file": str(existing_file(choice.scheduler_file))}
+        security = None if choice.tls is None else choice.tls.security()
+        try:
+            client = Client(**address, security=security, timeout="20s", set_as_default=False)
+        except (OSError, ValueError, KeyError, RuntimeError) as error:
+            reason = " ".join(str(error).split())[:160]
+            raise FemtmsError(f"{where}: there must be a Dask scheduler; it does not answer ({reason})") from error
+        with client:
+            _await_worker(client, where)
+            yield Connection(client, None, where)
+
+
+def _await_worker(client: Any, where: str) -> None:
+    from distributed import TimeoutError as DaskTimeout
+
+    try:
+        client.wait_for_workers(1, timeout=_FIRST_WORKER_SECONDS)
+    except (TimeoutError, DaskTimeout):
+        # a batch system may take hours
+        log.warning("%s: no worker has come in %d s; waiting for the first", where, _FIRST_WORKER_SECONDS)
+
+
+@contextmanager
+def _own_cluster(choice: ClusterChoice, need: int) -> Iterator[tuple[Any, int | None, str]]:
+    """A Dask cluster, the memory of each worker in bytes where we set it, and words for where it is."""
+    if choice.slurm is not None:
+        with _slurm_cluster(choice.slurm, choice.tls) as cluster:
+            yield cluster, None, f"SLURM jobs of {choice.slurm}"
+        return
+    if choice.device != "cpu" and choice.workers is None and _has_dask_cuda() and backend(choice.device).name == "cuda":
+        from dask_cuda import LocalCUDACluster
+
+        with LocalCUDACluster(host=_LOOPBACK, dashboard_address=f"{_LOOPBACK}:0") as cluster:
+            yield cluster, None, "one worker for each GPU of this machine"
+        return
+    from distributed import LocalCluster
+
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    memory = available_memory()
+    workers = choice.workers or local_workers(cores, memory, need)
+    threads = str(max(1, cores // workers))
+    share = None if memory is None else int(_MEMORY_SHARE * memory / workers)
+    with LocalCluster(
+        n_workers=workers,
+        threads_per_worker=1,  # a block uses the cores itself
+        host=_LOOPBACK,
+        dashboard_address=f"{_LOOPBACK}:0",
+        memory_limit=0 if share is None else share,
+        env={"NUMBA_NUM_THREADS": threads, "OMP_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": threads},
+        silence_logs=logging.CRITICAL,
+    ) as cluster:
+        yield cluster, share, f"{workers} worker{'s' * (workers > 1)} of this machine"
+
+
+def _has_dask_cuda() -> bool:
+    return importlib.util.find_spec("dask_cuda") is not None
+
+
+@contextmanager
+def _slurm_cluster(path: Path, tls: Tls | None) -> Iterator[Any]:
+    """The jobs that a file describes, as dask_jobqueue.SLURMCluster takes them.  Raises FemtmsError."""
+    import yaml
+    from dask_jobqueue import SLURMCluster
+
+    try:
+        settings = yaml.safe_load(existing_file(path).read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise FemtmsError(f"{path}: must be YAML ({' '.join(str(error).split())[:160]})") from error
+    if not isinstance(settings, dict) or not isinstance(settings.get("jobs"), int) or settings["jobs"] < 1:
+        raise FemtmsError(f"{path}: must have `jobs`, at least 1, and arguments of dask_jobqueue.SLURMCluster")
+    jobs = settings.pop("jobs")
+    # a worker is one process that uses the cores itself; several dask threads would share one head
+    settings = {"cores": 1, "processes": 1, **settings}
+    if tls is not None:
+        settings["security"] = tls.security()
+        settings["protocol"] = "tls://"
+    try:
+        cluster = SLURMCluster(**settings)
+    except (TypeError, ValueError) as error:
+        raise FemtmsError(f"{path}: SLURMCluster refuses it: {' '.join(str(error).split())[:200]}") from error
+    with cluster:
+        try:
+            cluster.scale(jobs=jobs)
+        except (RuntimeError, OSError) as error:
+            raise FemtmsError(
+                f"{path}: the jobs could not be submitted ({' '.join(str(error).split())[:200]})"
+            ) from error
+        yield cluster

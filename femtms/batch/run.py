@@ -1,0 +1,219 @@
+"""A study from its file to its results: begun, gone on with, ended."""
+
+import json
+import logging
+import os
+import shutil
+import socket
+import time
+import uuid
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from femtms.batch.cluster import ClusterChoice, connected
+from femtms.batch.columns import DONE, FAILED
+from femtms.batch.engine import Engine, Progress
+from femtms.batch.failures import write_failures
+from femtms.batch.journal import FOLDER as JOURNAL
+from femtms.batch.provenance import differences_in_words, provenance_of
+from femtms.batch.store import RESULTS, Store
+from femtms.batch.tables import write_tables
+from femtms.batch.worker import Work
+from femtms.errors import FemtmsError
+from femtms.io.files import check_out, made_folders, only_one, whole_file
+from femtms.stage import Stage, Timed, silent
+from femtms.study import read_study
+from femtms.study.design import Design
+from femtms.study.estimate import worker_need
+from femtms.study.plan import Plan
+
+log = logging.getLogger("femtms")
+
+LOCK = ".run.lock"
+RUN = "run.json"  # who is at work, or was last
+_SHOWN = 5  # failures in the summary; the file has all
+
+Show = Callable[[Progress], None]
+
+
+class Interrupted(FemtmsError):
+    """A run that ended before all its cases were done or had failed; what was committed is in the store."""
+
+
+def run_study(
+    study: str | Path | Design,
+    out: str | Path,
+    *,
+    resume: bool = False,
+    retry_failed: bool = False,
+    overwrite: bool = False,
+    cluster: ClusterChoice | None = None,
+    stage: Stage = silent,
+    show: Show | None = None,
+) -> dict[str, Any]:
+    """Compute the cases of a study into the folder `out`, and return a summary of how that went.
+
+    study         its file, see `read_study`, or a Design
+    resume        go on with the study that was begun in `out`: what is committed there is not computed again
+    retry_failed  with that, compute the blocks with failed cases again, too
+    overwrite     throw away the study that is in `out`
+    cluster       where; None for workers of this machine
+    stage, show   for progress displays: long stages, and how many cases are done
+
+    The results are those of RESULTS.  Whatever ends the run, the same call with resume goes on where it was, and ends
+    in the same values, bit by bit.  Cases that fail do not stop the others: the summary counts them, and failures.jsonl
+    says why.  Raises FemtmsError for a study that cannot begin and
+    another one in `out`, and Interrupted when the cluster goes away or nothing can be written any more.
+    """
+    out = Path(out)
+    choice = cluster or ClusterChoice()
+    timed = Timed(stage)
+    with timed("read", "reading the study"):
+        design = study if isinstance(study, Design) else read_study(study)
+        text = None if isinstance(study, Design) else Path(study).read_text(encoding="utf-8")
+    if resume and overwrite:
+        raise FemtmsError("a study is gone on with (--resume) or thrown away (--overwrite); got both")
+    if retry_failed and not resume:
+        raise FemtmsError("--retry-failed goes with --resume")
+    _check_begun(out, resume, overwrite)
+    with made_folders(out), only_one(out / LOCK, _busy(out)):
+        _check_begun(out, resume, overwrite)  # another run may have begun meanwhile
+        with timed("hash", "hashing the inputs"):
+            provenance = provenance_of(design, text, choice.device)
+        store = _begun(out, design, provenance, resume, overwrite)
+        _write_run(out, began=True)
+        (out / JOURNAL).mkdir(exist_ok=True)
+        store.tidy()
+        for index, reason in store.check():
+            log.warning("%s: block %d is damaged (%s); it is computed again", out, index, reason)
+        todo = ~store.committed()
+        if retry_failed:
+            todo |= _with_failures(store)
+        done = _count_cases(store.plan, ~todo)
+        progress = Progress(store.design.cases, done, began_with=done)
+        lost: FemtmsError | OSError | None = None
+        if todo.any():
+            if done:
+                log.info("%s: going on after %s of %s cases", out, f"{done:,}", f"{progress.cases:,}")
+            try:
+                _work(store, todo, choice, progress, timed, show)
+            except (FemtmsError, OSError) as error:
+                lost = error
+        with timed("tables", "writing the tables"):
+            try:
+                standing = write_failures(out, lambda block: store.values(store.plan.block(block))[:, 0])
+                if lost is None:
+                    write_tables(store)
+            except OSError as error:
+                lost = lost or error
+        if lost is not None:
+            raise Interrupted(str(lost)) from lost
+        states = store.states()
+        summary = {
+            "study": design.name,
+            "out": str(out),
+            "cases": design.cases,
+            "done": int((states == DONE).sum()),
+            "failed": int((states == FAILED).sum()),
+            "not_done": int(((states != DONE) & (states != FAILED)).sum()),
+            "cases_in_this_run": progress.done - done,
+            "blocks": len(store.plan),
+            "failures": len(standing),
+            "first_failures": [_in_words(line) for line in standing[:_SHOWN]],
+            "files": [name for name in RESULTS if (out / name).exists()],
+            "seconds": {name: round(value, 3) for name, value in timed.seconds.items()},
+        }
+        _write_run(out, summary=summary)
+    return summary
+
+
+def _in_words(line: dict[str, Any]) -> str:
+    """A line of failures.jsonl for people."""
+    names = [line["head"], line["conductivity"], line["option"], line["coil"], line["place"]]
+    where = ", ".join(str(name) for name in names if name is not None)
+    return f"{where}: {line['stage']}: {line['reason']}"
+
+
+def _check_begun(out: Path, resume: bool, overwrite: bool) -> None:
+    """Raise FemtmsError unless `out` is as the caller says."""
+    check_out(out, (), overwrite=True)
+    there = Store.is_in(out)
+    if resume and not there:
+        raise FemtmsError(f"{out}: there is no study to go on with; leave --resume out to begin one")
+    if there and not (resume or overwrite):
+        raise FemtmsError(f"{out}: holds a study already; go on with it by --resume, or throw it away by --overwrite")
+    if not there and not overwrite:
+        present = [name for name in RESULTS if os.path.lexists(out / name)]
+        if present:
+            raise FemtmsError(f"{out}: has {', '.join(present)} already; choose another folder or use --overwrite")
+
+
+def _begun(out: Path, design: Design, provenance: dict[str, Any], resume: bool, overwrite: bool) -> Store:
+    if resume:
+        store = Store.open(out)
+        differences = differences_in_words(store.provenance, provenance)
+        if differences:
+            raise FemtmsError(
+                f"{out}: the study that was begun there had other inputs: {'; '.join(differences[:4])}"
+                f"{' and others' if len(differences) > 4 else ''}; choose another folder or use --overwrite"
+            )
+        return store
+    if overwrite:
+        for name in RESULTS:
+            path = out / name
+            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink(missing_ok=True)
+    return Store.create(out, design, Plan.of(design), provenance)
+
+
+def _work(
+    store: Store, todo: np.ndarray, choice: ClusterChoice, progress: Progress, timed: Timed, show: Show | None
+) -> None:
+    with ExitStack() as stack:
+        with timed("workers", "starting the workers"):
+            connection = stack.enter_context(connected(choice, worker_need(store.design)))
+        if connection.dashboard is not None:
+            log.info("dashboard: %s", connection.dashboard)
+        _write_run(store.out, where=connection.where, dashboard=connection.dashboard)
+        work = Work(str(store.out.resolve()), uuid.uuid4().hex, choice.device, connection.memory_bytes)
+        with timed("cases", "cases") as count:
+
+            def tell() -> None:
+                count(progress.done, progress.cases, progress.note)
+                if show is not None:
+                    show(progress)
+
+            Engine(connection, store, work, todo, progress, tell).run()
+
+
+def _with_failures(store: Store) -> np.ndarray:
+    """(blocks,) that have failed cases."""
+    states = store.states()
+    return np.array([bool((states[store.plan.block(i).slices] == FAILED).any()) for i in range(len(store.plan))])
+
+
+def _count_cases(plan: Plan, chosen: np.ndarray) -> int:
+    return sum(len(plan.block(int(i))) for i in np.flatnonzero(chosen))
+
+
+def _busy(out: Path) -> str:
+    """The sentence for a second run."""
+    try:
+        there = json.loads((out / RUN).read_text())
+        who = f", process {there['process']} of {there['host']}"
+    except (OSError, ValueError, KeyError, TypeError):
+        who = ""
+    return f"{out}: another femtms run is at work in this folder{who}; wait for it or choose another folder"
+
+
+def _write_run(out: Path, began: bool = False, **more: Any) -> None:
+    there: dict[str, Any] = {}
+    if began:
+        there = {"host": socket.gethostname(), "process": os.getpid(), "began": time.time()}
+    else:
+        there = json.loads((out / RUN).read_text())
+    with whole_file(out / RUN, overwrite=True) as path:
+        path.write_text(json.dumps(there | more, indent=2) + "\n", encoding="utf-8")

@@ -1,0 +1,150 @@
+"""What a worker does with a block: have its head set up, solve it, commit it."""
+
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from femtms.batch.columns import FAILED
+from femtms.batch.failures import joined, named, tell
+from femtms.batch.journal import write_event
+from femtms.batch.solve import Setup, Solved, set_up, solve_cases
+from femtms.batch.store import Store
+from femtms.errors import FemtmsError
+from femtms.study.plan import Block
+
+
+@dataclass(frozen=True)
+class Work:
+    """Where the study is and what a worker may take: the same for all blocks of a run.
+
+    out           folder of the study, which every worker can write
+    run           name of this run: what a worker holds of another one is not used
+    device        "auto", "cpu" or "cuda"
+    memory_bytes  that a worker may take; None for what its machine has
+    """
+
+    out: str
+    run: str
+    device: str
+    memory_bytes: int | None
+
+
+@dataclass(frozen=True, eq=False)
+class Done:
+    """What a worker says of a block, or of some of its cases.
+
+    failures  lines of failures.jsonl
+    lost_head the head could not be set up, with the reason: its other blocks need not be tried
+    values    (k, columns) of some cases; None of a whole block, which is committed already
+    """
+
+    block: int
+    cases: int
+    failures: tuple[dict[str, Any], ...]
+    seconds: float
+    worker: str
+    lost_head: str | None = None
+    values: np.ndarray | None = None
+
+
+@dataclass(eq=False)
+class _Held:
+    """What this process keeps from block to block; the one mutable thing here, since a head is worth keeping."""
+
+    run: str
+    store: Store
+    setup: Setup | None = None
+    group: tuple[int, int, int] | None = None
+    lost: str | None = None
+
+
+_held: _Held | None = None
+
+
+def run_block(work: Work, index: int) -> Done:
+    """Solve a block and commit it.  Raises OSError when it cannot be written."""
+    held = _held_for(work)
+    block = held.store.plan.block(index)
+    start = time.perf_counter()
+    write_event(Path(work.out), "begun", block=index, cases=len(block))
+    solved = _solved(work, held, block, None)
+    lines = _lines(held, block, solved)
+    tell(Path(work.out), lines)
+    held.store.commit(block, solved.values, solved.fields)
+    seconds = time.perf_counter() - start
+    write_event(
+        Path(work.out),
+        "done",
+        block=index,
+        cases=len(block),
+        failed=len(solved.failures),
+        seconds=round(seconds, 3),
+        device=None if held.setup is None else held.setup.device,
+    )
+    return Done(index, len(block), tuple(lines), seconds, _name(), held.lost)
+
+
+def run_cases(work: Work, index: int, cases: Sequence[int]) -> Done:
+    """Solve some cases of a block, and give their values back: for a block that ended its workers."""
+    held = _held_for(work)
+    block = held.store.plan.block(index)
+    start = time.perf_counter()
+    solved = _solved(work, held, block, cases)
+    lines = _lines(held, block, solved)
+    tell(Path(work.out), lines)
+    held.store.write_fields(block, solved.fields, cases)
+    return Done(index, len(cases), tuple(lines), time.perf_counter() - start, _name(), held.lost, solved.values)
+
+
+def hold(work: Work, index: int) -> Done:
+    """Set up the head of a block, and nothing else: whether that ends the worker."""
+    held = _held_for(work)
+    block = held.store.plan.block(index)
+    start = time.perf_counter()
+    _hold_group(work, held, block)
+    return Done(index, 0, (), time.perf_counter() - start, _name(), held.lost)
+
+
+def _name() -> str:
+    return str(os.getpid())
+
+
+def _held_for(work: Work) -> _Held:
+    global _held
+    if _held is None or _held.run != work.run:
+        _held = None  # what is held of an earlier study goes first: two heads may be too many
+        _held = _Held(work.run, Store.open(Path(work.out)))
+    return _held
+
+
+def _hold_group(work: Work, held: _Held, block: Block) -> None:
+    """Have the Simulator of the block's group, or the reason why there is none."""
+    if held.group == block.group:
+        return
+    previous, held.setup, held.group, held.lost = held.setup, None, None, None
+    try:
+        held.setup = set_up(held.store.design, block.group, work.device, work.memory_bytes, previous)
+        held.store.field_group(block.key[0], block.key[2], held.setup.geometry)
+    except FemtmsError as error:
+        held.lost = str(error)
+    held.group = block.group
+
+
+def _solved(work: Work, held: _Held, block: Block, cases: Sequence[int] | None) -> Solved:
+    _hold_group(work, held, block)
+    numbers = range(len(block)) if cases is None else cases
+    if held.setup is None:
+        assert held.lost is not None
+        values = np.full((len(numbers), len(held.store.columns)), np.nan)
+        values[:, 0] = FAILED
+        return Solved(values, [(case, "head", held.lost) for case in numbers], {})
+    return solve_cases(held.setup, held.store.design, block, numbers)
+
+
+def _lines(held: _Held, block: Block, solved: Solved) -> list[dict[str, Any]]:
+    return [named(failure, block, held.store.design) for failure in joined(solved.failures, block)]
