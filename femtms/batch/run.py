@@ -3,7 +3,6 @@
 import json
 import logging
 import os
-import shutil
 import socket
 import time
 import uuid
@@ -14,13 +13,14 @@ from typing import Any
 
 import numpy as np
 
+from femtms.backend import backend
 from femtms.batch.cluster import ClusterChoice, connected
 from femtms.batch.columns import DONE, FAILED
 from femtms.batch.engine import Engine, Progress
 from femtms.batch.failures import write_failures
 from femtms.batch.journal import FOLDER as JOURNAL
-from femtms.batch.provenance import differences_in_words, provenance_of
-from femtms.batch.store import RESULTS, Store
+from femtms.batch.provenance import provenance_of
+from femtms.batch.store import FILES, STUDY, Store
 from femtms.batch.tables import write_tables
 from femtms.batch.worker import Work
 from femtms.errors import FemtmsError
@@ -64,17 +64,17 @@ def run_study(
     cluster       where; None for workers of this machine
     stage, show   for progress displays: long stages, and how many cases are done
 
-    The results are those of RESULTS.  Whatever ends the run, the same call with resume goes on where it was, and ends
-    in the same values, bit by bit.  Cases that fail do not stop the others: the summary counts them, and failures.jsonl
-    says why.  Raises FemtmsError for a study that cannot begin and
-    another one in `out`, and Interrupted when the cluster goes away or nothing can be written any more.
+    The results are those of `femtms.batch.store.FILES`.  Whatever ends the run, the same call with resume goes on where
+    it was, and ends in the same values, bit by bit.  Cases that fail do not stop the others: the summary counts them,
+    and failures.jsonl says why.  Raises FemtmsError for a study that cannot begin and another one in `out`, and
+    Interrupted when the cluster goes away or nothing can be written any more.
     """
     out = Path(out)
     choice = cluster or ClusterChoice()
     timed = Timed(stage)
     with timed("read", "reading the study"):
         design = study if isinstance(study, Design) else read_study(study)
-        text = None if isinstance(study, Design) else Path(study).read_text(encoding="utf-8")
+        file = None if isinstance(study, Design) else Path(study)
     if resume and overwrite:
         raise FemtmsError("a study is gone on with (--resume) or thrown away (--overwrite); got both")
     if retry_failed and not resume:
@@ -83,13 +83,14 @@ def run_study(
     with made_folders(out), only_one(out / LOCK, _busy(out)):
         _check_begun(out, resume, overwrite)  # another run may have begun meanwhile
         with timed("hash", "hashing the inputs"):
-            provenance = provenance_of(design, text, choice.device)
+            device = backend(choice.device)
+            provenance = provenance_of(design, device.description, device.name, file)
         store = _begun(out, design, provenance, resume, overwrite)
         _write_run(out, began=True)
         (out / JOURNAL).mkdir(exist_ok=True)
         store.tidy()
-        for index, reason in store.check():
-            log.warning("%s: block %d is damaged (%s); it is computed again", out, index, reason)
+        for damaged in store.check():
+            log.warning("%s: block %d is damaged (%s); it is computed again", out, damaged.block, damaged.reason)
         todo = ~store.committed()
         if retry_failed:
             todo |= _with_failures(store)
@@ -124,7 +125,7 @@ def run_study(
             "blocks": len(store.plan),
             "failures": len(standing),
             "first_failures": [_in_words(line) for line in standing[:_SHOWN]],
-            "files": [name for name in RESULTS if (out / name).exists()],
+            "files": [name for name in FILES if (out / name).exists()],
             "seconds": {name: round(value, 3) for name, value in timed.seconds.items()},
         }
         _write_run(out, summary=summary)
@@ -141,32 +142,17 @@ def _in_words(line: dict[str, Any]) -> str:
 def _check_begun(out: Path, resume: bool, overwrite: bool) -> None:
     """Raise FemtmsError unless `out` is as the caller says."""
     check_out(out, (), overwrite=True)
-    there = Store.is_in(out)
+    there = (out / STUDY).exists()
     if resume and not there:
         raise FemtmsError(f"{out}: there is no study to go on with; leave --resume out to begin one")
     if there and not (resume or overwrite):
         raise FemtmsError(f"{out}: holds a study already; go on with it by --resume, or throw it away by --overwrite")
-    if not there and not overwrite:
-        present = [name for name in RESULTS if os.path.lexists(out / name)]
-        if present:
-            raise FemtmsError(f"{out}: has {', '.join(present)} already; choose another folder or use --overwrite")
 
 
 def _begun(out: Path, design: Design, provenance: dict[str, Any], resume: bool, overwrite: bool) -> Store:
     if resume:
-        store = Store.open(out)
-        differences = differences_in_words(store.provenance, provenance)
-        if differences:
-            raise FemtmsError(
-                f"{out}: the study that was begun there had other inputs: {'; '.join(differences[:4])}"
-                f"{' and others' if len(differences) > 4 else ''}; choose another folder or use --overwrite"
-            )
-        return store
-    if overwrite:
-        for name in RESULTS:
-            path = out / name
-            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink(missing_ok=True)
-    return Store.create(out, design, Plan.of(design), provenance)
+        return Store.open(out).continued(design, provenance)
+    return Store.create(out, design, Plan.of(design), provenance, overwrite)
 
 
 def _work(
