@@ -3,6 +3,7 @@
 SI units inside (m, S/m, V/m, A/s); where a name is not SI it says so (`size_mm`).  Files are in mm.
 """
 
+from femtms.batch.open import open_fields, open_study
 from femtms.coil.array import superposed
 from femtms.coil.clearance import Clearance, clearance, raised
 from femtms.coil.coil import Coil
@@ -73,6 +74,8 @@ __all__ = [
     "load_coil",
     "load_head",
     "mesh_head",
+    "open_fields",
+    "open_study",
     "place",
     "raised",
     "read_label_map",

@@ -225,9 +225,8 @@ class Store:
             if not np.isin(states, (DONE, FAILED)).all():
                 return "has cases that are neither done nor failed"
             if whole and self.design.results.fields:
-                self.fields(block.key[0], block.key[2]).check(
-                    block, [int(case) for case in np.flatnonzero(states == DONE)]
-                )
+                done = np.flatnonzero(states == DONE).tolist()
+                self.fields(block.key[0], block.key[2]).check(block, done)
         except FemtmsError as error:
             return str(error)
         return None
