@@ -6,8 +6,8 @@ import os
 import socket
 import time
 import uuid
-from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -80,9 +80,8 @@ def run_study(
     if retry_failed and not resume:
         raise FemtmsError("--retry-failed goes with --resume")
     _check_begun(out, resume, overwrite)
-    with made_folders(out), only_one(out / LOCK, _busy(out)):
+    with made_folders(out), only_one(out / LOCK, _busy(out)), _announced(out):
         _check_begun(out, resume, overwrite)  # another run may have begun meanwhile
-        _write_run(out, {"host": socket.gethostname(), "process": os.getpid(), "began": time.time()})
         with timed("hash", "hashing the inputs"):
             device = backend(choice.device)
             provenance = provenance_of(design, device.description, device.name, file)
@@ -199,6 +198,17 @@ def _busy(out: Path) -> str:
     except (OSError, ValueError, KeyError, TypeError):
         who = ""
     return f"{out}: another femtms run is at work in this folder{who}; wait for it or choose another folder"
+
+
+@contextmanager
+def _announced(out: Path) -> Iterator[None]:
+    """Say in `out` who is at work; not where no study comes of it."""
+    _write_run(out, {"host": socket.gethostname(), "process": os.getpid(), "began": time.time()})
+    try:
+        yield
+    finally:
+        if not (out / STUDY).exists():
+            (out / RUN).unlink(missing_ok=True)
 
 
 def _write_run(out: Path, more: dict[str, Any]) -> None:
