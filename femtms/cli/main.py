@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from femtms.cli import run as studies
+from femtms.cli.interrupted import Interrupted
 from femtms.cli.options import (
     AllowIntersection,
     AnySize,
@@ -68,10 +69,6 @@ from femtms.errors import FemtmsError
 from femtms.io.names import printable
 
 _INTERRUPTED = 130  # the shell's code for a program that SIGINT ended
-
-
-class _Interrupted(Exception):
-    """A command was interrupted that has something to say about it."""
 
 
 app = typer.Typer(
@@ -282,7 +279,7 @@ def sweep(
             )
     except KeyboardInterrupt:
         if (out / PARTIAL).exists():
-            raise _Interrupted(f"{out} keeps what was computed: the same command goes on from there") from None
+            raise Interrupted(f"{out} keeps what was computed: the same command goes on from there") from None
         raise
     if json_:
         print(json.dumps(summary, indent=2))
@@ -679,7 +676,7 @@ def main() -> None:
         sys.stdout.flush()
     except (KeyboardInterrupt, typer.Abort):
         code = _INTERRUPTED
-    except _Interrupted as interrupted:
+    except Interrupted as interrupted:
         print(f"femtms: interrupted; {interrupted}", file=sys.stderr)
         sys.exit(_INTERRUPTED)
     except BrokenPipeError:

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from femtms.cli.extras import need_batch
+from femtms.cli.interrupted import Interrupted
 from femtms.cli.options import Debug, Device, Json, Overwrite, Quiet
 from femtms.cli.progress import stages
 from femtms.errors import FemtmsError
@@ -60,7 +61,8 @@ def run(
     """
     need_batch("femtms run")
     from femtms.batch.cluster import ClusterChoice, Tls
-    from femtms.batch.run import Interrupted, run_study
+    from femtms.batch.run import Interrupted as StudyInterrupted
+    from femtms.batch.run import run_study
 
     files = (tls_ca, tls_cert, tls_key)
     if any(files) and not all(files):
@@ -79,9 +81,13 @@ def run(
                 stage=stage,
                 show=_lines(),
             )
-        except Interrupted as interrupted:
+        except StudyInterrupted as interrupted:
             log.error("femtms: error: %s", interrupted)
             raise typer.Exit(INCOMPLETE) from None
+        except KeyboardInterrupt:
+            if (out / "study.json").exists():
+                raise Interrupted(f"{out} keeps what was computed: femtms run --resume goes on from there") from None
+            raise
     if json_:
         print(json.dumps(summary, indent=2))
     elif not quiet:

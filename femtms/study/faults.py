@@ -1,8 +1,7 @@
 """What is wrong with a study, collected: all of it is told at once."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from collections.abc import Iterator
 from difflib import get_close_matches
 from typing import Any
 
@@ -100,4 +99,10 @@ def _shown(value: Any) -> str:
         return f"a list, {value!r:.60}" if value else "an empty list"
     if value is None:
         return "nothing"
-    return str(value)[:60] if is_number(value) else f"{str(value).lower()}" if isinstance(value, bool) else f"'{value!s:.60}'"
+    return (
+        str(value)[:60]
+        if is_number(value)
+        else f"{str(value).lower()}"
+        if isinstance(value, bool)
+        else f"'{value!s:.60}'"
+    )

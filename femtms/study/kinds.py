@@ -164,9 +164,7 @@ def _flat(value: float | Steps | list[float | Steps]) -> tuple[float, ...]:
 
 
 Numbers = Annotated[
-    Annotated[Number, Tag("<number>")]
-    | Annotated[Steps, Tag("<steps>")]
-    | Annotated[list[_Part], Tag("<numbers>")],
+    Annotated[Number, Tag("<number>")] | Annotated[Steps, Tag("<steps>")] | Annotated[list[_Part], Tag("<numbers>")],
     shapes(_kind_of_numbers, _MUST_BE_NUMBERS),
     AfterValidator(_flat),
 ]

@@ -17,6 +17,7 @@ from femtms.simulator import check_rtol
 from femtms.study.design import StudyOption, StudyResults
 from femtms.study.files import Files
 from femtms.study.kinds import (
+    XYZ,
     Entry,
     Flag,
     Kept,
@@ -28,7 +29,6 @@ from femtms.study.kinds import (
     Positive,
     Steps,
     Text,
-    XYZ,
     is_number,
     shapes,
 )
