@@ -6,6 +6,7 @@ import queue
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from femtms.batch.rescue import Piece, Rescue
 from femtms.batch.store import Store
 from femtms.batch.worker import Done, Work, hold, run_block, run_cases
 from femtms.errors import FemtmsError
+from femtms.study.plan import Plan
 
 log = logging.getLogger("femtms")
 
@@ -53,6 +55,12 @@ class Progress:
     workers: int = 0
     began_with: int = 0
     started: float = field(default_factory=time.monotonic)
+
+    @classmethod
+    def of(cls, plan: Plan, todo: np.ndarray) -> "Progress":
+        """At the begin of a run: todo (blocks,) are to do."""
+        done = sum(len(plan.block(int(index))) for index in np.flatnonzero(~todo))
+        return cls(prod(plan.shape), done, began_with=done)
 
     @property
     def rate(self) -> float | None:
