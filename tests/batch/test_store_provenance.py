@@ -115,8 +115,8 @@ def test_missing_file_is_said_and_a_damaged_coil_is_not_read(design, tmp_path):
 
 
 def test_file_beside_a_coil_counts(design, tmp_path):
-    """The casing that stands beside a .ccd is a part of the coil."""
+    """The pulse that stands beside a .ccd is a part of the coil."""
     before = of(design)
     (tmp_path / "mine.tsv").write_text("time\tsignal\n" + "\n".join(f"{t}\t{t}" for t in np.arange(3.0)))
     (found,) = study_differences(before, of(design))
-    assert found.startswith("inputs coils mine files mine.tsv sha256 is ") and found.endswith("there it is None")
+    assert found.startswith("inputs coils mine files mine.tsv is ") and found.endswith("there it is None")
