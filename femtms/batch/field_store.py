@@ -4,7 +4,9 @@ import os
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from femtms.study.design import POSITION_DIMS, Design
 from femtms.study.plan import Block
 
 E, POINTS = "E", "points_mm"
+_AT_ONCE = 8  # cases: most of the time is waiting for the disk
 _SAME_MM = 1e-3  # what two machines may make of one mesh
 
 
@@ -98,21 +101,17 @@ class FieldStore:
     def write(self, block: Block, fields: Mapping[str, np.ndarray], cases: Sequence[int] | None) -> None:
         """Write E of a block, or of some of its cases; see `Store.write_fields`."""
         groups = self.groups()
+        numbers = range(len(block)) if cases is None else cases
         for name, values in fields.items():
             if name not in groups:
-                raise FemtmsError(
-                    f"field '{name}' must have been made room for; there is {', '.join(groups) or 'none'}"
-                )
+                raise FemtmsError(f"field '{name}' must have room in the store; that has {', '.join(groups) or 'none'}")
             array = open_array(groups[name], E)
-            count, must = len(block) if cases is None else len(cases), array.shape[-2:]
-            if values.shape != (count, *must):
-                raise FemtmsError(f"field '{name}' must be {(count, *must)} for {count} cases; got {values.shape}")
-            if cases is None:
-                lengths = tuple(s.stop - s.start for s in block.slices[4:])
-                array[_box(block)] = values.astype(np.float32, copy=False).reshape(1, 1, *lengths, *must)
-                continue
-            for case, value in zip(cases, values):
-                array[_at(block, case)] = value.astype(np.float32, copy=False)
+            must = (len(numbers), *array.shape[-2:])
+            if values.shape != must:
+                raise FemtmsError(f"field '{name}' must be {must} for {len(numbers)} cases; got {values.shape}")
+            # case by case, not in one assignment: Zarr would go on writing behind our back when one of them fails
+            with ThreadPoolExecutor(_AT_ONCE) as pool:
+                list(pool.map(partial(_write_case, array, block), numbers, values))
 
     def check(self, block: Block, cases: Sequence[int]) -> None:
         """Raise FemtmsError when a field of one of these cases is missing or damaged; the file of that is removed."""
@@ -133,10 +132,8 @@ class FieldStore:
             raise FemtmsError("its fields are missing")
 
 
-def _box(block: Block) -> tuple[slice, ...]:
-    """Where a block is in E."""
-    _, conductivity, _, coil, *positions = block.slices
-    return (conductivity, coil, *positions)
+def _write_case(array: zarr.Array, block: Block, case: int, values: np.ndarray) -> None:
+    array[_at(block, case)] = values.astype(np.float32, copy=False)
 
 
 def _at(block: Block, case: int) -> tuple[int, ...]:

@@ -1,5 +1,6 @@
 """What a study is made of and with: inputs and their hashes, versions, device."""
 
+import os
 import platform
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -89,13 +90,15 @@ def _head(head: StudyHead, of_file: Any) -> dict[str, Any]:
 def _coil(coil: StudyCoil) -> dict[str, Any]:
     """A coil from files is not read here: one that is damaged fails its own cases, and only those."""
     try:
-        files = [file_provenance(existing_file(file)) for file in coil_files(coil.source)]
+        files = coil_files(coil.source)
     except FemtmsError:
         if not Path(coil.source).is_absolute():
             raise
-        files = [file_provenance(existing_file(coil.source))]  # the files beside it are named in what cannot be read
+        files = (Path(coil.source),)  # the files beside it are named in what cannot be read
     if files:
-        return {"name": coil.name, "files": files}
+        beside = files[0].parent
+        hashes = {os.path.relpath(file, beside): file_provenance(existing_file(file)) for file in files}
+        return {"name": coil.name, "files": hashes}
     return {"name": coil.name, "built in": coil_provenance(coil.source, load_coil(coil.source))}
 
 

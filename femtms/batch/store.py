@@ -276,11 +276,11 @@ def _opened(path: Path) -> zarr.Group:
 def _check_free(out: Path, overwrite: bool) -> None:
     """Raise FemtmsError when something is in the way of a new study."""
     if (out / STUDY).exists():
+        if "design" not in read_json(out / STUDY, (), ""):
+            raise FemtmsError(f"{out / STUDY}: is not of a study; choose another folder")
         if not overwrite:
             raise FemtmsError(f"{out}: holds a study already; use --resume to go on with it, or --overwrite")
-        if "design" in read_json(out / STUDY, (), ""):
-            return
-        raise FemtmsError(f"{out / STUDY}: is not of a study; choose another folder")
+        return
     if (out / RESULTS).exists():  # of a study that was killed as it began, or of somebody else
         if not _is_ours(out / RESULTS):
             raise FemtmsError(f"{out / RESULTS}: is not of a study that was begun here; choose another folder")
