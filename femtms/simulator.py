@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, TypeVar, overload
@@ -24,7 +24,7 @@ from femtms.field.error_estimate import relative_error
 from femtms.field.field import Field
 from femtms.field.pose_result import PoseResult
 from femtms.field.recoveries import RAW, Recoveries, check_recovery
-from femtms.field.statistics import NUMBERS, TissueTets, magnitude, statistics
+from femtms.field.statistics import NUMBERS, Region, TissueTets, magnitude, statistics
 from femtms.memory import available_memory
 from femtms.mesh.tetmesh import TetMesh
 from femtms.solver.amg import Multigrid
@@ -220,28 +220,37 @@ class Simulator:
         tissues: Sequence[int | str] | None = None,
         fields: bool = False,
         allow_intersection: bool = False,
+        regions: Mapping[str, np.ndarray] | None = None,
+        block: int | None = None,
     ) -> Iterator[PoseResult]:
         """Statistics of |E| for thousands of poses, one PoseResult after the other, in constant memory.
 
         tissues  numbers or names of those to look at; None for all
         fields   also bring the whole Field of each pose back from the device
+        regions  name -> tetrahedra (r,) of the mesh: the mean of |E| in them goes to `PoseResult.regions`
+        block    how many poses are solved together at most, where the memory would have room for more; the results are
+                 the same to the last bit
 
         The statistics are those of `Field.summary`, made where the field is: from a GPU only these numbers come back.
         The error is estimated in grey matter alone.
-        Other arguments and errors are those of `solve`, and FemtmsError when the mesh has no such tissue.
+        Other arguments and errors are those of `solve`, and FemtmsError when the mesh has no such tissue or tetrahedra.
         """
 
         def results(poses: list[Pose]) -> Iterator[PoseResult]:
             # what is announced is results, not stages
-            block = self._solve_block(driven, poses, reference, silent, wanted)
-            return self._results(block, looked_at, fields)
+            solved = self._solve_block(driven, poses, reference, silent, wanted)
+            return self._results(solved, looked_at, places, fields)
+
+        if block is not None and block < 1:
+            raise FemtmsError(f"block must be at least one pose; got {block}")
 
         driven, reference = driven_at(coil, didt)
         tags = self.mesh.tissues if tissues is None else sorted({self.mesh.present_tag(t) for t in tissues})
         looked_at = [TissueTets.of(self.mesh, tag, self.backend.xp) for tag in tags]
+        places = {name: Region.of(self.mesh, rows, self.backend.xp, name) for name, rows in (regions or {}).items()}
         judged = [tag for tag in tags if tag == ERROR_TISSUE]
         wanted = judged if self.recovery == RAW else [int(tag) for tag in self.mesh.tissues]
-        return self._in_blocks(coil, poses, results, allow_intersection)
+        return self._in_blocks(coil, poses, results, allow_intersection, block)
 
     def _in_blocks(
         self,
@@ -249,10 +258,14 @@ class Simulator:
         poses: Iterable[Pose],
         solved: Callable[[list[Pose]], Iterator[Result]],
         allow_intersection: bool,
+        most: int | None = None,
     ) -> Iterator[Result]:
-        """What `solved` gives for each pose, called with as many poses at a time as the memory has room for."""
+        """What `solved` gives for each pose, called with as many poses at a time as the memory has room for.
+
+        most  how many that may be, whatever the memory; None for any number
+        """
         to_come = self._checked(coil, poses, allow_intersection)
-        size = self._largest_block()
+        size = self._largest_block() if most is None else min(most, self._largest_block())
         waiting: list[Pose] = []
         while True:
             waiting += islice(to_come, max(size - len(waiting), 0))
@@ -377,10 +390,13 @@ class Simulator:
             recoveries=self._recoveries,
         )
 
-    def _results(self, block: _Block, tissues: list[TissueTets], fields: bool) -> Iterator[PoseResult]:
+    def _results(
+        self, block: _Block, tissues: list[TissueTets], regions: Mapping[str, Region], fields: bool
+    ) -> Iterator[PoseResult]:
         """The numbers of a block come to the host at once, the Fields one by one."""
         xp, start = self.backend.xp, time.perf_counter()
         numbers = xp.zeros((len(block.poses), len(tissues), NUMBERS + 1))
+        means = xp.zeros((len(block.poses), len(regions)))
         for i in range(len(block.poses)):
             E, phi = self._electric_field(block, i)
             magnE = magnitude(E, xp)
@@ -388,7 +404,9 @@ class Simulator:
                 numbers[i, j, :NUMBERS] = statistics(magnE, tets, xp)
                 if tets.tag == ERROR_TISSUE:
                     numbers[i, j, NUMBERS] = relative_error(E[tets.rows], self._squares(block, i, phi), tets, xp)
-        on_host = to_host(numbers)
+            for j, region in enumerate(regions.values()):
+                means[i, j] = region.mean(magnE)
+        on_host, means = to_host(numbers), to_host(means)
         seconds = block.seconds | {"statistics": (time.perf_counter() - start) / len(block.poses)}
         for i, pose in enumerate(block.poses):
             yield PoseResult(
@@ -401,6 +419,7 @@ class Simulator:
                 residual=float(block.solution.residuals[i]),
                 seconds=seconds,
                 field=self._field(block, i) if fields else None,
+                regions=dict(zip(regions, means[i].tolist())),
             )
 
     def __repr__(self) -> str:

@@ -1,9 +1,11 @@
 """What a worker does with a block: have its head set up, solve it, commit it."""
 
 import os
+import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +28,14 @@ class Work:
     run           name of this run: what a worker holds of another one is not used
     device        "auto", "cpu" or "cuda"
     memory_bytes  that a worker may take; None for what its machine has
+    femtms        version of the client, which workers must have, too
     """
 
     out: str
     run: str
     device: str
     memory_bytes: int | None
+    femtms: str = field(default_factory=lambda: version("femtms"))
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,11 +68,31 @@ class _Held:
 
 
 _held: _Held | None = None
+_alone = threading.Lock()  # a worker with several threads still has one head, and a block uses all cores
 
 
 def run_block(work: Work, index: int) -> Done:
     """Solve a block and commit it.  Raises OSError when it cannot be written."""
-    held = _held_for(work)
+    with _alone:
+        return _run_block(_held_for(work), work, index)
+
+
+def run_cases(work: Work, index: int, cases: Sequence[int]) -> Done:
+    """Solve some cases of a block, and give their values back: for a block that ended its workers."""
+    with _alone:
+        return _run_cases(_held_for(work), work, index, cases)
+
+
+def hold(work: Work, index: int) -> Done:
+    """Set up the head of a block, and nothing else: whether that ends the worker."""
+    with _alone:
+        held = _held_for(work)
+        start = time.perf_counter()
+        _hold_group(work, held, held.store.plan.block(index))
+        return Done(index, 0, (), time.perf_counter() - start, _name(), held.lost)
+
+
+def _run_block(held: _Held, work: Work, index: int) -> Done:
     block = held.store.plan.block(index)
     start = time.perf_counter()
     write_event(Path(work.out), "begun", block=index, cases=len(block))
@@ -89,9 +113,7 @@ def run_block(work: Work, index: int) -> Done:
     return Done(index, len(block), tuple(lines), seconds, _name(), held.lost)
 
 
-def run_cases(work: Work, index: int, cases: Sequence[int]) -> Done:
-    """Solve some cases of a block, and give their values back: for a block that ended its workers."""
-    held = _held_for(work)
+def _run_cases(held: _Held, work: Work, index: int, cases: Sequence[int]) -> Done:
     block = held.store.plan.block(index)
     start = time.perf_counter()
     solved = _solved(work, held, block, cases)
@@ -101,21 +123,18 @@ def run_cases(work: Work, index: int, cases: Sequence[int]) -> Done:
     return Done(index, len(cases), tuple(lines), time.perf_counter() - start, _name(), held.lost, solved.values)
 
 
-def hold(work: Work, index: int) -> Done:
-    """Set up the head of a block, and nothing else: whether that ends the worker."""
-    held = _held_for(work)
-    block = held.store.plan.block(index)
-    start = time.perf_counter()
-    _hold_group(work, held, block)
-    return Done(index, 0, (), time.perf_counter() - start, _name(), held.lost)
-
-
 def _name() -> str:
     return str(os.getpid())
 
 
 def _held_for(work: Work) -> _Held:
     global _held
+    if work.femtms != version("femtms"):
+        raise FemtmsError(
+            f"workers must have femtms {work.femtms}, as the client has; this one has {version('femtms')}"
+        )
+            f"workers must have femtms {work.femtms}, as the client has; this one has {version('femtms')}"
+        )
     if _held is None or _held.run != work.run:
         _held = None  # what is held of an earlier study goes first: two heads may be too many
         _held = _Held(work.run, Store.open(Path(work.out)))

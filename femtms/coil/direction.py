@@ -4,7 +4,7 @@ import numpy as np
 
 from femtms.coil.pose import Pose
 
-_MIDLINE_MM = 3.0  # as near to the sagittal plane, y points straight to the front
+_MIDLINE = 3e-3  # m; as near to the sagittal plane, y points straight to the front
 _LEAST = 0.3  # of the anterior direction that must be left on the scalp
 
 
@@ -15,17 +15,23 @@ def towards_the_midline(pose: Pose) -> Pose:
     front or the back, anterior is the direction that it has when one goes there over the vertex: down and up.
     """
     outward = -pose.rotation[:, 2]
+    y = y_at_45_degrees(pose.centre, outward)
+    matrix = pose.matrix.copy()
+    matrix[:3, :3] = np.column_stack([np.cross(y, -outward), y, -outward])
+    return Pose(matrix)
+
+
+def y_at_45_degrees(point: np.ndarray, outward: np.ndarray) -> np.ndarray:
+    """That y (3,), a unit vector, at a point (3,) in m where the scalp has the unit normal `outward` (3,)."""
     anterior = np.array([0.0, 1.0, 0.0])
     anterior -= (anterior @ outward) * outward
     if np.linalg.norm(anterior) < _LEAST:
         anterior = np.cross(outward, [1.0, 0.0, 0.0])
     anterior /= np.linalg.norm(anterior)
-    y, x_mm = anterior, pose.matrix[0, 3]
-    if abs(x_mm) > _MIDLINE_MM:
-        medial = np.cross(outward, anterior)
-        over_the_top = np.array([-np.sign(x_mm), 0.0, 1.0])
-        medial *= np.sign(medial @ over_the_top) or 1.0
-        y = (anterior + medial) / np.sqrt(2)
-    matrix = pose.matrix.copy()
-    matrix[:3, :3] = np.column_stack([np.cross(y, -outward), y, -outward])
-    return Pose(matrix)
+    if abs(point[0]) <= _MIDLINE:
+        return anterior
+    medial = np.cross(outward, anterior)
+    over_the_top = np.array([-np.sign(point[0]), 0.0, 1.0])
+    medial *= np.sign(medial @ over_the_top) or 1.0
+    y: np.ndarray = (anterior + medial) / np.sqrt(2)
+    return y

@@ -5,21 +5,18 @@ from collections.abc import Mapping, Sequence
 from itertools import combinations
 
 import numpy as np
-from scipy.spatial import cKDTree
 
 from femtms.coil.clearance import casings_meet, check_gap, clearance, is_apart
 from femtms.coil.coil import Coil
+from femtms.coil.direction import y_at_45_degrees
 from femtms.coil.pose import Pose
+from femtms.coil.scalp import Scalp, Seat
 from femtms.errors import FemtmsError
-from femtms.mesh.surface import triangle_normals
 from femtms.mesh.tetmesh import TetMesh
-from femtms.mesh.triangle_tree import TriangleTree
 
 log = logging.getLogger("femtms")
 
 DEFAULT_GAP_MM = 4.0
-# A coil lies on a patch of scalp of about this radius; it also averages the facets of a coarse mesh.
-_PATCH_MM = 15.0
 # Farther than this, coordinates were meant for another head or another unit.
 _FARTHEST_MM = 30.0
 # What rounding in files and the facets of a coarse scalp make of a coil that touches it.
@@ -43,12 +40,17 @@ def place(
     scalp, or a direction that is along the normal.
     """
     check_gap(gap_mm)
-    area = triangle_normals(mesh.nodes, mesh.outer_faces)
-    triangles = mesh.nodes[mesh.outer_faces]
-    surface, centres = TriangleTree.build(triangles), cKDTree(triangles.mean(axis=1))
+    scalp = Scalp.of(mesh)
+    return scalp.pose(seat_at(scalp, mesh, at, towards), gap_mm)
 
+
+def seat_at(scalp: Scalp, mesh: TetMesh, at: str | Sequence[float], towards: str | Sequence[float] | None) -> Seat:
+    """Where a coil touches the scalp of a mesh, and its y there; at and towards, and errors, are those of `place`.
+
+    towards  None for 45° to the sagittal plane, see `towards_the_midline`
+    """
     target = position_of(mesh, at, "at")
-    feet, distances = surface.nearest(target[None])
+    feet, distances = scalp.tree.nearest(target[None])
     foot, distance = feet[0], float(distances[0])
     if distance > 1e-3 * _FARTHEST_MM:
         raise FemtmsError(
@@ -56,16 +58,9 @@ def place(
         )
     if distance > 1e-3 * _FAR_MM:
         log.warning("'at' %s is %.0f mm from the scalp; the nearest point is taken", _shown(at), 1e3 * distance)
-    # at least the triangle underneath, however coarse the mesh
-    radius = max(1e-3 * _PATCH_MM, 2 * float(centres.query(foot)[0]))
-    patch = centres.query_ball_point(foot, radius)
-    # weights that fade out: otherwise a facet that just makes it into the patch would tilt the coil
-    fade = 1 - ((centres.data[patch] - foot) ** 2).sum(axis=1) / radius**2
-    outward = fade @ area[patch]
-    # cavities that open to the outside have walls whose normals cancel; they must not decide
-    if np.linalg.norm(outward) <= 0.1 * (fade @ np.linalg.norm(area[patch], axis=1)):
-        raise FemtmsError(f"the surface around {_shown(at)} has no clear normal; choose a place on the scalp")
-    outward /= np.linalg.norm(outward)
+    outward = scalp.outward(foot, _shown(at))
+    if towards is None:
+        return Seat(foot, outward, y_at_45_degrees(foot, outward))
 
     along = position_of(mesh, towards, "towards") - target
     along -= (along @ outward) * outward
@@ -73,25 +68,7 @@ def place(
         raise FemtmsError(
             f"'towards' must be another place than 'at'; {_shown(towards)} gives no direction from {_shown(at)}"
         )
-    z = -outward
-    y = along / np.linalg.norm(along)
-    matrix = np.eye(4)
-    matrix[:3, :3] = np.column_stack([np.cross(y, z), y, z])
-    matrix[:3, 3] = 1e3 * _lifted(foot, outward, 1e-3 * gap_mm, surface)
-    return Pose(matrix)
-
-
-def _lifted(start: np.ndarray, outward: np.ndarray, gap: float, surface: TriangleTree) -> np.ndarray:
-    """The point (3,) on the ray from start along outward whose nearest surface point is `gap` away; lengths in m."""
-    # from well outside inwards: the distance bounds how far a step can go without passing the surface
-    height = gap + 2e-3 * _PATCH_MM
-    for _ in range(200):
-        lifted: np.ndarray = start + height * outward
-        excess = float(surface.nearest(lifted[None])[1][0]) - gap
-        height -= excess
-        if abs(excess) < 1e-7:
-            return lifted
-    raise FemtmsError(f"no point above this place is {1e3 * gap:g} mm from the scalp; choose another place or gap")
+    return Seat(foot, outward, along / np.linalg.norm(along))
 
 
 def position_of(mesh: TetMesh, place: str | Sequence[float], what: str) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from dataclasses import field as dataclass_field
 
 from femtms.coil.pose import Pose
 from femtms.field.field import Field
@@ -17,6 +18,7 @@ class PoseResult:
     iterations  of the linear solver, and its relative residual
     seconds     stage -> seconds of this pose; a block's time is shared equally among its poses
     field       the whole Field where it was asked for, otherwise None
+    regions     name -> mean |E| in V/m of each region that was asked for, weighted by volume
     """
 
     pose: Pose
@@ -25,3 +27,4 @@ class PoseResult:
     residual: float
     seconds: Mapping[str, float]
     field: Field | None = None
+    regions: Mapping[str, float] = dataclass_field(default_factory=dict)

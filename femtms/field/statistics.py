@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from femtms.errors import FemtmsError
 from femtms.mesh.tetmesh import TetMesh
 from femtms.tissue import name_of
 
@@ -93,6 +94,38 @@ class TissueTets:
             focality_75_ml=1e6 * focality_75,
             error=error,
         )
+
+
+@dataclass(frozen=True, eq=False)
+class Region:
+    """Some tetrahedra of a head, such as those around a target.
+
+    rows (r,) of the mesh and volumes (r,) in m³ are on the device of the fields; volume is the sum in m³.
+    """
+
+    rows: Any
+    volumes: Any
+    volume: float
+
+    @classmethod
+    def of(cls, mesh: TetMesh, rows: np.ndarray, xp: Any = np, name: str = "") -> "Region":
+        """Tetrahedra `rows` (r,) of a mesh; `name` is for messages.
+
+        Raises FemtmsError for none, and for what is no index of a tetrahedron.
+        """
+        rows = np.asarray(rows)
+        m = len(mesh.tets)
+        if rows.ndim != 1 or len(rows) == 0 or rows.dtype.kind not in "iu" or not 0 <= rows.min() <= rows.max() < m:
+            raise FemtmsError(
+                f"region '{name}' must be at least one index of a tetrahedron, from 0 to {m - 1:,}; got "
+                f"{rows.dtype} {rows.shape}" + (f" from {rows.min()} to {rows.max()}" if rows.size else "")
+            )
+        volumes = mesh.volumes[rows]
+        return cls(xp.asarray(rows), xp.asarray(volumes), float(volumes.sum()))
+
+    def mean(self, magnE: Any) -> Any:
+        """Mean of |E| (m,) in V/m over the region, weighted by volume; it stays on the device."""
+        return (magnE[self.rows] * self.volumes).sum() / self.volume
 
 
 def magnitude(E: Any, xp: Any = np) -> Any:

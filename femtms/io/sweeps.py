@@ -6,7 +6,7 @@ While a sweep runs, all it has made is in the folder `sweep.partial`: docs/decis
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import numpy as np
 
 from femtms.errors import FemtmsError
 from femtms.field.pose_result import PoseResult
+from femtms.io.differences import differences, in_words
 from femtms.io.files import check_out, exchange, on_disk, whole_file
 from femtms.io.meshes import write_mesh
 from femtms.io.summary import write_json
@@ -94,23 +95,11 @@ def read_sweep(path: Path) -> dict[str, Any]:
 
 
 def _check_same(out: Path, what: str, there: Mapping[str, Any], now: Mapping[str, Any]) -> None:
-    differences = list(_differences(there, json.loads(json.dumps(now))))
-    if differences:
+    found = differences(there, now)
+    if found:
         raise FemtmsError(
-            f"{out}: a sweep with other inputs {what}: {'; '.join(differences[:4])}"
-            f"{' and others' if len(differences) > 4 else ''}; choose another folder or use --overwrite"
+            f"{out}: a sweep with other inputs {what}: {in_words(found)}; choose another folder or use --overwrite"
         )
-
-
-def _differences(there: Any, now: Any, name: str = "") -> Iterator[str]:
-    """What differs, in words; files that were moved are the same files."""
-    if isinstance(there, dict) and isinstance(now, dict):
-        for key in [*there, *(key for key in now if key not in there)]:
-            if key != "path":
-                yield from _differences(there.get(key), now.get(key), f"{name} {key}".strip())
-    elif there != now:
-        short = [value[:12] + "…" if name.endswith("sha256") and value else str(value) for value in (there, now)]
-        yield f"{name} is {short[1]}, there it is {short[0]}"
 
 
 def _read_json(path: Path) -> dict[str, Any]:
@@ -132,7 +121,7 @@ def begin_or_go_on(out: Path, inputs: Mapping[str, Any], columns: list[str], mes
     """
     partial = out / PARTIAL
     try:
-        same = not list(_differences(_read_json(partial / _INPUTS), json.loads(json.dumps(inputs))))
+        same = not differences(_read_json(partial / _INPUTS), inputs)
     except (OSError, FemtmsError):
         same = False
     if same:

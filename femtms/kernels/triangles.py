@@ -30,28 +30,113 @@ def nearest_points(points, triangles, low, high):
     """The point (p,3) of all triangles that is nearest to each of points (p,3), and the distance (p,)."""
     nearest, distance = np.empty_like(points), np.empty(len(points))
     waiting = np.empty(_DEPTH, np.int64)
-    leaves = len(low) // 2
     for p in range(len(points)):
-        x = (points[p, 0], points[p, 1], points[p, 2])
-        least, best = np.inf, x
-        waiting[0], count = 1, 1
-        while count:
-            count -= 1
-            box = waiting[count]
-            if _gap2(x, x, low, high, box) >= least:
-                continue
-            if box < leaves:
-                count = _halves(x, x, low, high, box, waiting, count)
-                continue
-            first, last = _range(box, leaves, len(triangles))
-            for t in range(first, last):
-                foot = nearest_on_triangle(x, _corners(triangles, t))
-                d2 = _square(_minus(x, foot))
-                if d2 < least:
-                    least, best = d2, foot
+        foot, least, _ = nearest_foot((points[p, 0], points[p, 1], points[p, 2]), triangles, low, high, waiting)
         distance[p] = np.sqrt(least)
-        nearest[p, 0], nearest[p, 1], nearest[p, 2] = best
+        nearest[p, 0], nearest[p, 1], nearest[p, 2] = foot
     return nearest, distance
+
+
+@njit
+def nearest_foot(x, triangles, low, high, waiting):
+    """The point of all triangles that is nearest to x, the square of its distance, and its triangle.
+
+    waiting  memory for boxes that are still to be looked at
+    """
+    least, best, triangle = np.inf, x, -1
+    leaves = len(low) // 2
+    waiting[0], count = 1, 1
+    while count:
+        count -= 1
+        box = waiting[count]
+        if _gap2(x, x, low, high, box) >= least:
+            continue
+        if box < leaves:
+            count = _halves(x, x, low, high, box, waiting, count)
+            continue
+        first, last = _range(box, leaves, len(triangles))
+        for t in range(first, last):
+            foot = nearest_on_triangle(x, _corners(triangles, t))
+            d2 = _square(_minus(x, foot))
+            if d2 < least:
+                least, best, triangle = d2, foot, t
+    return best, least, triangle
+
+
+@njit
+def smooth_normal(x, reach, triangles, low, high, waiting):
+    """Mean outward unit normal of the triangles around x, and how little it cancels: |mean|/mean of |.|, 0 to 1.
+
+    Triangles count by their area and by how near their middles are: 1 - d²/reach², those beyond reach not at all.
+    """
+    sx, sy, sz, total = 0.0, 0.0, 0.0, 0.0
+    leaves = len(low) // 2
+    waiting[0], count = 1, 1
+    while count:
+        count -= 1
+        box = waiting[count]
+        if _gap2(x, x, low, high, box) >= reach * reach:
+            continue
+        if box < leaves:
+            waiting[count], waiting[count + 1] = 2 * box, 2 * box + 1
+            count += 2
+            continue
+        first, last = _range(box, leaves, len(triangles))
+        for t in range(first, last):
+            a, b, c = _corners(triangles, t)
+            fade = 1 - _square(_minus(x, _middle(a, b, c))) / (reach * reach)
+            if fade > 0:
+                n = _cross(_minus(b, a), _minus(c, a))
+                sx, sy, sz = sx + fade * n[0], sy + fade * n[1], sz + fade * n[2]
+                total += fade * np.sqrt(_square(n))
+    length = np.sqrt(sx * sx + sy * sy + sz * sz)
+    if not length > 0:
+        return (0.0, 0.0, 0.0), 0.0
+    return (sx / length, sy / length, sz / length), length / total
+
+
+@njit
+def walk(start, along, length, step, reach, least_clear, triangles, low, high):
+    """Go straight on over the triangles: the place (3,), the direction (3,) and outward normal (3,) there.
+
+    start, along  (3,): a place on the triangles, and a direction, which is taken to their tangent plane
+    length        how far to go, in steps of at most `step`; each is along the tangent and then down to the nearest
+                  point, and counts as far as it leads on: bumps do not
+    reach         of the mean that normals are; see `smooth_normal`, as for least_clear, below which there is none
+    The fourth result is how much of the length is left: more than 0 where there was no way on.
+    """
+    waiting = np.empty(_DEPTH, np.int64)
+    p, triangle = nearest_foot((start[0], start[1], start[2]), triangles, low, high, waiting)[::2]
+    n, clear = smooth_normal(p, _wide(reach, p, triangles, triangle), triangles, low, high, waiting)
+    d = _tangent((along[0], along[1], along[2]), n)
+    left = length
+    while left > 1e-9 * length and clear > least_clear:
+        h = min(step, left)
+        q, triangle = nearest_foot(_along(p, h, d), triangles, low, high, waiting)[::2]
+        gone = _dot(_minus(q, p), d)
+        if gone < 0.1 * h:
+            break
+        m, clear = smooth_normal(q, _wide(reach, q, triangles, triangle), triangles, low, high, waiting)
+        # the turn that takes n to m takes d along: parallel transport
+        d = _along(d, -_dot(d, m) / (1 + _dot(n, m)), (n[0] + m[0], n[1] + m[1], n[2] + m[2]))
+        d = _tangent(d, m)
+        p, n, left = q, m, left - gone
+    return np.array(p), np.array(d), np.array(n), left
+
+
+@njit
+def _wide(reach, x, triangles, t):
+    """The reach, or so much more that the triangle underneath counts."""
+    a, b, c = _corners(triangles, t)
+    return max(reach, 2 * np.sqrt(_square(_minus(x, _middle(a, b, c)))))
+
+
+@njit
+def _tangent(d, n):
+    """The unit vector along d without its component along the unit vector n."""
+    t = _along(d, -_dot(d, n), n)
+    length = np.sqrt(_square(t))
+    return t[0] / length, t[1] / length, t[2] / length
 
 
 @njit
@@ -69,7 +154,7 @@ def least_distance(others, triangles, low, high, within):
         for g in range(len(others)):
             a, b, c = _corners(others, g)
             if only_middle:
-                a = b = c = ((a[0] + b[0] + c[0]) / 3, (a[1] + b[1] + c[1]) / 3, (a[2] + b[2] + c[2]) / 3)
+                a = b = c = _middle(a, b, c)
             lowest = (min(a[0], b[0], c[0]), min(a[1], b[1], c[1]), min(a[2], b[2], c[2]))
             highest = (max(a[0], b[0], c[0]), max(a[1], b[1], c[1]), max(a[2], b[2], c[2]))
             waiting[0], count = 1, 1
@@ -94,6 +179,11 @@ def least_distance(others, triangles, low, high, within):
 def _corners(triangles, t):
     x = triangles[t]
     return (x[0, 0], x[0, 1], x[0, 2]), (x[1, 0], x[1, 1], x[1, 2]), (x[2, 0], x[2, 1], x[2, 2])
+
+
+@njit
+def _middle(a, b, c):
+    return (a[0] + b[0] + c[0]) / 3, (a[1] + b[1] + c[1]) / 3, (a[2] + b[2] + c[2]) / 3
 
 
 @njit

@@ -131,6 +131,45 @@ def test_a_sweep_gives_chosen_tissues_and_whole_fields_when_asked(sim, dipole_co
     assert list(sim.sweep(dipole_coil, [])) == []
 
 
+@pytest.mark.parametrize("setting", [{}, {"order": 2}, {"recovery": "harmonic"}])
+def test_a_sweep_has_the_mean_of_each_region(sphere_mesh, dipole_coil, around, setting):
+    sim = Simulator(sphere_mesh, device="cpu", **setting)
+    grey = np.flatnonzero(sphere_mesh.tags == 2)
+    rows = {"grey": grey, "one": grey[5:6], "some": np.array([3, 0, 77])}
+    for result in sim.sweep(dipole_coil, around[:3], tissues=["gm"], regions=rows, fields=True):
+        for name, own in rows.items():
+            mean = np.average(result.field.magnE[own], weights=sphere_mesh.volumes[own])
+            assert np.isclose(result.regions[name], mean, rtol=1e-12)
+        assert np.isclose(result.regions["grey"], result.tissues["gm"].mean, rtol=1e-12)
+
+
+def test_a_sweep_solves_no_more_poses_together_than_it_may(sim, dipole_coil, around):
+    together = []
+    solve = sim._solver.solve
+
+    def counted(b, rtol):
+        together.append(b.shape[1])
+        return solve(b, rtol)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(type(sim._solver), "solve", lambda self, b, rtol: counted(b, rtol))
+        few = list(sim.sweep(dipole_coil, around[:7], block=3, regions={"one": np.array([9])}))
+    assert together == [3, 3, 1]
+    for one, other in zip(few, sim.sweep(dipole_coil, around[:7], regions={"one": np.array([9])})):
+        assert one.regions == other.regions and one.tissues == other.tissues
+
+
+@pytest.mark.parametrize("rows", [[], [-1], [10**7], [0.5], [[1, 2]], [True]])
+def test_regions_are_of_tetrahedra(sim, dipole_coil, around, rows):
+    with pytest.raises(FemtmsError, match="region 'M1' must be at least one index of a tetrahedron"):
+        sim.sweep(dipole_coil, around, regions={"M1": np.array(rows)})
+
+
+def test_a_block_has_at_least_one_pose(sim, dipole_coil, around):
+    with pytest.raises(FemtmsError, match="block must be at least one pose; got 0"):
+        sim.sweep(dipole_coil, around, block=0)
+
+
 def test_a_sweep_takes_poses_without_end(sim, dipole_coil, around, monkeypatch):
     monkeypatch.setattr("femtms.simulator._LARGEST_BLOCK", 2)
     results = sim.sweep(dipole_coil, itertools.cycle(around), tissues=["gm"])

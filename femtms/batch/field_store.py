@@ -1,0 +1,144 @@
+"""E of the cases of one head and one option, each in a file of its own."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import zarr
+
+from femtms.batch.chunks import chunk_file, create_array, open_array, read_array, read_chunk
+from femtms.batch.safe_store import SafeStore
+from femtms.errors import FemtmsError
+from femtms.io.files import on_disk
+from femtms.study.design import POSITION_DIMS, Design
+from femtms.study.plan import Block
+
+E, POINTS = "E", "points_mm"
+_SAME_MM = 1e-3  # what two machines may make of one mesh
+
+
+@dataclass(frozen=True, eq=False)
+class FieldStore:
+    """A group `head-I-option-J` with a group for each field.
+
+    Each has E (conductivity, coil, place, angle, distance, point, axis) in V/m, float32, one chunk for each case, and
+    the arrays that say where it is.  Names of the user's are attributes, since they may have any character.
+    """
+
+    folder: Path
+    design: Design
+    head: int
+    option: int
+
+    @property
+    def path(self) -> Path:
+        """Where the group is, or will be."""
+        return self.folder / f"head-{self.head}-option-{self.option}"
+
+    def make(self, geometry: Mapping[str, Mapping[str, np.ndarray]]) -> None:
+        """Make the group, whole or not at all; see `Store.field_group`."""
+        if not self.path.exists():
+            temporary = Path(tempfile.mkdtemp(prefix=".femtms-", dir=self.folder))
+            try:
+                self._fill(zarr.create_group(SafeStore(temporary), attributes=self._names()), geometry)
+                temporary.chmod(self.folder.stat().st_mode)
+                os.rename(temporary, self.path)
+                on_disk(self.folder)
+            except OSError:
+                if not self.path.exists():  # otherwise another worker was quicker
+                    raise
+            finally:
+                shutil.rmtree(temporary, ignore_errors=True)
+        self._check_same(geometry)
+
+    def _names(self) -> dict[str, Any]:
+        return {"head": self.design.heads[self.head].name, "option": self.design.options[self.option].name}
+
+    def _fill(self, group: zarr.Group, geometry: Mapping[str, Mapping[str, np.ndarray]]) -> None:
+        design = self.design
+        shape = (len(design.conductivities), len(design.coils), *design.shape[4:])
+        for number, (name, arrays) in enumerate(geometry.items()):
+            points = len(arrays[POINTS])
+            own = group.create_group(f"field-{number}", attributes={"field": name})
+            for key, array in arrays.items():
+                own.create_array(key, data=np.ascontiguousarray(array), chunks=array.shape)
+            create_array(
+                own,
+                E,
+                (*shape, points, 3),
+                (*(1 for _ in shape), points, 3),
+                ("conductivity", "coil", *POSITION_DIMS, "point", "axis"),
+                "float32",
+                {"units": "V/m", "long_name": "induced electric field", "field": name},
+            )
+
+    def _check_same(self, geometry: Mapping[str, Mapping[str, np.ndarray]]) -> None:
+        groups = self.groups()
+        for name, arrays in geometry.items():
+            there = read_array(groups[name], POINTS) if name in groups else np.empty((0, 3))
+            here = np.asarray(arrays[POINTS])
+            if there.shape != here.shape or not np.allclose(there, here, rtol=0, atol=_SAME_MM, equal_nan=True):
+                raise FemtmsError(
+                    f"the mesh of head '{self.design.heads[self.head].name}' must be the one whose fields are stored: "
+                    f"'{name}' has {len(here):,} points here and {len(there):,} there, and they must be the same"
+                )
+
+    def groups(self) -> dict[str, zarr.Group]:
+        """Field -> its group; {} before a worker made it."""
+        if not self.path.exists():
+            return {}
+        group = zarr.open_group(SafeStore(self.path), mode="r+", zarr_format=3, use_consolidated=False)
+        return {str(own.attrs["field"]): own for _, own in sorted(group.groups())}
+
+    def write(self, block: Block, fields: Mapping[str, np.ndarray], cases: Sequence[int] | None) -> None:
+        """Write E of a block, or of some of its cases; see `Store.write_fields`."""
+        groups = self.groups()
+        for name, values in fields.items():
+            if name not in groups:
+                raise FemtmsError(
+                    f"field '{name}' must have been made room for; there is {', '.join(groups) or 'none'}"
+                )
+            array = open_array(groups[name], E)
+            count, must = len(block) if cases is None else len(cases), array.shape[-2:]
+            if values.shape != (count, *must):
+                raise FemtmsError(f"field '{name}' must be {(count, *must)} for {count} cases; got {values.shape}")
+            if cases is None:
+                lengths = tuple(s.stop - s.start for s in block.slices[4:])
+                array[_box(block)] = values.astype(np.float32, copy=False).reshape(1, 1, *lengths, *must)
+                continue
+            for case, value in zip(cases, values):
+                array[_at(block, case)] = value.astype(np.float32, copy=False)
+
+    def check(self, block: Block, cases: Sequence[int]) -> None:
+        """Raise FemtmsError when a field of one of these cases is missing or damaged; the file of that is removed."""
+        groups = self.groups()
+        for name, group in groups.items():
+            array = open_array(group, E)
+            for case in cases:
+                at = _at(block, case)
+                file = chunk_file(self.path / group.basename / E, (*at, 0, 0))
+                if not file.is_file():
+                    raise FemtmsError(f"field '{name}' of case {case} is missing")
+                try:
+                    read_chunk(array, at)
+                except FemtmsError as error:
+                    file.unlink(missing_ok=True)
+                    raise FemtmsError(f"field '{name}' of case {case} {error}") from error
+        if not groups and len(cases):
+            raise FemtmsError("its fields are missing")
+
+
+def _box(block: Block) -> tuple[slice, ...]:
+    """Where a block is in E."""
+    _, conductivity, _, coil, *positions = block.slices
+    return (conductivity, coil, *positions)
+
+
+def _at(block: Block, case: int) -> tuple[int, ...]:
+    """Where a case of a block is in E."""
+    return (block.key[1], block.key[3], *block.positions[case])

@@ -1,0 +1,110 @@
+"""Killed at random times, a study goes on and ends in the same bytes."""
+
+import random
+import sys
+
+import pytest
+from processes import (
+    begun,
+    committed,
+    finish,
+    kill,
+    kill_group,
+    run,
+    start,
+    times_done,
+    values_of,
+    wait_for,
+    workers_of,
+)
+
+pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="finds worker processes by /proc")
+
+# 48 blocks of one case each would be too quick to be killed in: each place is a block of 18 cases
+STUDY = """
+name: to be killed
+heads: [{name: small, sphere: [70, 85]}, {name: large, sphere: [75, 90]}]
+coils: [figure8-70mm, circular-70mm]
+places: [[0, 0, 90], [20, 0, 86], [0, 20, 86], [-20, 0, 86], [0, -20, 86], [14, 14, 86], [-14, 14, 86], [14, -14, 86]]
+towards: [0, 60, 60]
+angles: {from: 0, to: 355, step: 8}
+distances_mm: 5
+options: {size_mm: 15}
+results: {tissues: [gm, scalp]}
+"""
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    path = tmp_path_factory.mktemp("study") / "study.yaml"
+    path.write_text(STUDY)
+    return path
+
+
+@pytest.fixture(scope="module")
+def undisturbed(study, tmp_path_factory):
+    out = tmp_path_factory.mktemp("undisturbed") / "out"
+    code, _, err = run("run", study, "-o", out, "--workers", 2, "--quiet")
+    assert code == 0, err
+    return out
+
+
+def resumed(study, out, *more):
+    code, _, err = run("run", study, "-o", out, "--resume", "--quiet", *more)
+    assert code == 0, err
+
+
+def check_same(out, undisturbed, killed):
+    assert values_of(out) == values_of(undisturbed)
+    assert (out / "results.csv").read_bytes() == (undisturbed / "results.csv").read_bytes()
+    # two blocks of each of two workers may have been in flight at each kill
+    again = sum(count - 1 for count in times_done(out).values())
+    assert again <= 4 * killed
+    assert not list(out.rglob("*.partial"))
+
+
+@pytest.mark.parametrize("kills", [3, pytest.param(20, marks=pytest.mark.slow)])
+def test_client_and_workers_killed_again_and_again(study, undisturbed, tmp_path, kills):
+    out, chance = tmp_path / "out", random.Random(kills)
+    process = start("run", study, "-o", out, "--workers", 2, "--quiet")
+    for _ in range(kills):
+        before = begun(out) if out.exists() else 0
+        wait_for(lambda: process.poll() is not None or (out.exists() and begun(out) > before))
+        if chance.random() < 0.7:
+            try:
+                process.wait(chance.uniform(0.0, 0.8))
+            except Exception:
+                pass
+        if process.poll() is None and chance.random() < 0.3:
+            kill(process.pid)  # the client alone: its workers must notice
+            finish(process)
+        else:
+            kill_group(process)
+        words = ["--resume"] if (out / "study.json").exists() else []
+        process = start("run", study, "-o", out, "--workers", 2, "--quiet", *words)
+    code, _, err = finish(process)
+    if code:  # a kill that came while the study was made
+        assert "resume" in err, err
+        resumed(study, out)
+    check_same(out, undisturbed, kills)
+
+
+@pytest.mark.parametrize("kills", [3, pytest.param(20, marks=pytest.mark.slow)])
+def test_workers_killed_again_and_again(study, undisturbed, tmp_path, kills):
+    out, chance = tmp_path / "out", random.Random(kills)
+    process = start("run", study, "-o", out, "--workers", 2, "--quiet")
+    for _ in range(kills):
+        before = committed(out)
+        wait_for(lambda: process.poll() is not None or committed(out) > before)
+        workers = workers_of(process.pid)
+        if process.poll() is None and workers:
+            kill(chance.choice(workers))
+    code, _, err = finish(process)
+    assert code == 0, err
+    check_same(out, undisturbed, kills)
+
+
+def test_a_run_of_a_complete_study_does_nothing(study, undisturbed):
+    before = times_done(undisturbed)
+    resumed(study, undisturbed)
+    assert times_done(undisturbed) == before
