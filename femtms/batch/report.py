@@ -1,18 +1,20 @@
 """The report of a study, finished or not: what the store, the journal and the list of failures say, on one page."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from femtms.batch.columns import DONE, FAILED
-from femtms.batch.report_design import design_sections
-from femtms.batch.report_failures import failure_tables, readable
+from femtms.batch.failures import FILE as FAILURES
+from femtms.batch.journal import read_events, read_lines
+from femtms.batch.report_design import design_sections, study_text
+from femtms.batch.report_failures import failure_tables
 from femtms.batch.report_journal import journal_tables
 from femtms.batch.report_numbers import Numbers, read_numbers
 from femtms.batch.report_plots import left_out, plot_data
-from femtms.batch.report_tables import accuracy_table, best_case, comparison_tables, summary_table
+from femtms.batch.report_tables import accuracy_table, best_case, comparison_tables, plural, summary_table
 from femtms.io.files import whole_file
 from femtms.report.study_page import Progress, StudyContent, study_page
 from femtms.stage import Stage, silent
@@ -23,7 +25,7 @@ REPORT = "report.html"
 _FILES = {
     "results.csv": "a row for each case",
     "results.parquet": "the same for pandas and others",
-    "failures.jsonl": "failed cases and why",
+    FAILURES: "failed cases and why",
     "study.yaml": "the study as it was written",
     "study.json": "the study and its provenance",
 }
@@ -36,7 +38,8 @@ def report_study(
 
     Raises FemtmsError for a folder that is no study, and for a file that exists when overwrite is False.
     """
-    from femtms.batch.store import Store, open_study
+    from femtms.batch.open import open_study
+    from femtms.batch.store import Store
 
     out = Path(out)
     path = out / REPORT if path is None else Path(path)
@@ -45,20 +48,19 @@ def report_study(
         with stage("reading the results"):
             numbers = read_numbers(open_study(out))
         with stage("writing the report"):
-            content = study_content(numbers, store.design, store.provenance, out, path)
+            content = study_content(numbers, store.design, store.plan, store.provenance, out, path)
             file.write_text(study_page(content), encoding="utf-8")
     return summary_of(numbers, content) | {"report": str(path)}
 
 
 def study_content(
-    numbers: Numbers, design: Design, provenance: Mapping[str, Any], out: Path, path: Path
+    numbers: Numbers, design: Design, plan: Plan, provenance: Mapping[str, Any], out: Path, path: Path
 ) -> StudyContent:
     """What the page at `path` says about the study in `out`."""
-    plan = Plan.of(design)
     progress = _progress(numbers)
     plots = plot_data(numbers, design.places) if progress.done and numbers.quantities and progress.cases > 1 else None
-    failures = failure_tables(numbers, plan, readable(_lines([out / "failures.jsonl"])))
-    times = journal_tables(numbers, plan, readable(_lines(sorted((out / "journal").glob("*.jsonl")))))
+    failures = failure_tables(numbers, plan, read_lines(out / FAILURES))
+    times = journal_tables(numbers, plan, read_events(out))
     return StudyContent(
         title=design.name,
         sentences=[_what(design)],
@@ -71,6 +73,7 @@ def study_content(
         failures=[] if failures is None else [failures.by_reason, failures.first],
         times=times,
         design=design_sections(design, provenance),
+        study_file=study_text(provenance),
         files=_links(out, path),
     )
 
@@ -101,21 +104,12 @@ def _progress(numbers: Numbers) -> Progress:
 
 def _what(design: Design) -> str:
     """Its dimensions with more than one entry, as a product."""
-    plural = {"conductivity": "conductivities"}
     parts = [
-        f"{length:,} {dim if length == 1 else plural.get(dim, dim + 's')}"
+        f"{length:,} {dim if length == 1 else plural(dim)}"
         for dim, length in zip(DIMS, design.shape)
         if length > 1 or dim in ("head", "coil")
     ]
     return f"{' × '.join(parts)}: {design.cases:,} case{'' if design.cases == 1 else 's'}."
-
-
-def _lines(paths: list[Path]) -> Iterator[str]:
-    """Line by line, of those that exist; bytes that are no text are shown as such."""
-    for path in paths:
-        if path.is_file():
-            with open(path, encoding="utf-8", errors="replace") as file:
-                yield from file
 
 
 def _links(out: Path, path: Path) -> list[tuple[str, str, str]]:

@@ -1,6 +1,7 @@
 """A study's design and provenance in words, for its report."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 from femtms.io.names import printable
@@ -9,6 +10,7 @@ from femtms.study.design import Design, Point, StudyConductivity, StudyHead, Stu
 _MOST_NAMES = 40
 _MOST_ENTRIES = 200
 _MOST_CHARACTERS = 2000
+_MOST_OF_FILE = 100_000  # characters
 
 Section = tuple[str, list[tuple[str, str]]]
 
@@ -28,9 +30,25 @@ def design_sections(design: Design, provenance: Mapping[str, Any]) -> list[Secti
         ("Coils", [(coil.name, coil.source) for coil in design.coils]),
         ("Positions", _positions(design)),
         ("Results", kept),
-        ("How they came about", list(_flat(provenance))),
+        ("How they came about", list(_flat(_without_design(provenance)))),
     ]
     return [(title, _bounded(entries)) for title, entries in sections if entries]
+
+
+def study_text(provenance: Mapping[str, Any]) -> str:
+    """The study's file as it was written, or its beginning where it is long; empty where there was none."""
+    file = provenance.get("study_file")
+    text = file.get("text", "") if isinstance(file, Mapping) else ""
+    return text if len(text) <= _MOST_OF_FILE else text[:_MOST_OF_FILE] + "\n…"
+
+
+def _without_design(provenance: Mapping[str, Any]) -> dict[str, Any]:
+    """What the other sections do not say."""
+    kept = dict(provenance)
+    for name, said in (("inputs", "design"), ("study_file", "text")):
+        if isinstance(kept.get(name), Mapping):
+            kept[name] = {key: value for key, value in kept[name].items() if key != said}
+    return kept
 
 
 def _bounded(entries: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
@@ -85,7 +103,8 @@ def _positions(design: Design) -> list[tuple[str, str]]:
 def _place(place: StudyPlace) -> str:
     if place.matrix is not None:
         return f"{place.name}, by its matrix"
-    text = place.name if place.at is None or place.at == place.name else f"{place.name} at {_point(place.at)}"
+    at = None if place.at is None else _point(place.at)
+    text = place.name if at is None or place.name.startswith(at) else f"{place.name} at {at}"  # not "C3 (10, 0) at C3"
     return text + ("" if place.towards is None else f" towards {_point(place.towards)}")
 
 
@@ -97,8 +116,8 @@ def _numbers(values: Sequence[float], unit: str) -> str:
     """
     >>> _numbers([0, 10, 20, 30], "°"), _numbers([4, 7], " mm")
     ('0° to 30° in steps of 10°', '4, 7 mm')
-    """  # noqa: D403
-    steps = {round(b - a, 9) for a, b in zip(values, values[1:])}
+    """
+    steps = {round(b - a, 9) for a, b in pairwise(values)}
     if len(values) > 3 and len(steps) == 1:
         return f"{values[0]:g}{unit} to {values[-1]:g}{unit} in steps of {steps.pop():g}{unit}"
     shown = ", ".join(f"{value:g}" for value in values[:_MOST_NAMES])

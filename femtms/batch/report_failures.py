@@ -1,11 +1,9 @@
 """Why cases failed, counted from failures.jsonl against the state of the cases."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
-
-import numpy as np
 
 from femtms.batch.columns import FAILED
 from femtms.batch.report_numbers import Numbers
@@ -71,8 +69,8 @@ def failure_tables(numbers: Numbers, plan: Plan, lines: Iterable[Mapping[str, An
 def _part(line: Mapping[str, Any], indices: Mapping[str, Mapping[Any, int]], plan: Plan) -> tuple[Any, ...] | None:
     """Which cases a line is about; None where it names what is not in the study."""
     block = line.get("block")
-    if line.get("place") is None and line.get("coil") is not None and isinstance(block, int) and 0 <= block < len(plan):
-        return plan.block(block).slices
+    if line.get("place") is None and isinstance(block, int) and 0 <= block < len(plan):
+        return plan.block(block).slices  # all cases of the block
     part: list[Any] = []
     for dim in DIMS:
         name = line.get(dim)
@@ -95,16 +93,3 @@ def _name(value: Any) -> Cell:
     if value is None:
         return "all"
     return f"{value:g}" if isinstance(value, float) else printable(str(value))
-
-
-def readable(lines: Iterable[str]) -> Iterator[Mapping[str, Any]]:
-    """The objects of JSON lines; one that a kill cut short is left out."""
-    import json
-
-    for line in lines:
-        try:
-            found = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(found, dict):
-            yield found

@@ -51,7 +51,7 @@ def journal_tables(numbers: Numbers, plan: Plan, lines: Iterable[Mapping[str, An
     return [
         Table("slowest", "Slowest blocks", (*columns, cases, seconds, each, Heading("worker")), slow,
               f"At most {SLOWEST}, by the time for each case."),
-        Table.cut("workers", "Workers", by_worker, workers, MOST_WORKERS, "Time in blocks, set-up of heads not counted."),
+        Table.cut("workers", "Workers", by_worker, workers, MOST_WORKERS, "Time of blocks, not of setting up heads."),
     ]  # fmt: skip
 
 

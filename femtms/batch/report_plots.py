@@ -8,7 +8,7 @@ import numpy as np
 from scipy.spatial import KDTree
 
 from femtms.batch.report_numbers import Numbers
-from femtms.batch.report_tables import best_case
+from femtms.batch.report_tables import best_case, plural
 from femtms.io.names import printable
 from femtms.report.compare_maps import colour_stops
 from femtms.report.scalp_map import ScalpMap, azimuthal_map, offset_map
@@ -43,8 +43,7 @@ def plot_data(numbers: Numbers, places: Sequence[StudyPlace]) -> dict[str, Any]:
 def left_out(numbers: Numbers, data: dict[str, Any]) -> str:
     """What of the study the plots do not have, in a sentence; empty where they have all."""
     thin = [
-        f"{len(data['names'][dim]):,} of {len(numbers.names[dim]):,} "
-        + (dim[:-1] + "ies" if dim.endswith("y") else dim + "s")
+        f"{len(data['names'][dim]):,} of {len(numbers.names[dim]):,} {plural(dim)}"
         for dim in DIMS
         if len(data["names"][dim]) < len(numbers.names[dim])
     ]

@@ -16,6 +16,11 @@ _COMPARED = 3  # quantities in the tables of one dimension
 Index = tuple[int, ...]
 
 
+def key_dims(numbers: Numbers) -> list[str]:
+    """Those of KEYS that tables name: with more than one name, and the coil where there is none."""
+    return [dim for dim in KEYS if len(numbers.names[dim]) > 1] or ["coil"]
+
+
 def best_case(numbers: Numbers, quantity: int, within: Index = ()) -> Index | None:
     """Indices of the case with the largest field, among those that begin with `within`; None where none is known."""
     values = numbers.values[quantity][within]
@@ -27,7 +32,7 @@ def best_case(numbers: Numbers, quantity: int, within: Index = ()) -> Index | No
 def summary_table(numbers: Numbers) -> Table:
     """A row for each head, conductivity, option and coil."""
     headings = [
-        *(Heading(dim) for dim in KEYS),
+        *(Heading(dim) for dim in key_dims(numbers)),
         Heading("done", "", "%d", "cases done"),
         Heading("of", "", "%d", "cases in all"),
         Heading("failed", "", "%d", "cases failed"),
@@ -38,9 +43,11 @@ def summary_table(numbers: Numbers) -> Table:
             Heading("largest", "V/m", "%.4g", f"{quantity.label}: largest of the cases done"),
         ]
         if quantity.is_target:
-            headings.append(Heading("with", "", "", f"{quantity.label}: place, angle and distance of the largest"))
+            headings.append(
+                Heading("largest at", "", "", f"{quantity.label}: place, angle and distance of the largest")
+            )
     if not any(quantity.is_target for quantity in numbers.quantities) and numbers.quantities:
-        headings.append(Heading("with", "", "", f"{numbers.quantities[0].label}: position of the largest"))
+        headings.append(Heading("largest at", "", "", f"{numbers.quantities[0].label}: position of the largest"))
     rows = []
     for key, names in _groups(numbers):
         state = numbers.state[key]
@@ -52,7 +59,7 @@ def summary_table(numbers: Numbers) -> Table:
         if len(row) < len(headings):
             row.append(position_name(numbers, best_case(numbers, 0, key)))
         rows.append(row)
-    title = "Fields of each " + _listed([d for d in KEYS if len(numbers.names[d]) > 1] or ["coil"])
+    title = "Fields of each " + _listed(key_dims(numbers))
     return Table.cut("summary", title, tuple(headings), rows, MOST_ROWS, "In the order of the study.")
 
 
@@ -65,7 +72,7 @@ def position_name(numbers: Numbers, case: Index | None) -> str | None:
 
 
 def comparison_tables(numbers: Numbers) -> list[Table]:
-    """For each of KEYS with several names: every name, pooled over all else, and against the first name case by case."""
+    """For each of KEYS with several names: each pooled over all else, and against the first one case by case."""
     tables = []
     for axis, dim in enumerate(KEYS):
         names = numbers.names[dim]
@@ -78,7 +85,7 @@ def comparison_tables(numbers: Numbers) -> list[Table]:
             headings += [
                 Heading(f"{label}, median", "V/m", "%.4g"),
                 Heading("largest", "V/m", "%.4g", f"{label}: largest"),
-                Heading("to the first", "", "%.3f", f"{label}: median of the ratios to {names[0]}, case by case"),
+                Heading("ratio", "", "%.3f", f"{label}: median of the ratios to {names[0]}, case by case"),
                 Heading("5 %", "", "%.3f", "5th percentile of these ratios"),
                 Heading("95 %", "", "%.3f", "95th percentile of these ratios"),
             ]
@@ -93,8 +100,11 @@ def comparison_tables(numbers: Numbers) -> list[Table]:
                 ratio = ratio[np.isfinite(ratio)]
                 row += [float(p) for p in np.percentile(ratio, (50, 5, 95))] if len(ratio) else [None] * 3
             rows.append(row)
-        note = f"Ratios are of cases that differ in nothing but the {dim}."
-        tables.append(Table.cut(f"by-{dim}", f"{dim.capitalize()}s".replace("ys", "ies"), tuple(headings), rows,
+        note = (
+            f"Ratios to {names[0]}, case by case: of cases that differ in nothing but the {dim}; median, and 5th and "
+            "95th percentile."
+        )
+        tables.append(Table.cut(f"by-{dim}", plural(dim).capitalize(), tuple(headings), rows,
                                 MOST_ROWS, note))  # fmt: skip
     return tables
 
@@ -102,7 +112,7 @@ def comparison_tables(numbers: Numbers) -> list[Table]:
 def accuracy_table(numbers: Numbers) -> Table:
     """Estimated error and solver of each head, conductivity, option and coil."""
     headings = (
-        *(Heading(dim) for dim in KEYS),
+        *(Heading(dim) for dim in key_dims(numbers)),
         Heading("estimated error, median", "%", "%.3g", "relative error of E in grey matter"),
         Heading("largest", "%", "%.3g", "largest estimated error"),
         Heading("iterations, median", "", "%.3g", "of the linear solver"),
@@ -120,7 +130,7 @@ def accuracy_table(numbers: Numbers) -> Table:
 
 def _groups(numbers: Numbers) -> Iterator[tuple[Index, list[str]]]:
     for key in np.ndindex(numbers.shape[:4]):
-        yield key, [numbers.names[dim][i] for dim, i in zip(KEYS, key)]
+        yield key, [numbers.names[dim][key[KEYS.index(dim)]] for dim in key_dims(numbers)]
 
 
 def _median_and_largest(values: np.ndarray) -> list[Cell]:
@@ -128,9 +138,17 @@ def _median_and_largest(values: np.ndarray) -> list[Cell]:
     return [float(np.median(known)), float(known.max())] if len(known) else [None, None]
 
 
+def plural(dim: str) -> str:
+    """
+    >>> plural("head"), plural("conductivity")
+    ('heads', 'conductivities')
+    """
+    return dim[:-1] + "ies" if dim.endswith("y") else dim + "s"
+
+
 def _listed(words: list[str]) -> str:
     """
     >>> _listed(["head", "option", "coil"])
     'head, option and coil'
-    """  # noqa: D403
+    """
     return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]]))

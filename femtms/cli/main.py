@@ -51,6 +51,7 @@ from femtms.cli.parse import (
     parse_size,
 )
 from femtms.cli.progress import stages
+from femtms.cli.report import report
 from femtms.cli.show import (
     catalogue_report,
     coil_report,
@@ -369,6 +370,7 @@ def compare(
 
 app.command()(studies.run)
 app.command()(studies.status)
+app.command()(report)
 
 
 @app.command()

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from femtms.cli.extras import need_batch
 from femtms.cli.options import Debug, Json, Overwrite, Quiet
 from femtms.cli.progress import stages
 
@@ -19,6 +20,7 @@ def report(
     debug: Debug = False,
 ) -> None:
     """Write the report of a study: a page for the browser with tables, maps and plots, failures and provenance."""
+    need_batch("femtms report")
     from femtms.batch.report import report_study
 
     with stages(quiet or json_) as stage:

@@ -9,6 +9,9 @@ from plotly.offline import get_plotlyjs
 
 from femtms.report.table import Table
 
+_BOXES = ("head", "conductivity", "option", "coil", "place")  # dimensions that are compared by boxes
+_PLACES = 24  # more of them are for the map
+
 
 @dataclass(frozen=True)
 class Progress:
@@ -33,6 +36,7 @@ class StudyContent:
     left_out    what of the study the plots do not have
     summary     of each head, conductivity, option and coil
     comparisons, accuracy, failures, times   further tables, where there are any
+    study_file  its text, empty where there is none
     design      (heading, (term, text) …) of each part of the design, and how the results came about
     files       (relative address, name, what it is)
     """
@@ -48,6 +52,7 @@ class StudyContent:
     failures: Sequence[Table]
     times: Sequence[Table]
     design: Sequence[tuple[str, Sequence[tuple[str, str]]]]
+    study_file: str
     files: Sequence[tuple[str, str, str]]
 
 
@@ -58,10 +63,16 @@ def study_page(content: StudyContent) -> str:
         lstrip_blocks=True,
     )  # fmt: skip
     plots = content.plots
-    several = {dim: len(names) > 1 for dim, names in plots["names"].items()} if plots is not None else {}
+    several: dict[str, bool] = {}
+    boxes: list[str] = []
+    if plots is not None:
+        names = plots["names"]
+        several = {dim: len(names[dim]) > 1 for dim in names}
+        boxes = [dim for dim in _BOXES if several[dim] and (dim != "place" or len(names[dim]) <= _PLACES)]
     return environment.get_template("study.html.j2").render(
         content=content,
         plots=plots,
         several=several,
+        boxes=boxes,
         plotly="" if plots is None else get_plotlyjs().replace("</script", "<\\/script"),
     )

@@ -131,7 +131,7 @@ function drawMap() {
   const axes = data.map.axes[data.map.axes.length > 1 ? now.head : 0];
   const which = names.angle.length < 2 ? "" : now.mapAngle === null ? ", best angle" : `, ${nameOf("angle", now.mapAngle)}°`;
   const rest = chosenNames(["head", "conductivity", "option", "coil", "distance"]);
-  const look = layout(`${shown(quantity())}${which}<br><sub>${rest}</sub>`,
+  const look = layout(`${shown(quantity())}${which}<br><span style="font-size: 12px">${rest}</span>`,
     { title: { text: axes[0] }, range: data.map.mirrored ? [xs[1], xs[0]] : xs, constrain: "domain", zeroline: false },
     { title: { text: axes[1] }, range: ys, scaleanchor: "x", constrain: "domain", zeroline: false },
     { showlegend: false, height: high, margin: { l: 60, r: 15, t: 70, b: 50 } });
@@ -176,7 +176,7 @@ function lines(draw) {
 function linesTitle(first, dims) {
   const more = names[now.lines].length > MOST_LINES ? `, ${MOST_LINES} of ${names[now.lines].length} lines` : "";
   const rest = chosenNames(dims.filter((dim) => dim !== now.lines));
-  return `${first}${more}<br><sub>${shown(quantity())}${rest ? "; " + rest : ""}</sub>`;
+  return `${first}${more}<br><span style="font-size: 12px">${shown(quantity())}${rest ? "; " + rest : ""}</span>`;
 }
 
 function drawPolar() {
@@ -228,7 +228,7 @@ function drawBoxes(plot) {
   };
   const others = ["head", "conductivity", "option", "coil"].filter((other) => other !== dim);
   const more = count < names[dim].length ? `, the first ${count} of ${names[dim].length}` : "";
-  const look = layout(`Each ${dim}${more}<br><sub>${shown(quantity())}; ${chosenNames(others) || "all positions"}</sub>`,
+  const look = layout(`Each ${dim}${more}<br><span style="font-size: 12px">${shown(quantity())}; ${chosenNames(others) || "all positions"}</span>`,
     fieldAxis(), { tickvals: some, ticktext: some.map(label), range: [count - 0.5, -0.5], zeroline: false },
     { showlegend: false, height: 150 + Math.max(26 * count, 90), margin: { l: 60, r: 15, t: 75, b: 50 } });
   Plotly.react(plot, traces, look, options);
