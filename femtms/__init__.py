@@ -3,6 +3,7 @@
 SI units inside (m, S/m, V/m, A/s); where a name is not SI it says so (`size_mm`).  Files are in mm.
 """
 
+from femtms.batch.open import open_fields, open_study
 from femtms.coil.array import superposed
 from femtms.coil.clearance import Clearance, clearance, raised
 from femtms.coil.coil import Coil
@@ -15,7 +16,7 @@ from femtms.coil.stimulator import Stimulator, Waveform
 from femtms.conductivity.anisotropic import anisotropic
 from femtms.conductivity.anisotropic_conductivity import AnisotropicConductivity
 from femtms.conductivity.tensor_volume import TensorVolume
-from femtms.errors import FemtmsError, NotConverged
+from femtms.errors import FemtmsError, NotConverged, StudyFaults
 from femtms.field.field import Field
 from femtms.field.pose_result import PoseResult
 from femtms.field.surface_field import SurfaceField
@@ -37,6 +38,7 @@ from femtms.mesh.surface import Surface
 from femtms.mesh.tetmesh import TetMesh
 from femtms.simulator import Simulator
 from femtms.solver.direct import Direct
+from femtms.study import read_study
 from femtms.tissue import Tissue
 from femtms.within import Within, solve_within
 
@@ -61,6 +63,7 @@ __all__ = [
     "SampledField",
     "Simulator",
     "Stimulator",
+    "StudyFaults",
     "Surface",
     "SurfaceField",
     "TensorVolume",
@@ -73,6 +76,8 @@ __all__ = [
     "load_coil",
     "load_head",
     "mesh_head",
+    "open_fields",
+    "open_study",
     "place",
     "raised",
     "read_label_map",
@@ -80,6 +85,7 @@ __all__ = [
     "read_mesh",
     "read_pose",
     "read_poses",
+    "read_study",
     "read_surface",
     "read_tcd",
     "read_tensors",

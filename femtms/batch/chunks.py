@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 import zarr
-from zarr.codecs import BloscCodec, Crc32cCodec
+from zarr.codecs import BloscCodec, Crc32cCodec, ZstdCodec
 
 from femtms.errors import FemtmsError
 
 _KEPT: Any = {"write_empty_chunks": True}  # a chunk of NaN is a result, too: that it is there says so
 _PREFIX = "c."
+_LONGEST = 262_144  # chunk of an array that is read whole
 
 
 def create_array(
@@ -41,6 +42,22 @@ def create_array(
         chunk_key_encoding={"name": "default", "separator": "."},  # one folder to list, not one for each chunk
         config=_KEPT,
     )
+
+
+def write_array(
+    group: zarr.Group, name: str, values: np.ndarray, dims: tuple[str, ...] | None = None, **attributes: Any
+) -> None:
+    """Numbers or text that are all known, such as coordinates; with a checksum, too."""
+    array = group.create_array(
+        name,
+        shape=values.shape,
+        chunks=tuple(max(min(length, _LONGEST), 1) for length in values.shape),
+        dtype="string" if values.dtype.kind == "T" else values.dtype,
+        dimension_names=dims,
+        attributes=attributes,
+        compressors=[ZstdCodec(), Crc32cCodec()],
+    )
+    array[...] = values
 
 
 def compression(itemsize: int) -> BloscCodec:

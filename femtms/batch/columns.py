@@ -76,7 +76,13 @@ def columns_of(results: StudyResults) -> tuple[Column, ...]:
                 Column(f"{prefix}_estimated_relative_error", "estimated_relative_error", "1", error, tissue=name)
             )
     columns += [
-        Column(f"target_{target}_V_per_m", "target", "V/m", "mean |E| in grey matter around the target", target=target)
+        Column(
+            f"target_{target}_V_per_m",
+            "target_field",
+            "V/m",
+            "mean |E| in grey matter around the target",
+            target=target,
+        )
         for target in results.targets
     ]
     return tuple(columns)

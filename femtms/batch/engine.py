@@ -6,6 +6,7 @@ import queue
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from femtms.batch.rescue import Piece, Rescue
 from femtms.batch.store import Store
 from femtms.batch.worker import Done, Work, hold, run_block, run_cases
 from femtms.errors import FemtmsError
+from femtms.study.plan import Plan
 
 log = logging.getLogger("femtms")
 
@@ -53,6 +55,12 @@ class Progress:
     workers: int = 0
     began_with: int = 0
     started: float = field(default_factory=time.monotonic)
+
+    @classmethod
+    def of(cls, plan: Plan, todo: np.ndarray) -> "Progress":
+        """At the begin of a run: todo (blocks,) are to do."""
+        done = sum(len(plan.block(int(index))) for index in np.flatnonzero(~todo))
+        return cls(prod(plan.shape), done, began_with=done)
 
     @property
     def rate(self) -> float | None:
@@ -142,21 +150,21 @@ class Engine:
 
     def _submit(self, worker: str) -> bool:
         """Give this worker something to do; whether there was anything."""
+        task: _Task
+        call: tuple[Any, ...]
         if self._urgent:
             urgent = self._urgent.pop(0)
-            if isinstance(urgent, int):
-                task, call, arguments = _Task(urgent, worker, probe=True), hold, (urgent,)
+            if isinstance(urgent, Piece):
+                task, call = _Task(urgent.block, worker, urgent), (run_cases, self._work, urgent.block, urgent.cases)
             else:
-                task, call, arguments = _Task(urgent.block, worker, urgent), run_cases, (urgent.block, urgent.cases)
+                task, call = _Task(urgent, worker, probe=True), (hold, self._work, urgent)
         else:
             block = self._dispatcher.next(worker)
             if block is None:
                 return False
-            task, call, arguments = _Task(block, worker), run_block, (block,)
+            task, call = _Task(block, worker), (run_block, self._work, block)
         # pure=False: the same call may be made again after a failure
-        future = self._client.submit(
-            call, self._work, *arguments, workers=[worker], allow_other_workers=True, pure=False, retries=0
-        )
+        future = self._client.submit(*call, workers=[worker], allow_other_workers=True, pure=False)
         self._tasks[future] = task
         self._at_work[worker] += 1
         future.add_done_callback(self._finished.put)
@@ -235,10 +243,11 @@ class Engine:
         rescue = self._rescues[block]
         self._urgent += rescue.take()
         if rescue.complete:
-            self._store.commit(self._store.plan.block(block), rescue.values, {})
-            write_event(self._store.out, "done", block=block, cases=len(rescue.values), rescued=True)
+            self._store.commit(self._store.plan.block(block), rescue.values)
+            failed = int((rescue.values[:, 0] == FAILED).sum())
+            write_event(self._store.out, "done", block=block, cases=len(rescue.values), failed=failed)
             del self._rescues[block]
-            self._count(len(rescue.values), int((rescue.values[:, 0] == FAILED).sum()))
+            self._count(len(rescue.values), failed)
 
     def _not_written(self, task: _Task, error: OSError) -> None:
         """The block stays to do."""
@@ -262,7 +271,8 @@ class Engine:
         values = np.full((len(block), len(self._store.columns)), np.nan)
         values[:, 0] = FAILED
         self._tell([Failure(index, None, stage, reason)])
-        self._store.commit(block, values, {})
+        self._store.commit(block, values)
+        write_event(self._store.out, "done", block=index, cases=len(block), failed=len(block))
         self._count(len(block), len(block))
 
     def _tell(self, failures: Sequence[Failure]) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import zarr
 
-from femtms.batch.chunks import chunk_file, create_array, open_array, read_array, read_chunk
+from femtms.batch.chunks import chunk_file, create_array, open_array, read_array, read_chunk, write_array
 from femtms.batch.safe_store import SafeStore
 from femtms.errors import FemtmsError
 from femtms.io.files import on_disk
@@ -66,7 +66,7 @@ class FieldStore:
             points = len(arrays[POINTS])
             own = group.create_group(f"field-{number}", attributes={"field": name})
             for key, array in arrays.items():
-                own.create_array(key, data=np.ascontiguousarray(array), chunks=array.shape)
+                write_array(own, key, np.asarray(array))
             create_array(
                 own,
                 E,

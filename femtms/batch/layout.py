@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import zarr
 
-from femtms.batch.chunks import create_array, read_array
+from femtms.batch.chunks import create_array, read_array, write_array
 from femtms.batch.columns import Column
 from femtms.batch.places import PlaceTable
 from femtms.batch.safe_store import SafeStore
@@ -57,21 +57,21 @@ def _coordinates(group: zarr.Group, design: Design) -> None:
     ):
         _texts(group, dim, dim, [item.name for item in items])
     angles, distances = np.array(design.angles, dtype=float), np.array(design.distances_mm, dtype=float)
-    _array(
-        group, "angle", ("angle",), angles, units="degrees", comment="about the coil's z, which points into the head"
+    write_array(
+        group, "angle", angles, ("angle",), units="degrees", comment="about the coil's z, which points into the head"
     )
-    _array(group, "distance", ("distance",), distances, units="mm", comment="from the scalp to the coil's origin")
+    write_array(group, "distance", distances, ("distance",), units="mm", comment="from the scalp to the coil's origin")
 
 
 def _places(group: zarr.Group, places: PlaceTable) -> None:
     points = "number of the point in study.json, -1 for none"
     _texts(group, "place", "place", places.names)
-    _array(group, "place_at", ("place",), places.at, comment=points)
-    _array(group, "place_towards", ("place",), places.towards, comment=points)
-    _array(group, "place_offset_mm", ("place", "uv"), places.offset_mm, units="mm", comment="along the scalp")
+    write_array(group, "place_at", places.at, ("place",), comment=points)
+    write_array(group, "place_towards", places.towards, ("place",), comment=points)
+    write_array(group, "place_offset_mm", places.offset_mm, ("place", "uv"), units="mm", comment="along the scalp")
     if len(places.matrix_mm):
         dims = ("place", "row", "matrix_column")
-        _array(group, "place_matrix_mm", dims, places.matrix_mm, units="mm", comment="NaN where a place has none")
+        write_array(group, "place_matrix_mm", places.matrix_mm, dims, units="mm", comment="NaN where a place has none")
 
 
 def read_places(group: zarr.Group, points: tuple[Any, ...]) -> PlaceTable:
@@ -90,17 +90,4 @@ def _columns(group: zarr.Group, columns: tuple[Column, ...]) -> None:
 
 
 def _texts(group: zarr.Group, name: str, dim: str, texts: Any) -> None:
-    _array(group, name, (dim,), np.asarray(texts, dtype=np.dtypes.StringDType()))
-
-
-def _array(group: zarr.Group, name: str, dims: tuple[str, ...], values: np.ndarray, **attributes: Any) -> None:
-    chunks = tuple(max(min(length, 65_536), 1) for length in values.shape)
-    array = group.create_array(
-        name,
-        shape=values.shape,
-        chunks=chunks,
-        dtype="string" if values.dtype.kind == "T" else values.dtype,
-        dimension_names=dims,
-        attributes=attributes,
-    )
-    array[...] = values
+    write_array(group, name, np.asarray(texts, dtype=np.dtypes.StringDType()), (dim,))

@@ -3,24 +3,24 @@
 import json
 import logging
 import os
-import shutil
 import socket
 import time
 import uuid
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from femtms.batch.cluster import ClusterChoice, connected
-from femtms.batch.columns import DONE, FAILED
-from femtms.batch.engine import Engine, Progress
+from femtms.backend import backend
+from femtms.batch.cluster import ClusterChoice, Connection, connected
+from femtms.batch.columns import DONE, FAILED, NOT_DONE
+from femtms.batch.engine import ClusterLost, Engine, Progress
 from femtms.batch.failures import write_failures
 from femtms.batch.journal import FOLDER as JOURNAL
-from femtms.batch.provenance import differences_in_words, provenance_of
-from femtms.batch.store import RESULTS, Store
+from femtms.batch.provenance import provenance_of
+from femtms.batch.store import FILES, STUDY, Store
 from femtms.batch.tables import write_tables
 from femtms.batch.worker import Work
 from femtms.errors import FemtmsError
@@ -64,45 +64,44 @@ def run_study(
     cluster       where; None for workers of this machine
     stage, show   for progress displays: long stages, and how many cases are done
 
-    The results are those of RESULTS.  Whatever ends the run, the same call with resume goes on where it was, and ends
-    in the same values, bit by bit.  Cases that fail do not stop the others: the summary counts them, and failures.jsonl
-    says why.  Raises FemtmsError for a study that cannot begin and
-    another one in `out`, and Interrupted when the cluster goes away or nothing can be written any more.
+    The results are those of `femtms.batch.store.FILES`.  Whatever ends the run, the same call with resume goes on where
+    it was, and ends in the same values, bit by bit.  Cases that fail do not stop the others: the summary counts them,
+    and failures.jsonl says why.  Raises FemtmsError for a study that cannot begin and another one in `out`, and
+    Interrupted when the cluster goes away or nothing can be written any more.
     """
     out = Path(out)
     choice = cluster or ClusterChoice()
     timed = Timed(stage)
     with timed("read", "reading the study"):
         design = study if isinstance(study, Design) else read_study(study)
-        text = None if isinstance(study, Design) else Path(study).read_text(encoding="utf-8")
+        file = None if isinstance(study, Design) else Path(study)
     if resume and overwrite:
         raise FemtmsError("a study is gone on with (--resume) or thrown away (--overwrite); got both")
     if retry_failed and not resume:
         raise FemtmsError("--retry-failed goes with --resume")
     _check_begun(out, resume, overwrite)
-    with made_folders(out), only_one(out / LOCK, _busy(out)):
+    with made_folders(out), only_one(out / LOCK, _busy(out)), _announced(out):
         _check_begun(out, resume, overwrite)  # another run may have begun meanwhile
         with timed("hash", "hashing the inputs"):
-            provenance = provenance_of(design, text, choice.device)
-        store = _begun(out, design, provenance, resume, overwrite)
-        _write_run(out, began=True)
-        (out / JOURNAL).mkdir(exist_ok=True)
-        store.tidy()
-        for index, reason in store.check():
-            log.warning("%s: block %d is damaged (%s); it is computed again", out, index, reason)
-        todo = ~store.committed()
-        if retry_failed:
-            todo |= _with_failures(store)
-        done = _count_cases(store.plan, ~todo)
-        progress = Progress(store.design.cases, done, began_with=done)
-        lost: FemtmsError | OSError | None = None
-        if todo.any():
-            if done:
-                log.info("%s: going on after %s of %s cases", out, f"{done:,}", f"{progress.cases:,}")
-            try:
-                _work(store, todo, choice, progress, timed, show)
-            except (FemtmsError, OSError) as error:
-                lost = error
+            device = backend(choice.device)
+            provenance = provenance_of(design, device.description, device.name, file)
+        with ExitStack() as stack:
+            if resume:
+                store = Store.open(out).continued(design, provenance)
+                todo = _to_do(store, retry_failed)
+                connection = _connected(stack, choice, design, timed) if todo.any() else None
+            else:
+                # first the cluster: nothing is begun, or thrown away, when there is none
+                connection = _connected(stack, choice, design, timed)
+                store = Store.create(out, design, Plan.of(design), provenance, overwrite)
+                todo = np.ones(len(store.plan), dtype=bool)
+            progress = Progress.of(store.plan, todo)
+            lost: FemtmsError | OSError | None = None
+            if connection is not None:
+                try:
+                    _work(store, todo, connection, choice.device, progress, timed, show)
+                except (ClusterLost, OSError) as error:
+                    lost = error
         with timed("tables", "writing the tables"):
             try:
                 standing = write_failures(out, lambda block: store.values(store.plan.block(block))[:, 0])
@@ -113,22 +112,65 @@ def run_study(
         if lost is not None:
             raise Interrupted(str(lost)) from lost
         states = store.states()
-        summary = {
+        return {
             "study": design.name,
             "out": str(out),
             "cases": design.cases,
             "done": int((states == DONE).sum()),
             "failed": int((states == FAILED).sum()),
-            "not_done": int(((states != DONE) & (states != FAILED)).sum()),
-            "cases_in_this_run": progress.done - done,
+            "not_done": int((states == NOT_DONE).sum()),
+            "cases_in_this_run": progress.done - progress.began_with,
             "blocks": len(store.plan),
             "failures": len(standing),
             "first_failures": [_in_words(line) for line in standing[:_SHOWN]],
-            "files": [name for name in RESULTS if (out / name).exists()],
+            "files": [name for name in FILES if (out / name).exists()],
             "seconds": {name: round(value, 3) for name, value in timed.seconds.items()},
         }
-        _write_run(out, summary=summary)
-    return summary
+
+
+def _to_do(store: Store, retry_failed: bool) -> np.ndarray:
+    """(blocks,) that are not done; those that are damaged are not."""
+    store.tidy()
+    for damaged in store.check():
+        log.warning("%s: block %d is damaged (%s); it is computed again", store.out, damaged.block, damaged.reason)
+    todo: np.ndarray = ~store.committed()
+    if retry_failed:
+        states = store.states()
+        todo |= [bool((states[store.plan.block(i).slices] == FAILED).any()) for i in range(len(store.plan))]
+    return todo
+
+
+def _connected(stack: ExitStack, choice: ClusterChoice, design: Design, timed: Timed) -> Connection:
+    with timed("workers", "starting the workers"):
+        connection: Connection = stack.enter_context(connected(choice, worker_need(design)))
+    if connection.dashboard is not None:
+        log.info("dashboard: %s", connection.dashboard)
+    return connection
+
+
+def _work(
+    store: Store,
+    todo: np.ndarray,
+    connection: Connection,
+    device: str,
+    progress: Progress,
+    timed: Timed,
+    show: Show | None,
+) -> None:
+    """Run what is to do.  Raises as Engine does."""
+    (store.out / JOURNAL).mkdir(exist_ok=True)
+    _write_run(store.out, {"where": connection.where, "dashboard": connection.dashboard})
+    if progress.done:
+        log.info("%s: going on after %s of %s cases", store.out, f"{progress.done:,}", f"{progress.cases:,}")
+    work = Work(str(store.out.resolve()), uuid.uuid4().hex, device, connection.memory_bytes)
+    with timed("cases", "cases") as count:
+
+        def tell() -> None:
+            count(progress.done, progress.cases, progress.note)
+            if show is not None:
+                show(progress)
+
+        Engine(connection, store, work, todo, progress, tell).run()
 
 
 def _in_words(line: dict[str, Any]) -> str:
@@ -141,62 +183,11 @@ def _in_words(line: dict[str, Any]) -> str:
 def _check_begun(out: Path, resume: bool, overwrite: bool) -> None:
     """Raise FemtmsError unless `out` is as the caller says."""
     check_out(out, (), overwrite=True)
-    there = Store.is_in(out)
+    there = (out / STUDY).exists()
     if resume and not there:
         raise FemtmsError(f"{out}: there is no study to go on with; leave --resume out to begin one")
     if there and not (resume or overwrite):
         raise FemtmsError(f"{out}: holds a study already; go on with it by --resume, or throw it away by --overwrite")
-    if not there and not overwrite:
-        present = [name for name in RESULTS if os.path.lexists(out / name)]
-        if present:
-            raise FemtmsError(f"{out}: has {', '.join(present)} already; choose another folder or use --overwrite")
-
-
-def _begun(out: Path, design: Design, provenance: dict[str, Any], resume: bool, overwrite: bool) -> Store:
-    if resume:
-        store = Store.open(out)
-        differences = differences_in_words(store.provenance, provenance)
-        if differences:
-            raise FemtmsError(
-                f"{out}: the study that was begun there had other inputs: {'; '.join(differences[:4])}"
-                f"{' and others' if len(differences) > 4 else ''}; choose another folder or use --overwrite"
-            )
-        return store
-    if overwrite:
-        for name in RESULTS:
-            path = out / name
-            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink(missing_ok=True)
-    return Store.create(out, design, Plan.of(design), provenance)
-
-
-def _work(
-    store: Store, todo: np.ndarray, choice: ClusterChoice, progress: Progress, timed: Timed, show: Show | None
-) -> None:
-    with ExitStack() as stack:
-        with timed("workers", "starting the workers"):
-            connection = stack.enter_context(connected(choice, worker_need(store.design)))
-        if connection.dashboard is not None:
-            log.info("dashboard: %s", connection.dashboard)
-        _write_run(store.out, where=connection.where, dashboard=connection.dashboard)
-        work = Work(str(store.out.resolve()), uuid.uuid4().hex, choice.device, connection.memory_bytes)
-        with timed("cases", "cases") as count:
-
-            def tell() -> None:
-                count(progress.done, progress.cases, progress.note)
-                if show is not None:
-                    show(progress)
-
-            Engine(connection, store, work, todo, progress, tell).run()
-
-
-def _with_failures(store: Store) -> np.ndarray:
-    """(blocks,) that have failed cases."""
-    states = store.states()
-    return np.array([bool((states[store.plan.block(i).slices] == FAILED).any()) for i in range(len(store.plan))])
-
-
-def _count_cases(plan: Plan, chosen: np.ndarray) -> int:
-    return sum(len(plan.block(int(i))) for i in np.flatnonzero(chosen))
 
 
 def _busy(out: Path) -> str:
@@ -209,11 +200,21 @@ def _busy(out: Path) -> str:
     return f"{out}: another femtms run is at work in this folder{who}; wait for it or choose another folder"
 
 
-def _write_run(out: Path, began: bool = False, **more: Any) -> None:
+@contextmanager
+def _announced(out: Path) -> Iterator[None]:
+    """Say in `out` who is at work; not where no study comes of it."""
+    _write_run(out, {"host": socket.gethostname(), "process": os.getpid(), "began": time.time()})
+    try:
+        yield
+    finally:
+        if not (out / STUDY).exists():
+            (out / RUN).unlink(missing_ok=True)
+
+
+def _write_run(out: Path, more: dict[str, Any]) -> None:
+    """Who is at work, for `femtms status` and for a second run: of no importance for the results."""
     there: dict[str, Any] = {}
-    if began:
-        there = {"host": socket.gethostname(), "process": os.getpid(), "began": time.time()}
-    else:
-        there = json.loads((out / RUN).read_text())
-    with whole_file(out / RUN, overwrite=True) as path:
+    with suppress(OSError, ValueError):
+        there = json.loads((out / RUN).read_text(encoding="utf-8")) if "where" in more else {}
+    with suppress(OSError), whole_file(out / RUN, overwrite=True) as path:
         path.write_text(json.dumps(there | more, indent=2) + "\n", encoding="utf-8")

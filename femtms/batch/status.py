@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from femtms.batch.columns import DONE, FAILED
 from femtms.batch.failures import read_failures
 from femtms.batch.journal import read_events
 from femtms.batch.run import LOCK, RUN
@@ -27,34 +26,39 @@ def study_status(out: str | Path) -> dict[str, Any]:
     """
     out = Path(out)
     store = Store.open(out)
-    states = store.states()
-    done, failed = int((states == DONE).sum()), int((states == FAILED).sum())
-    cases = states.size
+    plan = store.plan
+    committed = store.committed()
     run: dict[str, Any] = {}
     with suppress(OSError, ValueError):
         run = json.loads((out / RUN).read_text(encoding="utf-8"))
     running = is_held(out / LOCK)
     began = run.get("began", 0.0) if running else np.inf
-    finished = [event for event in read_events(out) if event["time"] >= began and event["event"] == "done"]
+    failed_of: dict[int, int] = {}  # block -> cases of it that failed when it was done last
     working: dict[str, int] = {}
-    for event in sorted((e for e in read_events(out) if e["time"] >= began), key=lambda event: event["time"]):
-        if event["event"] == "begun":
-            working[event["worker"]] = event["block"]
-        elif event["event"] == "done":
+    finished = 0
+    for event in sorted(read_events(out), key=lambda event: event["time"]):
+        now = event["time"] >= began
+        if event["event"] == "done":
+            failed_of[event["block"]] = event["failed"]
             working.pop(event["worker"], None)
+            finished += event["cases"] if now else 0
+        elif event["event"] == "begun" and now:
+            working[event["worker"]] = event["block"]
+    ended = sum(len(plan.block(int(index))) for index in np.flatnonzero(committed))
+    failed = sum(failed for block, failed in failed_of.items() if committed[block])
     rate = None
     if finished:
-        rate = sum(event["cases"] for event in finished) / max(time.time() - began, 1e-9)
-    left = cases - done - failed
+        rate = finished / max(time.time() - began, 1e-9)
+    left = store.design.cases - ended
     return {
         "study": store.design.name,
         "out": str(out),
-        "cases": cases,
-        "done": done,
+        "cases": store.design.cases,
+        "done": ended - failed,
         "failed": failed,
         "left": left,
-        "blocks": len(store.plan),
-        "blocks_done": int(store.committed().sum()),
+        "blocks": len(plan),
+        "blocks_done": int(committed.sum()),
         "running": running,
         "host": run.get("host"),
         "process": run.get("process"),

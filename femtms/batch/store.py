@@ -160,6 +160,14 @@ class Store:
         values[np.isnan(values[:, 0]), 0] = NOT_DONE
         return values
 
+    def states(self) -> np.ndarray:
+        """Of all cases, an array with DIMS: not done, done or failed.  Raises FemtmsError where a file is damaged."""
+        states = np.zeros(self.plan.shape, dtype=np.int8)
+        for index in np.flatnonzero(self.committed()):
+            block = self.plan.block(int(index))
+            states[block.slices] = self.values(block)[:, 0].reshape(_lengths(block))
+        return states
+
     def _read(self, block: Block) -> np.ndarray:
         return read_chunk(open_array(self.group, VALUES), block.slices).reshape(len(block), -1)
 
@@ -217,9 +225,8 @@ class Store:
             if not np.isin(states, (DONE, FAILED)).all():
                 return "has cases that are neither done nor failed"
             if whole and self.design.results.fields:
-                self.fields(block.key[0], block.key[2]).check(
-                    block, [int(case) for case in np.flatnonzero(states == DONE)]
-                )
+                done = np.flatnonzero(states == DONE).tolist()
+                self.fields(block.key[0], block.key[2]).check(block, done)
         except FemtmsError as error:
             return str(error)
         return None

@@ -133,8 +133,6 @@ def _held_for(work: Work) -> _Held:
         raise FemtmsError(
             f"workers must have femtms {work.femtms}, as the client has; this one has {version('femtms')}"
         )
-            f"workers must have femtms {work.femtms}, as the client has; this one has {version('femtms')}"
-        )
     if _held is None or _held.run != work.run:
         _held = None  # what is held of an earlier study goes first: two heads may be too many
         _held = _Held(work.run, Store.open(Path(work.out)))

@@ -84,18 +84,28 @@ def no_label_volume(head: str) -> FemtmsError:
     return FemtmsError(f"--labels (labels=) is for label volumes from files ({', '.join(SUFFIXES)}); got '{head}'")
 
 
+def built_in_landmarks(name: str) -> dict[str, np.ndarray]:
+    """Name -> (3,) mm of the electrodes of a built-in head, without its labels being read; {} for another head."""
+    if name == SPHERE:
+        return LayeredSphere().landmarks
+    return _landmarks(*_recipes()[name]) if name in _recipes() else {}
+
+
+def _landmarks(folder: Path, recipe: dict[str, str]) -> dict[str, np.ndarray]:
+    with open(folder / recipe["electrodes"], newline="") as file:
+        return {
+            row["name"]: np.array([float(row[axis]) for axis in ("x_mm", "y_mm", "z_mm")])
+            for row in csv.DictReader(file)
+        }
+
+
 def _built_in(folder: Path, recipe: dict[str, str]) -> LabelVolume:
     path = folder / recipe["labels"]
     found = sha256_of(path)
     if found != recipe["sha256"]:
         raise FemtmsError(f"{path}: the built-in head is damaged: its sha256 must be {recipe['sha256']}; it is {found}")
     labels = read_labels(path)
-    with open(folder / recipe["electrodes"], newline="") as file:
-        landmarks = {
-            row["name"]: np.array([float(row[axis]) for axis in ("x_mm", "y_mm", "z_mm")])
-            for row in csv.DictReader(file)
-        }
-    return LabelVolume(labels.data, labels.affine, recipe["name"], landmarks)
+    return LabelVolume(labels.data, labels.affine, recipe["name"], _landmarks(folder, recipe))
 
 
 def head_provenance(head: str | Path) -> dict[str, str]:

@@ -1,12 +1,17 @@
 """Pose files: one or many 4×4 matrices in mm as text or .npy."""
 
+from array import array
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
+from femtms.arrays import sealed
 from femtms.coil.pose import Pose
 from femtms.errors import FemtmsError
 from femtms.io.files import existing_file
+
+_PIECE = 16_384  # matrices that are looked at together
 
 
 def read_pose(path: str | Path) -> Pose:
@@ -31,7 +36,46 @@ def read_poses(path: str | Path) -> list[Pose]:
     first row of the matrix first.  Raises FemtmsError when the file cannot be read, or with the index of the first
     matrix that is not a pose.
     """
-    path = existing_file(path)
+    matrices = _matrices(existing_file(path))
+    poses = []
+    for i, matrix in enumerate(matrices):
+        try:
+            poses.append(Pose(matrix))
+        except FemtmsError as error:
+            raise FemtmsError(f"{path}: pose {i}: {error}") from error
+    return poses
+
+
+def read_pose_matrices(path: str | Path) -> np.ndarray:
+    """The matrices (k,4,4) of `read_poses` as they are in the file, for hundreds of thousands of them.
+
+    `Pose` takes off what rounding left of each.  Raises FemtmsError like `read_poses`.
+    """
+    path = Path(path)
+    matrices = _matrices(existing_file(path))
+    for start in range(0, len(matrices), _PIECE):
+        for i in start + np.flatnonzero(_is_doubtful(matrices[start : start + _PIECE])):
+            try:
+                Pose(matrices[i])
+            except FemtmsError as error:
+                raise FemtmsError(f"{path}: pose {i}: {error}") from error
+    return sealed(matrices)
+
+
+def _is_doubtful(matrices: np.ndarray) -> np.ndarray:
+    """(k,): False where all that `Pose` asks of a matrix is there with room to spare."""
+    axes = matrices[:, :3, :3]
+    with np.errstate(all="ignore"):  # NaN and what overflows is doubtful
+        turned_back = axes.transpose(0, 2, 1) @ axes
+        is_rigid = np.abs(turned_back - np.eye(3)).max(axis=(1, 2)) < 1e-4
+        is_right_handed = np.linalg.det(axes) > 0
+        has_last_row = (matrices[:, 3] == [0, 0, 0, 1]).all(axis=1)
+        is_sure: np.ndarray = is_rigid & is_right_handed & has_last_row & np.isfinite(matrices).all(axis=(1, 2))
+    return ~is_sure
+
+
+def _matrices(path: Path) -> np.ndarray:
+    """(k,4,4) float64 of a file, k > 0.  Raises FemtmsError for other shapes."""
     matrices = _npy(path, "(k,4,4) numbers") if path.suffix.lower() == ".npy" else _rows(path)
     if matrices.dtype.kind not in "fiu" or matrices.shape[-2:] != (4, 4) or matrices.ndim not in (2, 3):
         raise FemtmsError(
@@ -39,13 +83,7 @@ def read_poses(path: str | Path) -> list[Pose]:
         )
     if matrices.size == 0:
         raise FemtmsError(f"{path}: there must be at least one pose; got none")
-    poses = []
-    for i, matrix in enumerate(matrices.reshape(-1, 4, 4)):
-        try:
-            poses.append(Pose(matrix))
-        except FemtmsError as error:
-            raise FemtmsError(f"{path}: pose {i}: {error}") from error
-    return poses
+    return np.ascontiguousarray(matrices.reshape(-1, 4, 4), dtype=np.float64)
 
 
 def _npy(path: Path, what: str) -> np.ndarray:
@@ -69,27 +107,38 @@ def _words(path: Path, what: str) -> np.ndarray:
 
 def _rows(path: Path) -> np.ndarray:
     """Matrices (k,4,4) from rows of 16 numbers, or one (4,4) from four rows of four."""
-    numbers = []
+    numbers, rows = array("d"), array("q")  # not lists: files may have millions of numbers
     try:
-        lines = _lines(path)
+        for line, words in _lines(path):
+            rows.extend((line, len(words)))
+            numbers.extend(_floats(path, line, words))
+    except FemtmsError:
+        raise
     except Exception as error:
         raise _unreadable(path, "rows of 16 numbers", error) from error
-    one = [len(row) for _, row in lines] == [4] * 4
-    for line, row in lines:
-        if len(row) != 16 and not one:
-            raise FemtmsError(f"{path}: line {line}: each row must have the 16 numbers of a pose; got {len(row)} words")
-        try:
-            numbers.append([float(word) for word in row])
-        except ValueError as error:
-            raise FemtmsError(f"{path}: line {line}: must be 16 numbers ({error!s:.60})") from error
+    lines, lengths = np.array(rows, dtype=np.int64).reshape(-1, 2).T
+    one = lengths.tolist() == [4] * 4
+    odd = np.flatnonzero(lengths != 16)
+    if len(odd) and not one:
+        line, count = lines[odd[0]], lengths[odd[0]]
+        raise FemtmsError(f"{path}: line {line}: each row must have the 16 numbers of a pose; got {count} words")
     return np.array(numbers, dtype=np.float64).reshape((4, 4) if one else (-1, 4, 4))
 
 
-def _lines(path: Path) -> list[tuple[int, list[str]]]:
+def _floats(path: Path, line: int, words: list[str]) -> list[float]:
+    try:
+        return [float(word) for word in words]
+    except ValueError as error:
+        raise FemtmsError(f"{path}: line {line}: must be 16 numbers ({error!s:.60})") from error
+
+
+def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
     """Number and words of each line that has any; words are separated by spaces, commas or semicolons."""
-    text = path.read_text(encoding="utf-8-sig").replace(",", " ").replace(";", " ")
-    lines = [(i, line.split("#")[0].split()) for i, line in enumerate(text.splitlines(), 1)]
-    return [(i, words) for i, words in lines if words]
+    with open(path, encoding="utf-8-sig") as lines:
+        for i, line in enumerate(lines, 1):
+            words = line.replace(",", " ").replace(";", " ").split("#")[0].split()
+            if words:
+                yield i, words
 
 
 def _unreadable(path: Path, what: str, error: Exception) -> FemtmsError:

@@ -12,6 +12,7 @@ from femtms.study.design import (
 
 RADII_MM = (70.0, 85.0)
 SIZE_MM = 18.0
+GREY = StudyResults(tissues=("gm",))
 
 
 def above(x, y, name=None):
@@ -28,7 +29,7 @@ def small_design(
     distances_mm=(5.0,),
     sigmas=("standard",),
     size_mm=SIZE_MM,
-    results=StudyResults(tissues=("gm",)),
+    results=GREY,
     **option,
 ):
     """A design of spheres; every argument may be lengthened."""

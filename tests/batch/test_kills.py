@@ -1,6 +1,8 @@
 """Killed at random times, a study goes on and ends in the same bytes."""
 
+import contextlib
 import random
+import subprocess
 import sys
 
 import pytest
@@ -20,7 +22,7 @@ from processes import (
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="finds worker processes by /proc")
 
-# 48 blocks of one case each would be too quick to be killed in: each place is a block of 18 cases
+# 4 groups of a head and a coil, 8 blocks of 45 cases each
 STUDY = """
 name: to be killed
 heads: [{name: small, sphere: [70, 85]}, {name: large, sphere: [75, 90]}]
@@ -54,6 +56,11 @@ def resumed(study, out, *more):
     assert code == 0, err
 
 
+def wait_for_more(count, out, before, process):
+    """Until there are more of what is counted, or the run has ended."""
+    wait_for(lambda: process.poll() is not None or count(out) > before)
+
+
 def check_same(out, undisturbed, killed):
     assert values_of(out) == values_of(undisturbed)
     assert (out / "results.csv").read_bytes() == (undisturbed / "results.csv").read_bytes()
@@ -68,13 +75,11 @@ def test_client_and_workers_killed_again_and_again(study, undisturbed, tmp_path,
     out, chance = tmp_path / "out", random.Random(kills)
     process = start("run", study, "-o", out, "--workers", 2, "--quiet")
     for _ in range(kills):
-        before = begun(out) if out.exists() else 0
-        wait_for(lambda: process.poll() is not None or (out.exists() and begun(out) > before))
+        before = begun(out)
+        wait_for_more(begun, out, before, process)
         if chance.random() < 0.7:
-            try:
+            with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(chance.uniform(0.0, 0.8))
-            except Exception:
-                pass
         if process.poll() is None and chance.random() < 0.3:
             kill(process.pid)  # the client alone: its workers must notice
             finish(process)
@@ -95,7 +100,7 @@ def test_workers_killed_again_and_again(study, undisturbed, tmp_path, kills):
     process = start("run", study, "-o", out, "--workers", 2, "--quiet")
     for _ in range(kills):
         before = committed(out)
-        wait_for(lambda: process.poll() is not None or committed(out) > before)
+        wait_for_more(committed, out, before, process)
         workers = workers_of(process.pid)
         if process.poll() is None and workers:
             kill(chance.choice(workers))
