@@ -71,13 +71,15 @@ def _part(line: Mapping[str, Any], indices: Mapping[str, Mapping[Any, int]], pla
     block = line.get("block")
     if line.get("place") is None and isinstance(block, int) and 0 <= block < len(plan):
         return plan.block(block).slices  # all cases of the block
+    if line.get("head") is None:
+        return None
     part: list[Any] = []
     for dim in DIMS:
         name = line.get(dim)
         if name is None:
             part.append(slice(None))
             continue
-        index = indices[dim].get(float(name) if isinstance(name, int | float) else name)
+        index = indices[dim].get(name) if isinstance(name, str | int | float) else None
         if index is None:
             return None
         part.append(slice(index, index + 1))
