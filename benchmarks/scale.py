@@ -134,16 +134,22 @@ def main():
         durations["service"] = {}
         for workers in (1, 10, 100, 400):
             durations["service"][str(workers)] = round(measure_service(workers, max(2000, 4 * workers)), 6)
-            print(f"{workers} workers: {1e3 * durations['service'][str(workers)]:.2f} ms of client and scheduler for a task")
+            print(
+                f"{workers} workers: {1e3 * durations['service'][str(workers)]:.2f} ms of client and scheduler for a task"
+            )
         arguments.durations.write_text(json.dumps(durations, indent=1) + "\n")
     service = max(durations["service"].values())
     print(f"{platform.processor() or platform.machine()}, {service * 1e3:.2f} ms of client and scheduler for a task\n")
-    print("| heads | cases | workers | faster | hours | workers busy | client busy | set-ups | files/s | simulated in s |")
+    print(
+        "| heads | cases | workers | faster | hours | workers busy | client busy | set-ups | files/s | simulated in s |"
+    )
     print("| ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
     for heads, cases, speed in SCENARIOS:
         plan = plan_for(heads, cases)
         for workers in (10, 100, 1_000, 10_000):
-            faster = {key: np.asarray(durations[key]) / speed for key in ("block", "setup")} | {"cases": durations["cases"]}
+            faster = {key: np.asarray(durations[key]) / speed for key in ("block", "setup")} | {
+                "cases": durations["cases"]
+            }
             start = time.perf_counter()
             seconds, busy, client, setups = simulate(plan, workers, faster, service)
             print(

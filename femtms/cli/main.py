@@ -52,6 +52,7 @@ from femtms.cli.parse import (
     parse_size,
 )
 from femtms.cli.progress import stages
+from femtms.cli.report import report
 from femtms.cli.show import (
     catalogue_report,
     coil_report,
@@ -366,6 +367,7 @@ def compare(
 
 app.command()(studies.run)
 app.command()(studies.status)
+app.command()(report)
 
 
 @app.command()

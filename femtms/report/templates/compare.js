@@ -1,75 +1,8 @@
-"use strict";
-const data = JSON.parse(document.getElementById("data").textContent);
-const element = (id) => document.getElementById(id);
-// plotly reads a little HTML in its texts; names are shown as they are, long ones not to their end
-const cut = (text) => text.length > 26 ? text.slice(0, 25) + "…" : text;
-const shown = (text) => cut(text).replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
-
-// --- the table ---------------------------------------------------------------------------------------------------
-
-const body = element("numbers").tBodies[0];
-const headings = [...element("numbers").tHead.rows[0].cells];
-
-function keyOf(row, column) {
-  const cell = row.cells[column];
-  if (cell.dataset.value === undefined) return cell.textContent;
-  return cell.dataset.value === "" ? null : Number(cell.dataset.value);
-}
-
-function sortBy(column) {
-  const heading = headings[column];
-  const sign = heading.getAttribute("aria-sort") === "ascending" ? -1 : 1;
-  headings.forEach((other) => other.removeAttribute("aria-sort"));
-  heading.setAttribute("aria-sort", sign > 0 ? "ascending" : "descending");
-  const rows = [...body.rows];
-  rows.sort((one, other) => {
-    const a = keyOf(one, column), b = keyOf(other, column);
-    if (a === null || b === null) return (a === null) - (b === null);  // what is not known comes last
-    return sign * (typeof a === "number" ? a - b : a.localeCompare(b, undefined, { numeric: true }));
-  });
-  body.append(...rows);
-}
-headings.forEach((heading, column) => heading.firstElementChild.addEventListener("click", () => sortBy(column)));
 element("table-place").addEventListener("change", (event) => {
-  for (const row of body.rows) row.hidden = event.target.value !== "" && row.dataset.place !== event.target.value;
+  for (const row of element("numbers").tBodies[0].rows) row.hidden = event.target.value !== "" && row.dataset.place !== event.target.value;
 });
 
 // --- plots -------------------------------------------------------------------------------------------------------
-
-// Okabe & Ito's colours, told apart by all eyes; symbols and dashes tell more than seven coils apart
-const hues = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#888888"];
-const symbols = ["circle", "square", "diamond", "triangle-up", "cross", "x", "star", "triangle-down", "pentagon"];
-const dashes = ["solid", "dash", "dot", "dashdot", "longdash", "longdashdot"];
-const hue = (i) => hues[i % hues.length];
-const dark = matchMedia("(prefers-color-scheme: dark)");
-const options = {
-  responsive: true, displaylogo: false, modeBarButtonsToRemove: ["lasso2d", "select2d"],
-  displayModeBar: innerWidth > 640 ? "hover" : false,  // it would cover the titles
-};
-
-// the legend lies below the axis: room for its lines, of about so many pixels for each name
-function roomFor(names, plot) {
-  const longest = Math.max(...names.map((name) => cut(name).length));
-  const each = 60 + 7.6 * longest;
-  const lines = Math.ceil(names.length / Math.max(1, Math.floor((element(plot).clientWidth - 75) / each)));
-  return { height: 370 + 20 * lines, bottom: 65 + 20 * lines };
-}
-
-const legend = { orientation: "h", x: 0, xanchor: "left", yref: "container", y: 0, yanchor: "bottom" };
-
-function layout(title, x, y, more) {
-  const style = getComputedStyle(document.documentElement);
-  const ink = style.getPropertyValue("--ink"), line = style.getPropertyValue("--line");
-  const axis = (of) => ({ gridcolor: line, zerolinecolor: line, linecolor: ink, ticks: "outside", automargin: true, ...of });
-  return {
-    title: { text: title, font: { size: 15 }, x: 0.02, xanchor: "left" },
-    font: { color: ink, family: "system-ui, sans-serif", size: 13 },
-    paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", margin: { l: 60, r: 15, t: 55, b: 50 },
-    legend,
-    modebar: { bgcolor: "rgba(0,0,0,0)", color: line, activecolor: ink },
-    xaxis: axis(x), yaxis: axis(y), ...more,
-  };
-}
 
 const rowsAt = (place) => data.rows.filter((row) => row.place === place);
 

@@ -1,0 +1,133 @@
+"""What the plots of a study's report are drawn from: as much of the study as a page has room for."""
+
+import base64
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from scipy.spatial import KDTree
+
+from femtms.batch.report_numbers import Numbers
+from femtms.batch.report_tables import best_case, plural
+from femtms.io.names import printable
+from femtms.report.compare_maps import colour_stops
+from femtms.report.scalp_map import ScalpMap, azimuthal_map, offset_map
+from femtms.study.design import DIMS, StudyPlace
+
+MOST_VALUES = 400_000  # numbers, 4 bytes each; a third more as text
+MOST_POINTS = 40_000  # heads × places
+_LONGEST_NAME = 80
+_BINS = 30
+
+
+def plot_data(numbers: Numbers, places: Sequence[StudyPlace]) -> dict[str, Any]:
+    """All that the page's script draws, for JSON; arrays are little-endian, as base64."""
+    count = len(numbers.quantities)
+    cases = [best_case(numbers, quantity) for quantity in range(count)]
+    kept = kept_names(numbers.shape, MOST_VALUES // max(count, 1), MOST_POINTS, [case for case in cases if case])
+    values = numbers.values[(slice(None), *np.ix_(*kept))]
+    names = {dim: [_short(numbers.names[dim][i]) for i in kept[axis]] for axis, dim in enumerate(DIMS)}
+    best = [None if case is None else [int(np.searchsorted(k, i)) for k, i in zip(kept, case)] for case in cases]
+    return {
+        "dims": list(DIMS),
+        "names": names,
+        "quantities": [quantity.label for quantity in numbers.quantities],
+        "values": [_packed(row, "<f4") for row in values],
+        "best": best,
+        "map": _map_data(numbers, places, kept),
+        "error": _histogram(100 * numbers.error),
+        "colours": colour_stops(),
+    }
+
+
+def left_out(numbers: Numbers, data: dict[str, Any]) -> str:
+    """What of the study the plots do not have, in a sentence; empty where they have all."""
+    thin = [
+        f"{len(data['names'][dim]):,} of {len(numbers.names[dim]):,} {plural(dim)}"
+        for dim in DIMS
+        if len(data["names"][dim]) < len(numbers.names[dim])
+    ]
+    sentences = []
+    if thin:
+        sentences.append(
+            f"The plots have {' and '.join(thin)}, evenly spread, with the best case of each field among them; the "
+            "tables are over all."
+        )
+    if numbers.left_out:
+        sentences.append(f"There was no room for {len(numbers.left_out):,} more fields: {', '.join(numbers.left_out)}.")
+    return " ".join(sentences)
+
+
+def kept_names(shape: tuple[int, ...], values: int, points: int, cases: Sequence[tuple[int, ...]]) -> list[np.ndarray]:
+    """Indices in each of DIMS that the plots have: all, or so many evenly spread, and those of the given cases.
+
+    values  most combinations;  points  most combinations of head and place
+    The indices of the cases come on top.
+    """
+    counts = list(shape)
+    while np.prod(counts, dtype=float) > values or counts[0] * counts[4] > points:
+        among = (0, 4) if np.prod(counts, dtype=float) <= values else range(len(counts))
+        longest = max(among, key=lambda axis: counts[axis])
+        counts[longest] -= max(counts[longest] // 10, 1)
+    kept = []
+    for axis, (count, length) in enumerate(zip(counts, shape)):
+        even = np.linspace(0, length - 1, count).round().astype(int)
+        kept.append(np.unique([*even, *(case[axis] for case in cases)]))
+    return kept
+
+
+def _map_data(numbers: Numbers, places: Sequence[StudyPlace], kept: Sequence[np.ndarray]) -> dict[str, Any] | None:
+    """Positions and directions at angle 0 of each head and place, int16 in 0.1 mm and 0.0001; None for one place."""
+    if len(kept[4]) < 2:
+        return None
+    offsets = _grid_offsets([places[i] for i in kept[4]])
+    if offsets is not None:
+        maps = [offset_map(offsets)]
+    else:
+        maps = [azimuthal_map(numbers.frames[head, kept[4]].astype(float)) for head in kept[0]]
+    if not any(np.isfinite(one.xy).any() for one in maps):
+        return None
+    stacked = np.stack([np.concatenate([10 * one.xy, 1e4 * one.y, 1e4 * one.x], axis=1) for one in maps])
+    unknown = ~np.isfinite(stacked)
+    whole = np.clip(np.where(unknown, 0, stacked).round(), -32767, 32767)
+    whole[unknown] = -32768
+    return {
+        "numbers": _packed(whole, "<i2"),
+        "axes": [one.axes for one in maps],
+        "mirrored": maps[0].is_mirrored,
+        "spacing": max(map(_spacing, maps)),
+    }
+
+
+def _grid_offsets(places: Sequence[StudyPlace]) -> list[tuple[float, float]] | None:
+    """Offsets of the places when they are one grid around one place."""
+    first = places[0]
+    for place in places:
+        if place.matrix is not None or place.at is None or (place.at, place.towards) != (first.at, first.towards):
+            return None
+    offsets = [place.offset_mm for place in places]
+    return offsets if len(set(offsets)) == len(offsets) else None
+
+
+def _spacing(scalp: ScalpMap) -> float:
+    """Median distance to the nearest other position in mm."""
+    known = scalp.xy[np.isfinite(scalp.xy).all(axis=1)]
+    if len(known) < 2:
+        return 0.0
+    return float(np.median(KDTree(known).query(known, k=2)[0][:, 1]))
+
+
+def _histogram(values: np.ndarray) -> dict[str, list[float]] | None:
+    known = values[np.isfinite(values)]
+    if len(np.unique(known[:1000])) < 2:
+        return None
+    counts, edges = np.histogram(known, bins=_BINS)
+    return {"edges": [float(f"{edge:.5g}") for edge in edges], "counts": counts.tolist()}
+
+
+def _short(name: Any) -> Any:
+    return name if isinstance(name, float) else printable(name, _LONGEST_NAME)
+
+
+def _packed(values: np.ndarray, kind: str) -> str:
+    return base64.b64encode(np.ascontiguousarray(values, dtype=kind).tobytes()).decode("ascii")

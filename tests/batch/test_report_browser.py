@@ -1,0 +1,293 @@
+"""The report of a study in a real browser: it opens from a file, without a network, and works."""
+
+import json
+import shutil
+import time
+
+import numpy as np
+import pytest
+from batch.made_up_study import electrodes, grid, made_up_design, made_up_results
+
+from femtms.batch.columns import DONE, FAILED, NOT_DONE
+from femtms.batch.report import study_content
+from femtms.batch.report_numbers import read_numbers
+from femtms.report.study_page import study_page
+from femtms.study.plan import Plan
+
+webdriver = pytest.importorskip("selenium.webdriver")
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+DRIVER = shutil.which("chromedriver")
+pytestmark = pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="chromium or chromedriver is not installed")
+
+NASTY = """<script>document.title='owned'</script><img src=x onerror="document.title='owned'">'& {{7*7}} <b>b</b>"""
+FLAGS = (
+    "--headless=new",
+    "--no-sandbox",  # tests may run as root
+    "--disable-dev-shm-usage",
+    "--use-gl=angle",
+    "--use-angle=swiftshader",  # WebGL without a GPU
+    "--enable-unsafe-swiftshader",
+    "--window-size=1300,900",
+)
+
+
+def written(folder, design, state=None):
+    path = folder / "report.html"
+    numbers = read_numbers(made_up_results(design, state))
+    path.write_text(study_page(study_content(numbers, design, Plan.of(design), {}, folder, path)), encoding="utf-8")
+    return path
+
+
+def opened(path, width=1300, is_scripted=True):
+    options = webdriver.ChromeOptions()
+    options.binary_location = CHROMIUM
+    for flag in FLAGS:
+        options.add_argument(flag)
+    if not is_scripted:
+        options.add_experimental_option("prefs", {"profile.managed_default_content_settings.javascript": 2})
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    driver = webdriver.Chrome(options=options, service=webdriver.chrome.service.Service(DRIVER))
+    try:
+        size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+        driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+        driver.get(path.as_uri())
+        if is_scripted:
+            wait_for(driver, "return document.documentElement.dataset.ready === 'yes'")
+    except BaseException:
+        driver.quit()
+        raise
+    return driver
+
+
+def wait_for(driver, script, seconds=90):
+    """Until the script gives something true."""
+    end = time.monotonic() + seconds
+    while not (found := driver.execute_script(script)):
+        assert time.monotonic() < end, f"the page never came to: {script}\n{driver.get_log('browser')}"
+        time.sleep(0.1)
+    return found
+
+
+def check_quiet(driver):
+    """No errors, and nothing asked for but the page itself."""
+    assert [entry for entry in driver.get_log("browser") if entry["level"] == "SEVERE"] == []
+    messages = [json.loads(entry["message"])["message"] for entry in driver.get_log("performance")]
+    asked = [m["params"]["request"]["url"] for m in messages if m["method"] == "Network.requestWillBeSent"]
+    assert [url for url in asked if not url.startswith(("file:", "data:", "blob:"))] == []
+    assert sum(url.startswith("file:") for url in asked) == 1
+
+
+def choose(page, select, value):
+    page.execute_script(
+        "const s = document.getElementById(arguments[0]); s.value = arguments[1];s.dispatchEvent(new Event('change'))",
+        select,
+        value,
+    )
+
+
+def count(page, selector):
+    return page.execute_script("return document.querySelectorAll(arguments[0]).length", selector)
+
+
+@pytest.fixture(scope="module")
+def design():
+    return made_up_design(
+        heads=("sub-01", "sub-02"),
+        coils=("figure8-70mm", NASTY, "double-cone"),
+        places=grid(20, 10),
+        angles=range(0, 180, 30),
+        distances=(2, 6, 10),
+        targets=("M1", "SMA"),
+    )
+
+
+@pytest.fixture(scope="module")
+def page(design, tmp_path_factory):
+    """Two heads with three coils; of the first coil on the first head one place failed, another is not done."""
+    state = np.full(design.shape, DONE)
+    state[0, 0, 0, 0, 0] = FAILED
+    state[0, 0, 0, 0, 1] = NOT_DONE
+    driver = opened(written(tmp_path_factory.mktemp("study"), design, state))
+    check_quiet(driver)
+    yield driver
+    driver.quit()
+
+
+def test_names_are_shown_as_they_are_and_do_nothing(page):
+    assert page.title == "Study: hotspot search"
+    cells = page.execute_script("return [...document.querySelectorAll('#summary tbody td')].map((c) => c.textContent)")
+    assert cells.count(NASTY) == 2
+    assert count(page, "img[src=x], td b, .legendtext b") == 0
+    legend = "return [...document.querySelectorAll('#polar .legendtext')].map((t) => t.textContent)"
+    assert page.execute_script(legend) == ["figure8-70mm", NASTY[:25] + "…", "double-cone"]
+
+
+def test_all_plots_are_drawn(page):
+    assert count(page, "#map .scatterlayer .trace.scatter") == 5
+    assert count(page, "#polar .polarlayer .trace.scatter") == 3
+    assert count(page, "#distance .scatterlayer .trace.scatter") == 3
+    for dim, boxes in (("head", 2), ("coil", 3), ("place", 11)):  # of two places nothing is known
+        assert count(page, f"#boxes-{dim} .boxlayer path.box") == boxes
+    assert count(page, "#error .bars .point path") > 5
+    assert count(page, "#boxes-option, #boxes-conductivity") == 0
+
+
+MAP = "const [field, none] = document.getElementById('map').data; "
+
+
+def test_the_map_shows_each_place_where_it_is_and_what_is_not_known(page, design):
+    field, unknown = page.execute_script(MAP + "return [field.x.map((x, i) => [field.y[i], x]), none.text]")
+    offsets = [place.offset_mm for place in design.places]
+    assert [tuple(at) for at in field] == offsets[2:]
+    assert unknown == [place.name for place in design.places[:2]]
+    left, right = page.execute_script("return document.getElementById('map').layout.xaxis.range")
+    assert left > right  # v grows to the left, as seen from outside
+
+
+def test_the_map_follows_the_angle(page, design):
+    best = page.execute_script(MAP + "return [field.marker.color, field.customdata.map((c) => c[1])]")
+    assert set(best[1]) <= {"30", "60"}  # the best direction of the formula is at 45°
+    choose(page, "pick-angle", "3")
+    at_90 = page.execute_script(MAP + "return [field.marker.color, field.customdata.map((c) => c[1])]")
+    assert set(at_90[1]) == {"90"} and all(a < b for a, b in zip(at_90[0], best[0]))
+    choose(page, "pick-angle", "")
+
+
+def test_arrows_point_along_the_coils_y(page, design):
+    choose(page, "pick-angle", "3")  # 90° clockwise from up: to the right, where v is smaller
+    tail, tip = page.execute_script(
+        "const t = document.getElementById('map').data[3]; return [[t.x[0], t.y[0]], [t.x[1], t.y[1]]]"
+    )
+    assert tip[0] - tail[0] == pytest.approx(-7.2, abs=0.01) and tip[1] == pytest.approx(tail[1], abs=0.01)
+    choose(page, "pick-angle", "0")
+    tail, tip = page.execute_script(
+        "const t = document.getElementById('map').data[3]; return [[t.x[0], t.y[0]], [t.x[1], t.y[1]]]"
+    )
+    assert tip[1] - tail[1] == pytest.approx(7.2, abs=0.01)
+    choose(page, "pick-angle", "")
+
+
+def test_controls_choose_what_all_plots_show(page, design):
+    title = "return document.querySelector('#map .gtitle').textContent"
+    assert "M1" in page.execute_script(title) and "sub-01" in page.execute_script(title)
+    strongest = "return Math.max(...document.getElementById('map').data[0].marker.color)"
+    first = page.execute_script(strongest)
+    choose(page, "pick-head", "1")
+    choose(page, "pick-quantity", "1")
+    assert "SMA" in page.execute_script(title) and "sub-02" in page.execute_script(title)
+    assert page.execute_script(strongest) < 0.8 * first
+    choose(page, "pick-coil", "2")
+    choose(page, "pick-distance", "2")
+    assert page.execute_script(strongest) < 0.4 * first
+    for dim, value in (("head", "0"), ("quantity", "0"), ("coil", "0"), ("distance", "0")):
+        choose(page, f"pick-{dim}", value)
+    assert page.execute_script(strongest) == first
+
+
+def test_a_place_can_be_chosen_in_the_list_and_on_the_map(page, design):
+    fact = "return document.getElementById('map-fact').textContent"
+    options = page.execute_script("return [...document.getElementById('pick-place').options].map((o) => o.text)")
+    assert len(options) == 13 and page.execute_script(fact).startswith(options[0])  # the best is first, and chosen
+    radius = "return Math.max(...document.getElementById('polar').data[0].r)"
+    best = page.execute_script(radius)
+    choose(page, "pick-place", "12")
+    assert page.execute_script(fact).startswith(design.places[12].name)
+    assert page.execute_script(radius) < best
+    choose(page, "pick-place", "0")
+    assert page.execute_script(fact) == f"{design.places[0].name}: not done or failed."
+    page.execute_script(
+        "document.getElementById('map').emit('plotly_click', {points: [{customdata: [arguments[0]]}]})", 8
+    )
+    assert page.execute_script(fact).startswith(design.places[8].name)
+    assert page.execute_script("return document.getElementById('pick-place').selectedOptions[0].text") == (
+        design.places[8].name
+    )
+
+
+def test_lines_can_be_those_of_another_dimension(page):
+    choose(page, "pick-lines", "head")
+    for plot in ("polar", "distance"):
+        names = page.execute_script("return document.getElementById(arguments[0]).data.map((t) => t.name)", plot)
+        assert names == ["sub-01", "sub-02"]
+    choose(page, "pick-lines", "coil")
+
+
+def test_tables_sort_by_number_with_the_unknown_last(page):
+    titles = page.execute_script(
+        "return [...document.querySelectorAll('#summary thead span')].map((s) => s.textContent)"
+    )
+    column = titles.index("largest")
+    cells = (
+        "return [...document.querySelectorAll('#summary tbody tr')]"
+        ".map((row) => Number(row.cells[arguments[0]].textContent))"
+    )
+    button = page.find_elements("css selector", "#summary thead button")[column]
+    page.execute_script("arguments[0].click()", button)
+    values = page.execute_script(cells, column)
+    assert values == sorted(values) and len(set(values)) == 6
+    button.send_keys("\ue007")  # Enter
+    assert page.execute_script(cells, column) == sorted(values, reverse=True)
+    assert count(page, "#accuracy [aria-sort], #by-coil [aria-sort]") == 0  # each table for itself
+
+
+def test_every_plot_and_control_has_a_name_for_those_who_do_not_see_it(page):
+    assert page.execute_script(
+        "return [...document.querySelectorAll('.plot')].every((p) => p.getAttribute('role') === 'img' && "
+        "p.getAttribute('aria-label').length > 20)"
+    )
+    assert page.execute_script(
+        "return [...document.querySelectorAll('select')].every((s) => s.labels.length || s.getAttribute('aria-label'))"
+    )
+    assert count(page, ".state[role=img][aria-label]") == 1
+    assert count(page, "a[href='#h-failed']") == 1 and count(page, "#h-failed") == 1
+
+
+@pytest.mark.parametrize("width", [400, 1000])
+def test_it_fits_the_window_whatever_the_names(tmp_path, width):
+    names = ("N" * 150, "a name with spaces " * 7)
+    design = made_up_design(names[1], heads=names, coils=names, places=electrodes(5), angles=(0, 45), distances=(1, 2))
+    driver = opened(written(tmp_path, design), width)
+    try:
+        assert driver.execute_script("return document.documentElement.scrollWidth") <= width
+        boxes = driver.execute_script(
+            "return [...document.querySelectorAll('.plot, select, dd')].map((p) => p.getBoundingClientRect())"
+        )
+        assert all(0 <= box["left"] < box["right"] <= width for box in boxes)
+    finally:
+        driver.quit()
+
+
+def test_tables_are_there_without_javascript(tmp_path, design):
+    driver = opened(written(tmp_path, design), is_scripted=False)
+    try:
+        rows = driver.find_elements("css selector", "#summary tbody tr")
+        assert len(rows) == 6 and "figure8-70mm" in rows[0].text
+        assert "The plots need JavaScript" in driver.find_element("css selector", "noscript").text
+    finally:
+        driver.quit()
+
+
+def test_a_large_map_is_drawn_by_webgl(tmp_path):
+    design = made_up_design(places=grid(70, 3), angles=(0, 90))
+    driver = opened(written(tmp_path, design))
+    try:
+        kinds = driver.execute_script("return document.getElementById('map').data.slice(0, 4).map((t) => t.type)")
+        assert len(design.places) > 1500 and kinds == ["scattergl"] * 4
+        assert len(driver.execute_script("return document.getElementById('map').data[0].x")) == len(design.places)
+        assert count(driver, "#pick-place option") == 200
+        check_quiet(driver)
+    finally:
+        driver.quit()
+
+
+def test_a_report_without_plots_works(tmp_path):
+    design = made_up_design(coils=("a", "b"), places=electrodes(1))
+    driver = opened(written(tmp_path, design, np.full(design.shape, NOT_DONE)))
+    try:
+        button = driver.find_elements("css selector", "#summary thead button")[0]
+        driver.execute_script("arguments[0].click()", button)
+        driver.execute_script("arguments[0].click()", button)
+        assert driver.find_elements("css selector", "#summary tbody th")[0].text == "b"
+        check_quiet(driver)
+    finally:
+        driver.quit()
