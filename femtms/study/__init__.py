@@ -15,8 +15,8 @@ def read_study(study: str | Path | Mapping[str, Any], folder: str | Path | None 
             own folder
 
     Nothing is computed, and of heads and coils only the names are looked at: what is wrong inside the files is found
-    when the study runs.  Raises StudyFaults with all that is wrong, each with its line: unknown keys, impossible values,
-    missing files; FemtmsError when the study itself cannot be read.
+    when the study runs.  Raises StudyFaults with all that is wrong, each with its line: unknown keys, impossible
+    values, missing files; FemtmsError when the study itself cannot be read.
     """
     try:  # here, as `import femtms` works without the libraries for studies
         from femtms.study.document import document_of, read_document

@@ -29,12 +29,14 @@ class Document:
     file    the study's name in messages; "" for values that are not from a file
     folder  what paths are relative to
     lines   where a value is -> its line, counted from 1: that of its key, or of its entry of a list
+    faults  where something is no plain data, and what is wrong with it; None is the value there
     """
 
     values: Any
     file: str
     folder: Path
     lines: Mapping[At, int] = field(default_factory=dict)
+    faults: tuple[tuple[At, str], ...] = ()
 
     def fault(self, at: At, sentence: str) -> str:
         """What is wrong at a place, with that place: "study.yaml:12: coils[1].path: must be text; got 3"."""
@@ -55,7 +57,7 @@ def read_document(path: str | Path) -> Document:
     """The values of a YAML file and their lines.  Plain data only: a tag that asks for more is a fault.
 
     Numbers and words are those of YAML 1.2 (its core schema): 1e6 is a number, 010 is ten, and yes, no and on are
-    words.  Raises FemtmsError when the file cannot be read, and StudyFaults with the line of what is wrong in it.
+    words.  Raises FemtmsError when the file cannot be read, and StudyFaults with the line where it is no YAML.
     """
     path = existing_file(path)
     if path.stat().st_size > LARGEST_BYTES:
@@ -72,21 +74,19 @@ def read_document(path: str | Path) -> Document:
     node = _composed(text, path)
     if node is None:
         raise StudyFaults([f"{path}:1: a study must say something; `femtms study init` writes an example"])
-    walk = _Walk(Document(None, str(path), path.resolve().parent))
+    walk = _Walk(str(path))
     values = walk.plain(node, ())
-    document = Document(values, str(path), path.resolve().parent, walk.lines)
-    if walk.faults:
-        raise StudyFaults(document.fault(at, sentence) for at, sentence in walk.faults)
-    return document
+    return Document(values, str(path), path.resolve().parent, walk.lines, tuple(walk.faults))
 
 
 def document_of(values: Mapping[str, Any], folder: str | Path | None = None) -> Document:
-    """The same from Python: mappings, sequences, arrays, paths, text and numbers.  Raises StudyFaults for others."""
+    """The same from Python: mappings, sequences, arrays, paths, text and numbers.
+
+    Raises StudyFaults for what is nested without an end.
+    """
     faults: list[tuple[At, str]] = []
-    document = Document(_plain(values, (), faults), "", Path(folder or ".").resolve())
-    if faults:
-        raise StudyFaults(document.fault(at, sentence) for at, sentence in faults)
-    return document
+    plain = _plain(values, (), faults)
+    return Document(plain, "", Path(folder or ".").resolve(), faults=tuple(faults))
 
 
 class _Loader(yaml.SafeLoader):
@@ -135,8 +135,8 @@ def _composed(text: str, path: Path) -> yaml.Node | None:
 class _Walk:
     """From the nodes of YAML to plain values; what is met on the way is its state."""
 
-    def __init__(self, document: Document) -> None:
-        self.document = document
+    def __init__(self, file: str) -> None:
+        self.file = file
         self.lines: dict[At, int] = {}
         self.faults: list[tuple[At, str]] = []
         self.values = 0
@@ -147,7 +147,7 @@ class _Walk:
         self.values += 1
         if len(at) > _DEEPEST or self.values > _MOST_VALUES:  # a loop of aliases is deep, a bomb of them is large
             what = f"nested more than {_DEEPEST} deep" if len(at) > _DEEPEST else f"more than {_MOST_VALUES:,} values"
-            raise StudyFaults([f"{self.document.file}:{line}: must not be {what}, with aliases followed"])
+            raise StudyFaults([f"{self.file}:{line}: must not be {what}, with aliases followed"])
         kind = _KINDS.get(node.tag)
         if kind is None or not isinstance(node, kind):
             tag = printable(node.tag.replace("tag:yaml.org,2002:", "!!"), 60)

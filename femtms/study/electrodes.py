@@ -1,39 +1,38 @@
-"""Whether the heads of a study have the electrodes that it names; those that are built in are known without a mesh."""
+"""Electrodes that a study names: only the built-in heads have some, and those are known without a mesh."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from difflib import get_close_matches
+from functools import cache
 from typing import Any
 
-from femtms.io.heads import built_in_landmarks
+from femtms.errors import FemtmsError
+from femtms.io.heads import built_in_heads, built_in_landmarks
 from femtms.study.design import Point
-from femtms.study.document import At
-from femtms.study.faults import Faults
 
 
-def electrodes_of(heads: Iterable[str]) -> set[str]:
-    """Names, in small letters, of the electrodes that any head has; those from files have none."""
-    return {name.lower() for head in set(heads) for name in built_in_landmarks(head)}
+@cache
+def electrodes_of(head: str) -> tuple[str, ...]:
+    """Names of the electrodes of a head by its built-in name; one from a file has none."""
+    return tuple(built_in_landmarks(head))
 
 
-def check_electrodes(points: Iterable[tuple[At, Point]], known: set[str], faults: Faults) -> None:
-    """A fault for each point that names an electrode that is not known.
+def check_electrode(name: str) -> str:
+    """The name.  Raises FemtmsError when no built-in head has such an electrode."""
+    known = [electrode for head in built_in_heads() for electrode in electrodes_of(head)]
+    if name.lower() not in {electrode.lower() for electrode in known}:
+        close = get_close_matches(name, known, 1)
+        meant = f"did you mean {close[0]}?" if close else "or give [x, y, z] in mm"
+        raise FemtmsError(f"'{name}' is no electrode of the 10-10 system; {meant}")
+    return name
 
-    Where some heads have it and others do not, the cases of the others fail in the run.
-    """
-    for at, point in points:
-        if isinstance(point, str) and point.lower() not in known:
-            why = "is none of the 10-10 system" if known else "is none: heads from files have no electrodes"
-            faults.add(at, f"must be an electrode of the heads, or [x, y, z] in mm; '{point}' {why}")
 
-
-def points_in(at: At, entry: Any) -> Iterator[tuple[At, Point]]:
-    """The points that an entry of heads, places, towards or results has."""
-    if entry is None:
-        return
-    if isinstance(entry, str | tuple):
-        yield at, entry
-        return
+def electrodes_in(entry: Any) -> Iterator[tuple[tuple[str, ...], Point]]:
+    """The electrodes that an entry of heads, places or results names, and where in it."""
+    if isinstance(entry, str):
+        yield (), entry
     for key in ("at", "around", "towards"):
-        if getattr(entry, key, None) is not None:
-            yield (*at, key), getattr(entry, key)
+        if isinstance(getattr(entry, key, None), str):
+            yield (key,), getattr(entry, key)
     for name, point in getattr(entry, "targets", {}).items():
-        yield (*at, "targets", name), point
+        if isinstance(point, str):
+            yield ("targets", name), point

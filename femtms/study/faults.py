@@ -39,11 +39,13 @@ class Faults:
 
     def __init__(self, document: Document) -> None:
         self.document = document
-        self._told: list[tuple[At, str]] = []
+        self._told: list[tuple[At, str]] = list(document.faults)
+        self._not_plain = {at for at, _ in document.faults}
 
     def add(self, at: At, sentence: str) -> None:
-        """One more, with where it is."""
-        self._told.append((at, sentence))
+        """One more, with where it is; of what is no plain data there is nothing more to say."""
+        if at not in self._not_plain:
+            self._told.append((at, sentence))
 
     def add_errors(self, at: At, errors: Iterable[ErrorDetails]) -> None:
         """What pydantic found wrong with the value at a place."""
@@ -89,7 +91,7 @@ def unknown_key(key: str, known: tuple[str, ...]) -> str:
 
 def _keys_at(at: At, loc: tuple[int | str, ...]) -> tuple[str, ...]:
     """The keys that there may be: those of the innermost entry that is known."""
-    return next((KEYS[str(key)] for key in reversed((*at, *loc)) if str(key) in KEYS), KEYS[""])
+    return next(KEYS[str(key)] for key in reversed((*at, *loc)) if str(key) in KEYS)
 
 
 def _shown(value: Any) -> str:
@@ -99,10 +101,6 @@ def _shown(value: Any) -> str:
         return f"a list, {value!r:.60}" if value else "an empty list"
     if value is None:
         return "nothing"
-    return (
-        str(value)[:60]
-        if is_number(value)
-        else f"{str(value).lower()}"
-        if isinstance(value, bool)
-        else f"'{value!s:.60}'"
-    )
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value)[:60] if is_number(value) else f"'{value!s:.60}'"

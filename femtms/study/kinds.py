@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -20,6 +20,7 @@ from pydantic import (
 from pydantic_core import ErrorDetails
 
 from femtms.errors import FemtmsError
+from femtms.study.electrodes import check_electrode
 from femtms.study.naming import LONGEST_NAME, check_name
 
 _MOST_NUMBERS = 100_000  # of one list
@@ -90,8 +91,9 @@ def _kind_of_point(value: Any) -> str | None:
 
 
 XYZ = tuple[Number, Number, Number]
+Electrode = Annotated[Text, AfterValidator(check_electrode)]
 PointIn = Annotated[
-    Annotated[Text, Tag("<electrode>")] | Annotated[XYZ, Tag("<xyz>")],
+    Annotated[Electrode, Tag("<electrode>")] | Annotated[XYZ, Tag("<xyz>")],
     shapes(_kind_of_point, "must be the name of an electrode, or [x, y, z] in mm"),
     Field(description="Name of an electrode, such as C3, or [x, y, z] in mm in head coordinates."),
 ]
@@ -163,8 +165,13 @@ def _flat(value: float | Steps | list[float | Steps]) -> tuple[float, ...]:
     return tuple(number + 0.0 for number in numbers)  # -0 is 0
 
 
-Numbers = Annotated[
-    Annotated[Number, Tag("<number>")] | Annotated[Steps, Tag("<steps>")] | Annotated[list[_Part], Tag("<numbers>")],
-    shapes(_kind_of_numbers, _MUST_BE_NUMBERS),
-    AfterValidator(_flat),
-]
+if TYPE_CHECKING:
+    Numbers = tuple[float, ...]  # what becomes of all that may be written
+else:
+    Numbers = Annotated[
+        Annotated[Number, Tag("<number>")]
+        | Annotated[Steps, Tag("<steps>")]
+        | Annotated[list[_Part], Tag("<numbers>")],
+        shapes(_kind_of_numbers, _MUST_BE_NUMBERS),
+        AfterValidator(_flat),
+    ]

@@ -5,7 +5,6 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Discriminator, Field, Strict, Tag, ValidationInfo, model_validator
 
 from femtms.coil.array import check_didt
-from femtms.coil.clearance import check_gap
 from femtms.coil.place import DEFAULT_GAP_MM
 from femtms.conductivity.anisotropic import check_limits
 from femtms.conductivity.isotropic import sigma_by_tag
@@ -18,6 +17,7 @@ from femtms.study.design import StudyOption, StudyResults
 from femtms.study.files import Files
 from femtms.study.kinds import (
     XYZ,
+    Electrode,
     Entry,
     Flag,
     Kept,
@@ -38,7 +38,10 @@ from femtms.tissue import tag_of
 STANDARD = "standard"  # the built-in conductivities, and the name of a single option
 _MOST_PLACES = 1_000_000  # of one grid
 
-_OPTION, _RESULTS = StudyOption("defaults"), StudyResults()
+_OPTION: Any = StudyOption("defaults")
+_RESULTS: Any = StudyResults()
+_STANDARD: Any = STANDARD
+_RAW: Any = RAW
 
 
 def _files(info: ValidationInfo) -> Files:
@@ -66,11 +69,11 @@ def _is_tissue(tissue: int | str) -> int | str:
     return tissue
 
 
-def _once_each(tissues: list[int | str], what: str) -> None:
+def _once_each(tissues: list[int | str]) -> None:
     seen: dict[int, int | str] = {}
     for tissue in tissues:
         if tag_of(tissue) in seen:
-            raise FemtmsError(f"{what} must have each tissue once; '{tissue}' is '{seen[tag_of(tissue)]}'")
+            raise FemtmsError(f"must have each tissue once; '{tissue}' is '{seen[tag_of(tissue)]}'")
         seen[tag_of(tissue)] = tissue
 
 
@@ -79,13 +82,16 @@ CoilText = Annotated[Text, AfterValidator(_is_coil)]
 FileText = Annotated[Text, AfterValidator(_is_file)]
 LabelsText = Annotated[Text, AfterValidator(lambda text, info: labels_source(text, _files(info)))]
 SurfaceText = Annotated[Text, AfterValidator(lambda text, info: surface_source(text, _files(info)))]
-TissueIn = Annotated[
+_NumberOrName = Annotated[
     Annotated[int, Strict(), Tag("<number>")] | Annotated[Text, Tag("<text>")],
     shapes(
         lambda value: "<number>" if is_number(value) else "<text>" if isinstance(value, str) else None,
         "must be a tissue: a name such as gm, or a number",
     ),
-    AfterValidator(_is_tissue),
+]
+TissueIn = Annotated[_NumberOrName, AfterValidator(_is_tissue)]
+TissueOrOther = Annotated[
+    _NumberOrName, AfterValidator(lambda tissue: tissue if tissue == OTHER else _is_tissue(tissue))
 ]
 
 
@@ -98,25 +104,25 @@ class HeadEntry(Entry):
     path: HeadText = Field(
         description="Built-in name, label volume or mesh; or a pattern such as 'derivatives/*/anat/*_labels.nii.gz'."
     )
-    name: Name | None = Field(None, description="For one head. Default: its sub-…_ses-…, or the name of its file.")
+    name: Name | None = Field(default=None, description="For one head. Default: sub-…_ses-…, or its file's name.")
     labels: LabelsText | None = Field(
-        None, description="Which tissue each label is: freesurfer, samseg, spm, or a CSV file."
+        default=None, description="Which tissue each label is: freesurfer, samseg, spm, or a CSV file."
     )
     tensors: Text | None = Field(
-        None,
+        default=None,
         description="Diffusion tensors of each head: a file or a pattern that one file matches, looked for from the "
         "folder of the head, then from that of the study; {sub} and {ses} are those of the head.",
     )
-    tensor_frame: Literal["fsl", "voxel", "head"] = Field("fsl", description="Axes that the tensors refer to.")
-    targets: dict[Name, PointIn] = Field({}, description="In place of those of the results, for this head.")
+    tensor_frame: Literal["fsl", "voxel", "head"] = Field(default="fsl", description="Axes that the tensors refer to.")
+    targets: dict[Name, PointIn] = Field(default={}, description="In place of those of the results, for this head.")
 
 
 class SphereEntry(Entry):
     """A head of spherical layers."""
 
     sphere: Numbers = Field(description="Outer radii of the layers in mm: gm | gm, scalp | gm, bone, scalp | …")
-    name: Name | None = Field(None, description="Default: 'sphere' and its radii.")
-    targets: dict[Name, PointIn] = Field({}, description="In place of those of the results, for this head.")
+    name: Name | None = Field(default=None, description="Default: 'sphere' and its radii.")
+    targets: dict[Name, PointIn] = Field(default={}, description="In place of those of the results, for this head.")
 
     @model_validator(mode="after")
     def _has_layers(self) -> "SphereEntry":
@@ -142,14 +148,14 @@ class ConductivityEntry(Entry):
     """Conductivities of the tissues."""
 
     name: Name = Field(description="How results call it.")
-    sigma: dict[int | str, Positive] = Field(
-        {}, description="S/m by tissue, in place of the built-in values: {bone: 0.004}."
+    sigma: dict[TissueIn, Positive] = Field(
+        default={}, description="S/m by tissue, in place of the built-in values: {bone: 0.004}."
     )
     anisotropy: Literal["vn", "dir", "mc"] | None = Field(
-        None, description="How the tensors of a head become conductivity."
+        default=None, description="How the tensors of a head become conductivity."
     )
-    max_ratio: Positive | None = Field(None, description="Largest ratio of a tensor's eigenvalues.")
-    max_sigma: Positive | None = Field(None, description="Largest eigenvalue in S/m.")
+    max_ratio: Positive | None = Field(default=None, description="Largest ratio of a tensor's eigenvalues.")
+    max_sigma: Positive | None = Field(default=None, description="Largest eigenvalue in S/m.")
 
     @model_validator(mode="after")
     def _means_something(self) -> "ConductivityEntry":
@@ -181,15 +187,15 @@ def _kind_of_size(value: Any) -> str | None:
 
 
 def _check_sizes(sizes: dict[int | str, float]) -> dict[int | str, float]:
-    _once_each([tissue for tissue in sizes if tissue != OTHER], "size_mm")
+    _once_each([tissue for tissue in sizes if tissue != OTHER])
     if not sizes:
-        raise FemtmsError("size_mm must name at least one tissue")
+        raise FemtmsError("must have at least one tissue")
     return sizes
 
 
 SizeIn = Annotated[
     Annotated[Positive, Tag("<mm>")]
-    | Annotated[dict[int | str, Positive], AfterValidator(_check_sizes), Tag("<by tissue>")],
+    | Annotated[dict[TissueIn, Positive], AfterValidator(_check_sizes), Tag("<by tissue>")],
     shapes(_kind_of_size, "must be mm, or {TISSUE: mm, other: mm}"),
 ]
 
@@ -218,22 +224,22 @@ def _checked_rtol(rtol: float) -> float:
 class OptionEntry(Entry):
     """How fields are computed."""
 
-    name: Name = Field(STANDARD, description="How results call it.")
+    name: Name = Field(default=STANDARD, description="How results call it.")
     size_mm: SizeIn = Field(
-        _OPTION.size_mm, description="Edge length of tetrahedra: 6, or by tissue {gm: 2.6, other: 6}."
+        default=_OPTION.size_mm, description="Edge length of tetrahedra: 6, or by tissue {gm: 2.6, other: 6}."
     )
-    order: Literal[1, 2] = Field(1, description="Elements: 1 linear, 2 quadratic.")
+    order: Literal[1, 2] = Field(default=1, description="Elements: 1 linear, 2 quadratic.")
     recovery: Literal["raw", "harmonic", "spr"] = Field(
-        RAW, description="E of the elements, or made continuous in each tissue."
+        default=_RAW, description="E of the elements, or made continuous in each tissue."
     )
     rtol: Annotated[Positive, AfterValidator(_checked_rtol)] = Field(
-        _OPTION.rtol, description="Relative residual at which the solver stops."
+        default=_OPTION.rtol, description="Relative residual at which the solver stops."
     )
-    didt: DidtIn = Field(_OPTION.didt, description="dI/dt in A/s; a list for several stimulators.")
+    didt: DidtIn = Field(default=_OPTION.didt, description="dI/dt in A/s; a list for several stimulators.")
     outside: Literal["error", "zero"] = Field(
-        "error", description="What the sampled A of a coil is outside of its grid."
+        default="error", description="What the sampled A of a coil is outside of its grid."
     )
-    allow_intersection: Flag = Field(False, description="Do not refuse a casing that cuts the scalp.")
+    allow_intersection: Flag = Field(default=False, description="Do not refuse a casing that cuts the scalp.")
 
 
 # --- coils -----------------------------------------------------------------------------------------------------------
@@ -243,7 +249,7 @@ class CoilEntry(Entry):
     """A coil, or the coils whose files match a pattern."""
 
     path: CoilText = Field(description="Name of the catalogue or coil file; or a pattern such as 'coils/*.ccd'.")
-    name: Name | None = Field(None, description="For one coil. Default: its name, or that of its file.")
+    name: Name | None = Field(default=None, description="For one coil. Default: its name, or that of its file.")
 
 
 def _kind_of_coil(value: Any) -> str | None:
@@ -262,8 +268,8 @@ class AtEntry(Entry):
     """A place on the scalp."""
 
     at: PointIn
-    name: Name | None = Field(None, description="Default: the electrode, or (x, y, z).")
-    towards: PointIn | None = Field(None, description="Where y of the coil points. Default: that of the study.")
+    name: Name | None = Field(default=None, description="Default: the electrode, or (x, y, z).")
+    towards: PointIn | None = Field(default=None, description="Where y of the coil points. Default: that of the study.")
 
 
 class AroundEntry(Entry):
@@ -272,8 +278,8 @@ class AroundEntry(Entry):
     around: PointIn
     radius_mm: Annotated[float, Strict(), Field(ge=0, le=300)] = Field(description="Of the disc.")
     spacing_mm: Positive = Field(description="Of the grid, in both directions.")
-    name: Name | None = Field(None, description="What the names 'NAME (u, v)' begin with. Default: that of the place.")
-    towards: PointIn | None = Field(None, description="Where y of the coil points. Default: that of the study.")
+    name: Name | None = Field(default=None, description="Default: that of the place; the places are 'NAME (u, v)'.")
+    towards: PointIn | None = Field(default=None, description="Where y of the coil points. Default: that of the study.")
 
     @model_validator(mode="after")
     def _has_an_end(self) -> "AroundEntry":
@@ -287,7 +293,7 @@ class PosesEntry(Entry):
     """Places from a file of 4×4 matrices in mm: each is the coil at angle 0."""
 
     poses: FileText = Field(description=".npy with (k,4,4), or text (CSV) with 16 numbers a row; mm.")
-    name: Name | None = Field(None, description="What the names 'NAME 0', … begin with. Default: that of the file.")
+    name: Name | None = Field(default=None, description="Default: that of the file; the places are 'NAME 0', …")
 
 
 def _kind_of_place(value: Any) -> str | None:
@@ -299,7 +305,7 @@ def _kind_of_place(value: Any) -> str | None:
 
 
 PlaceIn = Annotated[
-    Annotated[Text, Tag("<electrode>")]
+    Annotated[Electrode, Tag("<electrode>")]
     | Annotated[XYZ, Tag("<xyz>")]
     | Annotated[AroundEntry, Tag("<around>")]
     | Annotated[PosesEntry, Tag("<poses>")]
@@ -317,7 +323,7 @@ def is_one_place(value: Any) -> bool:
 
 
 def _checked_tissues(tissues: Any) -> Any:
-    _once_each(tissues if isinstance(tissues, list) else [tissues], "tissues")
+    _once_each(tissues if isinstance(tissues, list) else [tissues])
     return tissues
 
 
@@ -328,14 +334,14 @@ class ResultsEntry(Entry):
     """What is kept of each case."""
 
     tissues: Annotated[OneOrMany[TissueIn], AfterValidator(_checked_tissues)] = Field(
-        list(_RESULTS.tissues), description="Tissues with statistics of |E|."
+        default=list(_RESULTS.tissues), description="Tissues with statistics of |E|."
     )
     targets: dict[Name, PointIn] = Field(
-        {}, description="NAME: [x, y, z] in the brain or an electrode: mean |E| in the grey matter around it."
+        default={}, description="NAME: [x, y, z] in the brain or an electrode: mean |E| in the grey matter around it."
     )
-    target_radius_mm: Positive = Field(_RESULTS.target_radius_mm, description="How far around a target.")
-    fields: OneOrMany[FieldName] = Field([], description="What is kept of E beside the numbers.")
-    surfaces: dict[Name, SurfaceText] = Field({}, description="NAME: file (.gii, .stl, .vtp), for fields: surfaces.")
+    target_radius_mm: Positive = Field(default=_RESULTS.target_radius_mm, description="How far around a target.")
+    fields: OneOrMany[FieldName] = Field(default=[], description="What is kept of E beside the numbers.")
+    surfaces: dict[Name, SurfaceText] = Field(default={}, description="NAME: file (.gii, .stl, .vtp), for such fields.")
 
     @model_validator(mode="after")
     def _surfaces_are_used(self) -> "ResultsEntry":
@@ -348,54 +354,58 @@ class ResultsEntry(Entry):
 
 
 def _checked_distances(distances: tuple[float, ...]) -> tuple[float, ...]:
-    for distance in distances:
-        check_gap(distance)
+    below = [distance for distance in distances if distance < 0]
+    if below:
+        raise FemtmsError(f"must be ≥ 0; got {below[0]:g}")
     return distances
 
 
 class StudyFile(Entry):
     """A study of femtms: every combination of what heads, …, distances_mm list is computed.
 
-    What is not as it must be is `Broken` in here, so that the rest is looked at all the same: `read_study` is for users.
+    What is not as it must be is `Broken` in here, so that the rest is looked at all the same; users have `read_study`.
     """
 
-    name: Annotated[Name, Kept] | None = Field(None, description="Of the study. Default: that of the file.")
+    name: Annotated[Name, Kept] | None = Field(default=None, description="Of the study. Default: that of the file.")
     heads: OneOrMany[Annotated[HeadIn, Kept]] = Field(description="Heads: built-in names, files, patterns, spheres.")
     conductivities: OneOrMany[Annotated[ConductivityIn, Kept]] = Field(
-        [STANDARD], description="Conductivities of the tissues; standard are the built-in values."
+        default=[_STANDARD], description="Conductivities of the tissues; standard are the built-in values."
     )
-    options: OneOrMany[Annotated[OptionEntry, Kept]] = Field([OptionEntry()], description="How fields are computed.")
+    options: OneOrMany[Annotated[OptionEntry, Kept]] = Field(
+        default=[OptionEntry()], description="How they are computed."
+    )
     coils: OneOrMany[Annotated[CoilIn, Kept]] = Field(description="Coils: names of the catalogue, files, patterns.")
     places: Annotated[
         Annotated[PlaceIn, Kept, Tag("<one>")] | Annotated[list[Annotated[PlaceIn, Kept]], Tag("<many>")],
         Discriminator(lambda value: "<one>" if is_one_place(value) else "<many>"),
     ] = Field(description="Where the coil is: electrodes, points, grids on the scalp, files of poses.")
     towards: Annotated[PointIn, Kept] | None = Field(
-        None, description="Where y of the coil points at angle 0. Default: 45° to the sagittal plane."
+        default=None, description="Where y of the coil points at angle 0. Default: 45° to the sagittal plane."
     )
     angles: Annotated[Numbers, Kept] = Field(
-        (0.0,), description="Degrees about the coil's z, which points into the head; seen from outside, clockwise."
+        default=(0.0,),
+        description="Degrees about the coil's z, clockwise as seen from outside.",
     )
     distances_mm: Annotated[Numbers, AfterValidator(_checked_distances), Kept] = Field(
-        (DEFAULT_GAP_MM,), description="From the scalp to the coil's origin."
+        default=(DEFAULT_GAP_MM,), description="From the scalp to the coil's origin."
     )
-    results: Annotated[ResultsEntry, Kept] = Field(ResultsEntry(), description="What is kept of each case.")
+    results: Annotated[ResultsEntry, Kept] = Field(default=ResultsEntry(), description="What is kept of each case.")
 
+
+_ENTRIES: dict[str, type[Entry]] = {
+    "<head>": HeadEntry,
+    "<sphere>": SphereEntry,
+    "<conductivity>": ConductivityEntry,
+    "options": OptionEntry,
+    "<coil>": CoilEntry,
+    "<at>": AtEntry,
+    "<around>": AroundEntry,
+    "<poses>": PosesEntry,
+    "<steps>": Steps,
+    "results": ResultsEntry,
+}
 
 # Tag or key -> the keys that an entry there may have.
-KEYS: dict[str, tuple[str, ...]] = {
-    where: tuple(field.alias or name for name, field in entry.model_fields.items())
-    for where, entry in {
-        "<head>": HeadEntry,
-        "<sphere>": SphereEntry,
-        "<conductivity>": ConductivityEntry,
-        "options": OptionEntry,
-        "<coil>": CoilEntry,
-        "<at>": AtEntry,
-        "<around>": AroundEntry,
-        "<poses>": PosesEntry,
-        "<steps>": Steps,
-        "results": ResultsEntry,
-        "": StudyFile,
-    }.items()
+KEYS = {
+    where: tuple(field.alias or name for name, field in entry.model_fields.items()) for where, entry in _ENTRIES.items()
 }

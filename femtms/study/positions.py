@@ -46,8 +46,8 @@ def _run(entry: Any, towards: Point | None, files: Files) -> tuple[Run, tuple[st
         name = entry.name or shown(entry.around)
         aim = entry.towards or towards
         return Disc.of(name, entry.around, aim, entry.radius_mm, entry.spacing_mm), (name,)
-    at, name, aim = (entry.at, entry.name, entry.towards) if isinstance(entry, AtEntry) else (entry, None, None)
-    name = name or shown(at)
+    at, given, aim = (entry.at, entry.name, entry.towards) if isinstance(entry, AtEntry) else (entry, None, None)
+    name = given or shown(at)
     return Single(name, StudyPlace(name, at, aim or towards)), (name,)
 
 

@@ -8,7 +8,7 @@ from femtms.errors import StudyFaults
 from femtms.study.coils import coils_of
 from femtms.study.design import Design, StudyConductivity, StudyHead, StudyOption, StudyResults
 from femtms.study.document import At, Document
-from femtms.study.electrodes import check_electrodes, electrodes_of, points_in
+from femtms.study.electrodes import electrodes_in, electrodes_of
 from femtms.study.faults import Faults, unknown_key
 from femtms.study.files import Files
 from femtms.study.heads import heads_of
@@ -48,13 +48,9 @@ def design_of(document: Document) -> Design:
     if distances_mm and len(distances_mm) > 1 and any(isinstance(run, Matrices) for run in the_places.runs):
         faults.add(("distances_mm",), "must be one number where places are matrices: these say the distance themselves")
 
-    known = electrodes_of([head.source for _, head in the_heads] or ["sphere"])
-    sections: Entries = [*places, (("towards",), towards), (("results",), results)]
-    check_electrodes([point for section in sections for point in points_in(*section)], known, faults)
-    for at, entry in heads:  # targets of a head are for that head alone
-        own = electrodes_of(head.source for where, head in the_heads if where == at)
-        if not isinstance(entry, str):
-            check_electrodes(points_in(at, entry), own, faults)
+    _check_electrodes([*places, (("towards",), towards), (("results",), results)], [h for _, h in the_heads], faults)
+    for at, head in the_heads:
+        _check_electrodes([(at, head)], [head], faults)  # its targets are for it alone
     faults.check()
 
     design = Design(
@@ -86,7 +82,7 @@ def _validated(document: Document, files: Files, faults: Faults) -> StudyFile:
         if key not in values:
             faults.add((), f"'{key}' must be given")
     known = {key: value for key, value in values.items() if key in keys}
-    return StudyFile.model_validate(dict.fromkeys(required, []) | known, context=files)
+    return StudyFile.model_validate({key: [] for key in required} | known, context=files)
 
 
 def _entries(key: str, section: Any, faults: Faults) -> Entries:
@@ -136,6 +132,20 @@ def _check_tensors(
         if conductivity.anisotropy is not None and without:
             more = f" and {len(without) - 1} more" if len(without) > 1 else ""
             faults.add(at, f"anisotropy needs the tensors of every head; '{without[0]}'{more} has none: give 'tensors'")
+
+
+def _check_electrodes(entries: Entries, heads: Sequence[StudyHead], faults: Faults) -> None:
+    """A fault for each electrode when no head has any.
+
+    Where some heads have electrodes and others do not, the cases of the others fail in the run.
+    """
+    if not heads or any(electrodes_of(head.source) for head in heads):
+        return
+    for at, entry in entries:
+        for where, electrode in electrodes_in(entry):
+            faults.add(
+                (*at, *where), f"'{electrode}' is an electrode, which heads from files do not have: give [x, y, z]"
+            )
 
 
 def _check_targets(heads: Sequence[tuple[At, StudyHead]], results: ResultsEntry, faults: Faults) -> None:

@@ -58,7 +58,7 @@ def surface_source(text: str, files: Files) -> str:
 
 def _or_a_name(error: FemtmsError, text: str, names: list[str], what: str) -> FemtmsError:
     """The same error with the names that there are, for what may have been meant as one."""
-    if "/" in text:
+    if "/" in text or Path(text).suffix:
         return error
     close = get_close_matches(text.lower(), names, 1)
     meant = f"did you mean '{close[0]}'?" if close else f"built-in {what} are {', '.join(names)}"
