@@ -1,0 +1,196 @@
+"""Workers that end, disks that are full, mistakes: the rest goes on, the exit code and failures.jsonl say so."""
+
+import json
+import os
+import subprocess
+import textwrap
+
+import numpy as np
+import pytest
+from processes import run, values_of
+
+from femtms.batch.columns import DONE, FAILED, NOT_DONE
+from femtms.batch.failures import read_failures
+from femtms.batch.store import Store
+
+STUDY = """
+name: with faults
+heads: [{name: ball, sphere: [70, 85]}, {name: larger, sphere: [75, 90]}]
+coils: [figure8-70mm]
+places: [[0, 0, 88], [20, 0, 85], [0, 20, 85]]
+towards: [0, 60, 60]
+angles: {from: 0, to: 350, step: 10}
+distances_mm: 8
+options: {size_mm: 18}
+results: {tissues: [gm]}
+"""
+CASES = 36  # of a block: one place; blocks 0, 1, 2 are of the first head
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    path = tmp_path_factory.mktemp("study") / "study.yaml"
+    path.write_text(STUDY)
+    return path
+
+
+@pytest.fixture(scope="module")
+def expected(study):
+    out = study.parent / "undisturbed"
+    code, _, err = run("run", study, "-o", out, "--workers", 1, "--quiet")
+    assert code == 0, err
+    return values_of(out)
+
+
+@pytest.fixture
+def with_fault(study, tmp_path):
+    """Runs the study with a piece of code that every worker takes in as it starts."""
+
+    def run_with(code, *more):
+        fault = tmp_path / "fault.py"
+        fault.write_text(textwrap.dedent(code))
+        environment = {"DASK_DISTRIBUTED__WORKER__PRELOAD": json.dumps([str(fault)])}
+        return run("run", study, "-o", tmp_path / "out", "--workers", 1, "--quiet", *more, env=environment)
+
+    return run_with
+
+
+def states_of(out):
+    """(heads, places, angles)."""
+    return Store.open(out).states()[:, 0, 0, 0, :, :, 0]
+
+
+def test_a_case_that_ends_its_workers_is_found_and_the_others_are_done(with_fault, expected, tmp_path):
+    code, _, err = with_fault(
+        """
+        import os, signal
+        import femtms.batch.worker as worker
+        solve = worker.solve_cases
+        def dies_of_case_5_of_block_1(setup, design, block, cases=None, *more):
+            if block.index == 1 and 5 in cases:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return solve(setup, design, block, cases, *more)
+        worker.solve_cases = dies_of_case_5_of_block_1
+        """
+    )
+    assert code == 3, err
+    states = states_of(tmp_path / "out")
+    assert states[0, 1, 5] == FAILED
+    assert np.count_nonzero(states == DONE) == states.size - 1
+    [line] = read_failures(tmp_path / "out")
+    assert (line["block"], line["case"], line["angle"], line["stage"]) == (1, 5, 50.0, "worker")
+    assert "memory" in line["reason"]
+    found = values_of(tmp_path / "out")
+    assert [i for i, (a, b) in enumerate(zip(found, expected)) if a != b] == [1]
+    rows = [np.frombuffer(values[1]).reshape(CASES, -1) for values in (found, expected)]
+    np.testing.assert_array_equal(*(np.delete(row, 5, axis=0) for row in rows))
+
+
+def test_blocks_too_large_for_memory_are_solved_in_parts(with_fault, expected, tmp_path):
+    code, _, err = with_fault(
+        """
+        import os, signal
+        import femtms.batch.worker as worker
+        solve = worker.solve_cases
+        def dies_of_many(setup, design, block, cases=None, *more):
+            if len(cases) > 10 and block.index == 2:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return solve(setup, design, block, cases, *more)
+        worker.solve_cases = dies_of_many
+        """
+    )
+    assert code == 0, err
+    assert values_of(tmp_path / "out") == expected
+    assert read_failures(tmp_path / "out") == []
+
+
+def test_a_head_that_ends_its_workers_fails_alone(with_fault, tmp_path):
+    code, _, err = with_fault(
+        """
+        import os, signal
+        import femtms.batch.worker as worker
+        set_up = worker.set_up
+        def dies_of_the_second(design, group, *more):
+            if group[0] == 1:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return set_up(design, group, *more)
+        worker.set_up = dies_of_the_second
+        """
+    )
+    assert code == 3, err
+    states = states_of(tmp_path / "out")
+    assert (states[0] == DONE).all() and (states[1] == FAILED).all()
+    lines = read_failures(tmp_path / "out")
+    assert {line["head"] for line in lines} == {"larger"} and {line["stage"] for line in lines} == {"head"}
+
+
+def test_a_disk_that_is_full_loses_nothing(with_fault, study, expected, tmp_path):
+    code, _, err = with_fault(
+        """
+        import errno
+        from femtms.batch.store import Store
+        commit = Store.commit
+        def full(self, block, *more):
+            if block.index >= 2:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            commit(self, block, *more)
+        Store.commit = full
+        """
+    )
+    assert code == 3
+    assert "No space left on device" in err and "Traceback" not in err
+    states = states_of(tmp_path / "out")
+    assert (states[0, :2] == DONE).all() and (states[1] == NOT_DONE).all()
+    lines = read_failures(tmp_path / "out")
+    assert lines and {line["stage"] for line in lines} == {"write"}
+    code, _, err = run("run", study, "-o", tmp_path / "out", "--resume", "--workers", 1, "--quiet")
+    assert code == 0, err
+    assert values_of(tmp_path / "out") == expected
+    assert read_failures(tmp_path / "out") == []
+
+
+def test_a_mistake_of_ours_costs_one_block(with_fault, study, expected, tmp_path):
+    code, _, err = with_fault(
+        """
+        import femtms.batch.worker as worker
+        solve = worker.solve_cases
+        def mistaken(setup, design, block, cases=None, *more):
+            if block.index == 1:
+                raise ZeroDivisionError("division by zero")
+            return solve(setup, design, block, cases, *more)
+        worker.solve_cases = mistaken
+        """
+    )
+    assert code == 3, err
+    states = states_of(tmp_path / "out")
+    assert (states[0, 1] == NOT_DONE).all() and np.count_nonzero(states == DONE) == states.size - CASES
+    [line] = read_failures(tmp_path / "out")
+    assert "unexpected ZeroDivisionError" in line["reason"]
+    code, _, err = run("run", study, "-o", tmp_path / "out", "--resume", "--workers", 1, "--quiet")
+    assert code == 0, err
+    assert values_of(tmp_path / "out") == expected
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="only root may mount a small disk")
+def test_a_small_disk_fills_up_and_the_study_goes_on_elsewhere(study, expected, tmp_path):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=200k", "tmpfs", disk], capture_output=True).returncode:
+        pytest.skip("mounting is not allowed here")
+    try:
+        code, _, err = run("run", study, "-o", disk / "out", "--workers", 1, "--quiet")
+        assert code in (2, 3) and "Traceback" not in err, err
+        begun = (disk / "out" / "study.json").exists()
+        if begun:
+            subprocess.run(["mount", "-o", "remount,size=20m", disk], check=True)
+            code, _, err = run("run", study, "-o", disk / "out", "--resume", "--workers", 1, "--quiet")
+            assert code == 0, err
+            assert values_of(disk / "out") == expected
+    finally:
+        subprocess.run(["umount", disk], check=True)
+
+
+@pytest.mark.parametrize("where", ["/proc/study", "/dev/null/study"])
+def test_an_output_that_cannot_be_written_is_told_before_anything_starts(study, where):
+    code, _, err = run("run", study, "-o", where, "--quiet")
+    assert code == 2 and where.rsplit("/", 1)[0] in err and "Traceback" not in err
