@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from batch.made_up_study import electrodes, grid, made_up_design, made_up_results
 
-from femtms.batch.columns import DONE, FAILED, NOT_DONE
+from femtms.batch.columns import FAILED, NOT_DONE
 from femtms.batch.report import study_content, summary_of
 from femtms.batch.report_numbers import read_numbers
 from femtms.batch.report_plots import kept_names, plot_data
