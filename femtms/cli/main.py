@@ -66,9 +66,11 @@ from femtms.cli.show import (
     print_head,
     print_sweep,
 )
-from femtms.errors import FemtmsError
+from femtms.cli.study import study_app
+from femtms.errors import FemtmsError, StudyFaults
 from femtms.io.names import printable
 
+_MOST_FAULTS = 100  # of a study that are printed
 _INTERRUPTED = 130  # the shell's code for a program that SIGINT ended
 
 
@@ -79,6 +81,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.add_typer(study_app, name="study")
 
 
 def _print_version(wanted: bool) -> None:
@@ -688,7 +691,11 @@ def main() -> None:
     except Exception as error:
         if debug:
             traceback.print_exc()
-        print(f"femtms: error: {_sentence(error)}", file=sys.stderr)
+        sentences = error.faults if isinstance(error, StudyFaults) else (_sentence(error),)
+        for sentence in sentences[:_MOST_FAULTS]:
+            print(f"femtms: error: {sentence}", file=sys.stderr)
+        if len(sentences) > _MOST_FAULTS:
+            print(f"femtms: error: and {len(sentences) - _MOST_FAULTS:,} more like these", file=sys.stderr)
         code = 2
     if code == _INTERRUPTED:  # typer gives it back as a value
         print("femtms: interrupted; nothing was written", file=sys.stderr)

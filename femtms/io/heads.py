@@ -84,6 +84,12 @@ def no_label_volume(head: str) -> FemtmsError:
     return FemtmsError(f"--labels (labels=) is for label volumes from files ({', '.join(SUFFIXES)}); got '{head}'")
 
 
+def built_in_labels(name: str) -> Path | None:
+    """The file with the labels of a built-in head; None for the sphere, which has none, and for other names."""
+    folder, recipe = _recipes().get(name, (None, {}))
+    return None if folder is None else folder / recipe["labels"]
+
+
 def built_in_landmarks(name: str) -> dict[str, np.ndarray]:
     """Name -> (3,) mm of the electrodes of a built-in head, without its labels being read; {} for another head."""
     if name == SPHERE:

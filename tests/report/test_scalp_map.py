@@ -7,7 +7,7 @@ from femtms.report.scalp_map import azimuthal_map, offset_map
 
 
 def on_sphere(u, v, radius=0.09, turn=0.0):
-    """(n,4,3): coils at arcs u to the front and v to the right of the top of a sphere, y to the front as far as possible.
+    """(n,4,3): coils at arcs u in front of and v right of the top of a sphere, y to the front.
 
     z points into the sphere, and x = y × z.
     """

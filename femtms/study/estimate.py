@@ -1,0 +1,83 @@
+"""How long a study takes, how much memory and how much disk: a rough estimate from a stated model."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from femtms.study.design import Design
+from femtms.study.head_size import tets_of
+
+MODEL = "for one worker with two cores of an AMD EPYC; right within a factor of two or so, GPUs not measured"
+
+# Seconds and bytes for a million tetrahedra, by the order of the elements: docs/performance.md, two cores, positions in
+# blocks, statistics and the estimated error of grey matter included.
+_MESH_SECONDS = 4.7
+_SET_UP_SECONDS = {1: 1.3, 2: 6.3}
+_CASE_SECONDS = {1: 0.25, 2: 1.2}
+_MEMORY_BYTES = {1: 0.7e9, 2: 3.3e9}
+_PROCESS_BYTES = 0.35e9  # Python with its libraries, whatever the head
+
+_GM_NODES = 0.105  # nodes of grey matter for each tetrahedron
+_FILE_BYTES_PER_NODE = 40  # of a surface
+_E_BYTES = 12  # three float32 for each point
+_NUMBER_BYTES = 8
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a study costs, about.
+
+    tets      millions of tetrahedra of the smallest and the largest head
+    set_up_s, cases_s   seconds, for one worker: meshing and what is done once for a head; and all cases
+    memory_bytes        of a worker with the largest head
+    disk_bytes          of the results: numbers, and fields where they are kept
+    unknown   names of heads whose files do not say how large they are; nothing is counted for them
+    """
+
+    tets: tuple[float, float]
+    set_up_s: float
+    cases_s: float
+    memory_bytes: float
+    disk_bytes: float
+    unknown: tuple[str, ...]
+
+    @property
+    def seconds(self) -> float:
+        """All of them."""
+        return self.set_up_s + self.cases_s
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return asdict(self) | {"seconds": self.seconds, "model": MODEL}
+
+
+def estimate(design: Design, columns: int) -> Estimate:
+    """What a design costs, about; columns is how many numbers are kept of each case.
+
+    set-up  (a + b) M   for each head, conductivity and option, with M million tetrahedra; a: meshing, b: set-up
+    case    c M
+    memory  d + e M     of a worker
+    disk    8 bytes × columns × cases, and 12 bytes for each point and case where E is kept
+    """
+    conductivities = len(design.conductivities)
+    cases_of_one = design.cases // (len(design.heads) * conductivities * len(design.options))
+    millions, unknown = [], []
+    set_up_s = cases_s = memory = 0.0
+    disk = float(_NUMBER_BYTES * columns * design.cases)
+    surface_nodes = sum(Path(file).stat().st_size for file in design.results.surfaces.values()) / _FILE_BYTES_PER_NODE
+    for head in design.heads:
+        for option in design.options:
+            tets = tets_of(head, option.size_mm)
+            if tets is None:
+                unknown.append(head.name)
+                continue
+            million = 1e-6 * tets
+            millions.append(million)
+            set_up_s += million * (_MESH_SECONDS + _SET_UP_SECONDS[option.order]) * conductivities
+            cases_s += million * _CASE_SECONDS[option.order] * cases_of_one * conductivities
+            memory = max(memory, _PROCESS_BYTES + million * _MEMORY_BYTES[option.order])
+            points = {"whole": tets, "gm-nodes": _GM_NODES * tets, "surfaces": surface_nodes}
+            kept = sum(points[name] for name in design.results.fields)
+            disk += _E_BYTES * kept * cases_of_one * conductivities
+    tets_range = (min(millions), max(millions)) if millions else (0.0, 0.0)
+    return Estimate(tets_range, set_up_s, cases_s, memory, disk, tuple(dict.fromkeys(unknown)))
