@@ -154,11 +154,11 @@ def connected(choice: ClusterChoice, need: int) -> Iterator[Connection]:
     with dask.config.set(_CONFIG):
         if choice.scheduler is None and choice.scheduler_file is None:
             with (
-                _own_cluster(choice, need) as (cluster, memory, where),
+                _own_cluster(choice, need) as (cluster, share, where),
                 Client(cluster, set_as_default=False) as client,
             ):
                 _await_worker(client, where)
-                yield Connection(client, memory, where)
+                yield Connection(client, where, share)
             return
         where = choice.scheduler or str(choice.scheduler_file)
         address: dict[str, Any] = {"address": choice.scheduler}
