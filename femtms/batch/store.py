@@ -234,10 +234,10 @@ class Store:
 
     def tidy(self) -> None:
         """Take away what killed writers left; only while nobody else writes."""
-        for folder, names, files in os.walk(self.out):
-            for name in [name for name in names if name.startswith(_TEMPORARY)]:
-                shutil.rmtree(Path(folder) / name, ignore_errors=True)
-                names.remove(name)
+        for parent in (self.out, self.out / RESULTS / FIELDS):
+            for folder in parent.glob(f"{_TEMPORARY}*"):
+                shutil.rmtree(folder, ignore_errors=True)
+        for folder, _, files in os.walk(self.out / RESULTS):
             for name in files:
                 if name.endswith(PARTIAL):
                     (Path(folder) / name).unlink(missing_ok=True)
