@@ -9,6 +9,7 @@ import dask.array as da
 import numpy as np
 import xarray as xr
 
+from femtms.batch.chunks import open_array
 from femtms.batch.columns import NOT_DONE, Column
 from femtms.batch.field_store import POINTS, E
 from femtms.batch.layout import FIELDS, VALUES
@@ -20,6 +21,7 @@ from femtms.study.design import DIMS, Design
 
 _CASES = 4096  # in a piece of the Dataset, about: Dask takes a millisecond for each piece
 _AXES = ("x", "y", "z")
+_OF_POINTS = (POINTS, "nodes", "tets", "tags")  # of "whole" and "gm-nodes"
 
 
 def study_dataset(out: Path) -> xr.Dataset:
@@ -68,14 +70,23 @@ def fields_dataset(out: Path, head: str, option: str | None) -> xr.Dataset:
                 dims = ("conductivity", *DIMS[3:], point, "axis")
                 variables[name] = dims, values, {"units": "V/m", "long_name": "induced electric field"}
                 continue
-            own = (point, "axis") if key == POINTS else tuple(f"{name}_{key}_{i}" for i in range(array.ndim))
-            variables[f"{name}_{key}"] = own, values, {"units": "mm"} if key.endswith("_mm") else {}
+            variables[f"{name}_{key}"] = (
+                _geometry_dims(name, key, array.shape, open_array(group, E).shape[-2]),
+                values,
+                {"units": "mm"} if key.endswith("_mm") else {},
+            )
     if not variables:
         raise FemtmsError(f"{out / RESULTS / FIELDS}: there is no field of head '{head}' yet")
     coordinates = _coordinates(design) | {"axis": ("axis", list(_AXES))}
     used = {dim for dims, _, _ in variables.values() for dim in dims}
     kept = {name: entry for name, entry in coordinates.items() if entry[0] in used}
     return xr.Dataset(variables, kept, _attributes(store) | {"head": head, "option": option or options[0]})
+
+
+def _geometry_dims(name: str, key: str, shape: Sequence[int], points: int) -> tuple[str, ...]:
+    """Dimensions of an array that says where a field is; those of one entry for each point are the field's own."""
+    first = "point" if key in _OF_POINTS and shape[0] == points else key.removesuffix("_mm")
+    return (f"{name}_{first}", *("axis" if key.endswith("_mm") else "corner" for _ in shape[1:]))
 
 
 def _number(names: Sequence[str], name: str, what: str) -> int:

@@ -235,8 +235,8 @@ class Store:
     def tidy(self) -> None:
         """Take away what killed writers left; only while nobody else writes."""
         for parent in (self.out, self.out / RESULTS / FIELDS):
-            for folder in parent.glob(f"{_TEMPORARY}*"):
-                shutil.rmtree(folder, ignore_errors=True)
+            for left in parent.glob(f"{_TEMPORARY}*"):
+                shutil.rmtree(left, ignore_errors=True)
         for folder, _, files in os.walk(self.out / RESULTS):
             for name in files:
                 if name.endswith(PARTIAL):
