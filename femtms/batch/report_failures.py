@@ -55,12 +55,10 @@ def failure_tables(numbers: Numbers, plan: Plan, lines: Iterable[Mapping[str, An
     if rest:
         reasons[_UNKNOWN] = [_UNKNOWN, "", rest]
     rows = sorted(reasons.values(), key=lambda row: -int(row[2] or 0))
-    reason, stage = Heading("reason"), Heading("stage")
-    by_reason = Table(
-        "reasons", "Reasons", (reason, stage, Heading("cases", "", "%d")), rows,
-        "Reasons that differ in numbers only are counted together, under the first.",
-    )  # fmt: skip
-    columns = (*(Heading(dim) for dim in DIMS), Heading("cases", "", "%d"), stage, reason)
+    why, at, number = Heading("reason"), Heading("stage"), Heading("cases", "", "%d")
+    together = "Reasons that differ in numbers only are counted together, under the first."
+    by_reason = Table("reasons", "Reasons", (why, at, number), rows, together)
+    columns = (*(Heading(dim) for dim in DIMS), number, at, why)
     told = sum(int(row[-3] or 0) for row in first)
     note = f"These are {told:,} of {total:,} failed cases; failures.jsonl has all." if told < total else ""
     return Failures(by_reason, Table("failures", "Failed cases", columns, first, note))

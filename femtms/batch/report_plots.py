@@ -25,7 +25,7 @@ def plot_data(numbers: Numbers, places: Sequence[StudyPlace]) -> dict[str, Any]:
     count = len(numbers.quantities)
     cases = [best_case(numbers, quantity) for quantity in range(count)]
     kept = kept_names(numbers.shape, MOST_VALUES // max(count, 1), MOST_POINTS, [case for case in cases if case])
-    values = numbers.values[(slice(None), *np.ix_(*kept))]
+    values = [row[np.ix_(*kept)] for row in numbers.values]
     names = {dim: [_short(numbers.names[dim][i]) for i in kept[axis]] for axis, dim in enumerate(DIMS)}
     best = [None if case is None else [int(np.searchsorted(k, i)) for k, i in zip(kept, case)] for case in cases]
     return {
