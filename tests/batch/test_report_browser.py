@@ -291,3 +291,17 @@ def test_a_report_without_plots_works(tmp_path):
         check_quiet(driver)
     finally:
         driver.quit()
+
+
+def test_plots_keep_their_height_when_the_windows_height_changes(page):
+    heights = (
+        "return [...document.querySelectorAll('.plot')].map((p) => [p.id, p.clientHeight, "
+        "p.querySelector('svg').getBoundingClientRect().height, p._fullLayout.height])"
+    )
+    before = page.execute_script(heights)
+    size = {"width": 1300, "height": 700, "deviceScaleFactor": 1, "mobile": False}
+    page.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    wait_for(page, "return innerHeight === 700")
+    time.sleep(1.0)  # what plotly does about it comes later, if it does anything
+    assert page.execute_script(heights) == before
+    assert all(box == svg == look for _, box, svg, look in before)

@@ -135,7 +135,7 @@ function drawMap() {
     { title: { text: axes[0] }, range: data.map.mirrored ? [xs[1], xs[0]] : xs, constrain: "domain", zeroline: false },
     { title: { text: axes[1] }, range: ys, scaleanchor: "x", constrain: "domain", zeroline: false },
     { showlegend: false, height: high, margin: { l: 60, r: 15, t: 70, b: 50 } });
-  Plotly.react("map", traces, look, options);
+  drawPlot("map", traces, look);
   tellPlace();
 }
 
@@ -192,7 +192,7 @@ function drawPolar() {
     polar: { bgcolor: "rgba(0,0,0,0)", radialaxis: { rangemode: "tozero", gridcolor: line, linecolor: ink, angle: 90, tickangle: 90 },
       angularaxis: { direction: "clockwise", rotation: 90, gridcolor: line, linecolor: ink, thetaunit: "degrees" } },
   });
-  Plotly.react("polar", traces, look, options);
+  drawPlot("polar", traces, look);
 }
 
 function drawDistance() {
@@ -206,7 +206,7 @@ function drawDistance() {
   const look = layout(linesTitle(first, ["head", "conductivity", "option", "coil", "place"]),
     { title: { text: "distance from the scalp (mm)" } }, { ...fieldAxis(), rangemode: "tozero" },
     { showlegend: names[now.lines].length > 1, height: room.height + 20, margin: { l: 60, r: 15, t: 75, b: room.bottom } });
-  Plotly.react("distance", traces, look, options);
+  drawPlot("distance", traces, look);
 }
 
 // --- boxes over positions ----------------------------------------------------------------------------------------
@@ -231,7 +231,7 @@ function drawBoxes(plot) {
   const look = layout(`Each ${dim}${more}<br><span style="font-size: 12px">${shown(quantity())}; ${chosenNames(others) || "all positions"}</span>`,
     fieldAxis(), { tickvals: some, ticktext: some.map(label), range: [count - 0.5, -0.5], zeroline: false },
     { showlegend: false, height: 150 + Math.max(26 * count, 90), margin: { l: 60, r: 15, t: 75, b: 50 } });
-  Plotly.react(plot, traces, look, options);
+  drawPlot(plot, traces, look);
 }
 
 function drawError() {
@@ -240,8 +240,8 @@ function drawError() {
   const middles = counts.map((_, i) => (edges[i] + edges[i + 1]) / 2);
   const traces = [{ type: "bar", x: middles, y: counts, width: edges[1] - edges[0], marker: { color: hue(0), line: { width: 0.5, color: "#fff" } },
     hovertemplate: "%{y} cases at about %{x:.3g} %<extra></extra>" }];
-  Plotly.react("error", traces, layout("Estimated error of E in grey matter", { title: { text: "relative error (%)" } },
-    { title: { text: "cases" } }, { showlegend: false, height: 320, bargap: 0 }), options);
+  drawPlot("error", traces, layout("Estimated error of E in grey matter", { title: { text: "relative error (%)" } },
+    { title: { text: "cases" } }, { showlegend: false, height: 320, bargap: 0 }));
 }
 
 // --- all together ------------------------------------------------------------------------------------------------
