@@ -28,7 +28,7 @@ from femtms.io.files import check_out, made_folders, only_one, whole_file
 from femtms.stage import Stage, Timed, silent
 from femtms.study import read_study
 from femtms.study.design import Design
-from femtms.study.estimate import worker_need
+from femtms.study.estimate import estimate
 from femtms.study.plan import Plan
 
 log = logging.getLogger("femtms")
@@ -142,7 +142,7 @@ def _to_do(store: Store, retry_failed: bool) -> np.ndarray:
 
 def _connected(stack: ExitStack, choice: ClusterChoice, design: Design, timed: Timed) -> Connection:
     with timed("workers", "starting the workers"):
-        connection: Connection = stack.enter_context(connected(choice, worker_need(design)))
+        connection: Connection = stack.enter_context(connected(choice, int(estimate(design, 0).memory_bytes)))
     if connection.dashboard is not None:
         log.info("dashboard: %s", connection.dashboard)
     return connection

@@ -9,6 +9,8 @@ import numpy as np
 from femtms.study.design import Design
 
 BLOCK_CASES = 64  # at most: two full blocks of the solver; what a kill can cost a worker
+_FEWEST = 16  # cases of a block in a small study, which would otherwise keep one worker busy and the others waiting
+_PARTS = 8  # of the positions of one head and coil, as far as blocks do not get smaller than that
 
 
 @dataclass(frozen=True)
@@ -58,8 +60,13 @@ class Plan:
     chunks: tuple[int, int, int]
 
     @classmethod
-    def of(cls, design: Design, most: int = BLOCK_CASES) -> "Plan":
-        """Blocks of up to `most` cases: all distances and angles of as many places as there is room for."""
+    def of(cls, design: Design, most: int | None = None) -> "Plan":
+        """Blocks of up to `most` cases: all distances and angles of as many places as there is room for.
+
+        most  None for 64, and for less in a small study, so that several workers have something to do
+        """
+        if most is None:
+            most = min(max(prod(design.shape[4:]) // _PARTS, _FEWEST), BLOCK_CASES)
         chunks = []
         for length in reversed(design.shape[4:]):
             chunks.append(min(length, most))

@@ -119,3 +119,9 @@ def test_the_blocks_of_a_plan_cover_every_case_once(most):
         seen[block.slices] += 1
         assert block.index in plan.group_blocks(int(np.ravel_multi_index(block.group, plan.grid[:3])))
     assert (seen == 1).all()
+
+
+@pytest.mark.parametrize(("places", "angles", "cases"), [(1, 1, 1), (14, 4, 16), (200, 4, 64), (10, 360, 64)])
+def test_blocks_of_a_small_study_are_smaller(places, angles, cases):
+    plan = Plan.of(SimpleNamespace(shape=(1, 1, 1, 1, places, angles, 1)))
+    assert len(plan.block(0)) == cases
