@@ -193,6 +193,11 @@ def test_a_place_can_be_chosen_in_the_list_and_on_the_map(page, design):
     choose(page, "pick-place", "12")
     assert page.execute_script(fact).startswith(design.places[12].name)
     assert page.execute_script(radius) < best
+    ring = page.execute_script(
+        "const p = document.querySelector('#map .trace:last-child path'); const s = getComputedStyle(p);"
+        "return [s.stroke, Number(s.strokeOpacity), p.getBoundingClientRect().width]"
+    )
+    assert ring[0] == "rgb(86, 180, 233)" and ring[1] == 1 and ring[2] > 10
     choose(page, "pick-place", "0")
     assert page.execute_script(fact) == f"{design.places[0].name}: not done or failed."
     page.execute_script(

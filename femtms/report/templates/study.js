@@ -125,8 +125,8 @@ function drawMap() {
     ...[["#ffffff", 3.5], ["#1a1a1a", 1.4]].map(([color, width]) => (
       { type, mode: "lines", name: "y of the coil", ...lines, line: { color, width }, hoverinfo: "skip" })),
     { type: "scatter", mode: "markers", name: "chosen", x: here.map((m) => m.x), y: here.map((m) => m.y), hoverinfo: "skip",
-      marker: { color: "rgba(0,0,0,0)", size: size + 5, symbol: data.map.mirrored ? "square-open" : "circle-open",
-        line: { color: "#0072B2", width: 3 } } },
+      marker: { color: "#56B4E9", size: size + 4, symbol: data.map.mirrored ? "square-open" : "circle-open",
+        line: { width: 4 } } },
   ];
   const axes = data.map.axes[data.map.axes.length > 1 ? now.head : 0];
   const which = names.angle.length < 2 ? "" : now.mapAngle === null ? ", best angle" : `, ${nameOf("angle", now.mapAngle)}°`;
