@@ -103,13 +103,21 @@ class ClusterChoice:
             raise FemtmsError("--tls-ca, --tls-cert and --tls-key are for a tls:// scheduler; got a tcp:// address")
 
 
+@dataclass(frozen=True)
+class Share:
+    """Bytes of memory and threads that a worker may take; None for what it finds."""
+
+    memory_bytes: int | None = None
+    threads: int | None = None
+
+
 @dataclass(frozen=True, eq=False)
 class Connection:
-    """A Dask client, and what each worker may take: memory_bytes is None where that is not ours to say."""
+    """A Dask client, words for where its workers are, and what each may take: None where that is not ours to say."""
 
     client: Any
-    memory_bytes: int | None
     where: str
+    share: "Share"
 
     @property
     def dashboard(self) -> str | None:
@@ -146,11 +154,11 @@ def connected(choice: ClusterChoice, need: int) -> Iterator[Connection]:
     with dask.config.set(_CONFIG):
         if choice.scheduler is None and choice.scheduler_file is None:
             with (
-                _own_cluster(choice, need) as (cluster, memory, where),
+                _own_cluster(choice, need) as (cluster, share, where),
                 Client(cluster, set_as_default=False) as client,
             ):
                 _await_worker(client, where)
-                yield Connection(client, memory, where)
+                yield Connection(client, where, share)
             return
         where = choice.scheduler or str(choice.scheduler_file)
         address: dict[str, Any] = {"address": choice.scheduler}
@@ -164,7 +172,7 @@ def connected(choice: ClusterChoice, need: int) -> Iterator[Connection]:
             raise FemtmsError(f"{where}: there must be a Dask scheduler; it does not answer ({reason})") from error
         with client:
             _await_worker(client, where)
-            yield Connection(client, None, where)
+            yield Connection(client, where, Share())
 
 
 def _await_worker(client: Any, where: str) -> None:
@@ -178,35 +186,37 @@ def _await_worker(client: Any, where: str) -> None:
 
 
 @contextmanager
-def _own_cluster(choice: ClusterChoice, need: int) -> Iterator[tuple[Any, int | None, str]]:
-    """A Dask cluster, the memory of each worker in bytes where we set it, and words for where it is."""
+def _own_cluster(choice: ClusterChoice, need: int) -> Iterator[tuple[Any, Share, str]]:
+    """A Dask cluster, what each worker may take, and words for where it is."""
     if choice.slurm is not None:
         with _slurm_cluster(choice.slurm, choice.tls) as cluster:
-            yield cluster, None, f"SLURM jobs of {choice.slurm}"
+            yield cluster, Share(), f"SLURM jobs of {choice.slurm}"
         return
     if choice.device != "cpu" and choice.workers is None and _has_dask_cuda() and backend(choice.device).name == "cuda":
         from dask_cuda import LocalCUDACluster
 
         with LocalCUDACluster(host=_LOOPBACK, dashboard_address=f"{_LOOPBACK}:0") as cluster:
-            yield cluster, None, "one worker for each GPU of this machine"
+            yield cluster, Share(), "one worker for each GPU of this machine"
         return
     from distributed import LocalCluster
 
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     memory = available_memory()
     workers = choice.workers or local_workers(cores, memory, need)
-    threads = str(max(1, cores // workers))
-    share = None if memory is None else int(_MEMORY_SHARE * memory / workers)
+    bytes_each = None if memory is None else int(_MEMORY_SHARE * memory / workers)
     with LocalCluster(
         n_workers=workers,
         threads_per_worker=1,  # a block uses the cores itself
         host=_LOOPBACK,
         dashboard_address=f"{_LOOPBACK}:0",
-        memory_limit=0 if share is None else share,
-        env={"NUMBA_NUM_THREADS": threads, "OMP_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": threads},
+        memory_limit=bytes_each or 0,
         silence_logs=logging.CRITICAL,
     ) as cluster:
-        yield cluster, share, f"{workers} worker{'s' * (workers > 1)} of this machine"
+        yield (
+            cluster,
+            Share(bytes_each, max(1, cores // workers)),
+            f"{workers} worker{'s' * (workers > 1)} of this machine",
+        )
 
 
 def _has_dask_cuda() -> bool:

@@ -162,7 +162,7 @@ def _work(
     _write_run(store.out, {"where": connection.where, "dashboard": connection.dashboard})
     if progress.done:
         log.info("%s: going on after %s of %s cases", store.out, f"{progress.done:,}", f"{progress.cases:,}")
-    work = Work(str(store.out.resolve()), uuid.uuid4().hex, device, connection.memory_bytes)
+    work = Work(str(store.out.resolve()), uuid.uuid4().hex, device, connection.share)
     with timed("cases", "cases") as count:
 
         def tell() -> None:

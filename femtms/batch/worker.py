@@ -9,8 +9,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numba
 import numpy as np
 
+from femtms.batch.cluster import Share
 from femtms.batch.columns import FAILED
 from femtms.batch.failures import joined, named, tell
 from femtms.batch.journal import write_event
@@ -27,14 +29,14 @@ class Work:
     out           folder of the study, which every worker can write
     run           name of this run: what a worker holds of another one is not used
     device        "auto", "cpu" or "cuda"
-    memory_bytes  that a worker may take; None for what its machine has
+    share         memory and threads that a worker may take
     femtms        version of the client, which workers must have, too
     """
 
     out: str
     run: str
     device: str
-    memory_bytes: int | None
+    share: Share
     femtms: str = field(default_factory=lambda: version("femtms"))
 
 
@@ -133,6 +135,8 @@ def _held_for(work: Work) -> _Held:
         raise FemtmsError(
             f"workers must have femtms {work.femtms}, as the client has; this one has {version('femtms')}"
         )
+    if work.share.threads is not None:
+        numba.set_num_threads(min(work.share.threads, numba.config.NUMBA_NUM_THREADS))
     if _held is None or _held.run != work.run:
         _held = None  # what is held of an earlier study goes first: two heads may be too many
         _held = _Held(work.run, Store.open(Path(work.out)))
@@ -145,7 +149,7 @@ def _hold_group(work: Work, held: _Held, block: Block) -> None:
         return
     previous, held.setup, held.group, held.lost = held.setup, None, None, None
     try:
-        held.setup = set_up(held.store.design, block.group, work.device, work.memory_bytes, previous)
+        held.setup = set_up(held.store.design, block.group, work.device, work.share.memory_bytes, previous)
         held.store.field_group(block.key[0], block.key[2], held.setup.geometry)
     except FemtmsError as error:
         held.lost = str(error)
