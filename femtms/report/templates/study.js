@@ -62,7 +62,7 @@ function chosenNames(dims) {
 // --- the map -----------------------------------------------------------------------------------------------------
 
 const positions = data.map && new Int16Array(bytes(data.map.numbers).buffer);
-const MANY = 1500;  // marks, from which they are drawn by WebGL
+const MANY = 1500;  // marks, from which they are too small for arrows
 
 // x, y in mm, and where the coil's y and x point at angle 0, on the map; null where the position is not known
 function positionOf(place) {
@@ -104,11 +104,11 @@ function drawMap() {
   const [xs, ys] = marks.length ? [span("x"), span("y")] : [[-1, 1], [-1, 1]];
   const box = element("map"), high = 480;
   const scale = Math.min((box.clientWidth - 170) / (xs[1] - xs[0]), (high - 120) / (ys[1] - ys[0]));
-  const size = Math.max(5, Math.min(44, 0.92 * spacing * scale));
-  const type = marks.length > MANY ? "scattergl" : "scatter";
+  const size = Math.max(3, Math.min(44, 0.92 * spacing * scale));
+  const type = "scatter";  // plotly's WebGL for many marks makes code from text, which the page's policy forbids
   const text = (mark) => shown(nameOf("place", mark.place));
   const lines = { x: [], y: [] };
-  for (const mark of known) {
+  for (const mark of marks.length > MANY ? [] : known) {
     for (const [x, y] of [...arrow(mark, 0.72 * spacing), [null, null]]) { lines.x.push(x); lines.y.push(y); }
   }
   const here = marks.filter((mark) => mark.place === now.place);
