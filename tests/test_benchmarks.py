@@ -41,6 +41,7 @@ def folder(tmp_path_factory):
                 "accuracy",
                 "accuracy_page",
                 "location",
+                "store",
             ):
                 del sys.modules[name]
 
@@ -226,3 +227,11 @@ def test_every_table_of_the_page_of_accuracy_has_its_place(accuracy):
     names = {f"{kind}-{shells}" for kind in ("detail", "sources") for shells in accuracy.SPHERES}
     names |= {"device", "orders"} | {f"head-{name}" for name in accuracy.REFINED}
     assert all(f"<!-- table: {name} -->" in text for name in names)
+
+
+def test_chunks_of_studies_are_measured(folder, capsys):
+    module = importlib.import_module("store")
+    module.main(["--head", "ball", "--size", str(TINY_MM), "--solved", "3", "--positions", "30"])
+    shown = capsys.readouterr().out
+    assert "30 positions, 27 numbers each" in shown and "E at" in shown
+    assert sum(line.startswith(("| 64 | none", "| a case | none")) for line in shown.splitlines()) >= 2

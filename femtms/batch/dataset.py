@@ -9,7 +9,6 @@ import dask.array as da
 import numpy as np
 import xarray as xr
 
-from femtms.batch.chunks import open_array
 from femtms.batch.columns import NOT_DONE, Column
 from femtms.batch.field_store import POINTS, E
 from femtms.batch.layout import FIELDS, VALUES
@@ -29,7 +28,7 @@ def study_dataset(out: Path) -> xr.Dataset:
     block = int(np.prod(store.plan.chunks))
     place, angle, distance = store.plan.chunks
     pieces = (1, 1, 1, 1, place * max(1, _CASES // block), angle, distance, len(store.columns))
-    values = lazy(open_array(store.group, VALUES), out / RESULTS / VALUES, pieces)
+    values = lazy(store.array, out / RESULTS / VALUES, pieces)
     parts = _coordinates_of(store.columns)
     variables: dict[str, Any] = {}
     for name in dict.fromkeys(column.variable for column in store.columns):

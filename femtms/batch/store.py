@@ -51,6 +51,7 @@ class Store:
     plan        its blocks
     provenance  of what and with what it was begun, see `provenance_of`
     columns     meaning of the numbers of each case
+    group       what is in results.zarr, and its array of the values of all cases
 
     A block is done when the chunk of `values` that holds its numbers is there: one file, which appears whole.  So many
     processes may commit at once, and one that is killed leaves no half of a block.
@@ -62,6 +63,7 @@ class Store:
     provenance: Mapping[str, Any]
     columns: tuple[Column, ...]
     group: zarr.Group
+    array: zarr.Array
 
     @classmethod
     def create(
@@ -103,12 +105,12 @@ class Store:
             design = design_from_json(study["design"], read_places(group, points))
             plan = Plan(tuple(study["plan"]["shape"]), tuple(study["plan"]["chunks"]))
             columns = columns_of(design.results)
-            shape = open_array(group, VALUES).shape
+            array = open_array(group, VALUES)
         except (FemtmsError, KeyError, ValueError, RuntimeError, TypeError, OSError) as error:
             raise FemtmsError(f"{out / RESULTS}: is damaged ({' '.join(str(error).split())})") from error
-        if not shape == (*plan.shape, len(columns)) == (*design.shape, len(columns)):
-            raise FemtmsError(f"{out}: {STUDY} and {RESULTS} must be of one study; {design.shape} is not {shape[:-1]}")
-        return cls(out, design, plan, study["provenance"], columns, group)
+        if not array.shape == (*plan.shape, len(columns)) == (*design.shape, len(columns)):
+            raise FemtmsError(f"{out}: {STUDY} and {RESULTS} must be of one study; {design.shape} is no {array.shape}")
+        return cls(out, design, plan, study["provenance"], columns, group, array)
 
     def continued(self, design: Design, provenance: Mapping[str, Any]) -> "Store":
         """The same study with the files where they are now.
@@ -145,8 +147,7 @@ class Store:
         if values.shape != must or not np.isin(values[:, 0], (DONE, FAILED)).all():
             raise FemtmsError(f"values of block {block.index} must be {must}, each case done or failed")
         self.write_fields(block, fields or {})
-        array = open_array(self.group, VALUES)
-        array[block.slices] = values.reshape(*_lengths(block), -1)
+        self.array[block.slices] = values.reshape(*_lengths(block), -1)
 
     def values(self, block: Block) -> np.ndarray:
         """The numbers (cases, columns) of a block; NaN and not done where it is not committed.
@@ -169,7 +170,7 @@ class Store:
         return states
 
     def _read(self, block: Block) -> np.ndarray:
-        return read_chunk(open_array(self.group, VALUES), block.slices).reshape(len(block), -1)
+        return read_chunk(self.array, block.slices).reshape(len(block), -1)
 
     def _file(self, block: Block) -> Path:
         at = np.unravel_index(block.index, self.plan.grid)
@@ -233,10 +234,10 @@ class Store:
 
     def tidy(self) -> None:
         """Take away what killed writers left; only while nobody else writes."""
-        for folder, names, files in os.walk(self.out):
-            for name in [name for name in names if name.startswith(_TEMPORARY)]:
-                shutil.rmtree(Path(folder) / name, ignore_errors=True)
-                names.remove(name)
+        for parent in (self.out, self.out / RESULTS / FIELDS):
+            for folder in parent.glob(f"{_TEMPORARY}*"):
+                shutil.rmtree(folder, ignore_errors=True)
+        for folder, _, files in os.walk(self.out / RESULTS):
             for name in files:
                 if name.endswith(PARTIAL):
                     (Path(folder) / name).unlink(missing_ok=True)

@@ -4,6 +4,8 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+_LONGEST = 80  # characters of a value in a message
+
 
 def differences(there: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """What is not the same in two sets of inputs, a sentence each; files that were moved are the same files.
@@ -30,8 +32,13 @@ def _differences(there: Any, now: Any, name: str) -> Iterator[str]:
         else:
             yield from _differences(before, after, name)
     elif there != now:
-        short = [value[:12] + "…" if name.endswith("sha256") and value else str(value) for value in (there, now)]
-        yield f"{name} is {short[1]}, there it is {short[0]}"
+        yield f"{name} is {_short(now, name)}, there it is {_short(there, name)}"
+
+
+def _short(value: Any, name: str) -> str:
+    """A value in a sentence: of a hash and of long lists the beginning is enough."""
+    text, most = str(value), 12 if name.endswith("sha256") and value else _LONGEST
+    return text if len(text) <= most else text[:most] + "…"
 
 
 def _are_named(items: Any) -> bool:
