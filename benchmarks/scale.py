@@ -2,10 +2,10 @@
 
     python benchmarks/scale.py [--durations benchmarks/results/study_durations.json] [--measure]
 
-What is simulated is the order of events: workers, the client that hands out blocks by `femtms.batch.dispatch.Dispatcher`
-itself, and one queue for client and scheduler, which serve one task after the other.  Durations are drawn, with
-replacement, from a file of what was measured: seconds of blocks, of set-ups of a head, and of client and scheduler for a
-task.  --measure measures the last of these, with real Dask workers that do nothing, and writes it into the file.
+What is simulated is the order of events: workers, the client that hands out blocks by the engine's own Dispatcher, and
+one queue for client and scheduler, which serve one task after the other.  Durations are drawn, with replacement, from a
+file of what was measured: seconds of blocks, of set-ups of a head, and of client and scheduler for a task.  --measure
+measures the last of these, with real Dask workers that do nothing, and writes it into the file.
 
 What is not in it: a file system that a thousand workers share.  The table says how many files a second it must take.
 """
@@ -31,8 +31,9 @@ AHEAD = 2  # as the engine has it
 def simulate(plan, workers, durations, service, seed=0, lost=0.0):
     """Seconds until all blocks are done, busy share of workers, busy share of the client, set-ups.
 
-    durations  {"block": seconds of blocks of BLOCK_CASES cases, "setup": seconds}; service: seconds of client and
-               scheduler for a task; lost: share of the blocks whose worker dies with them, and whose block is done again
+    durations  {"block": seconds of blocks of "cases" cases, "setup": seconds}
+    service    seconds of client and scheduler for a task
+    lost       share of the blocks whose worker dies with them, and which are done again
     """
     random = np.random.default_rng(seed)
     dispatcher = Dispatcher(plan, np.ones(len(plan), bool))
@@ -91,7 +92,7 @@ def simulate(plan, workers, durations, service, seed=0, lost=0.0):
 
 
 def measure_service(workers, tasks):
-    """Seconds of client and scheduler for one task, with real Dask workers that do nothing, handed out as the engine does."""
+    """Seconds of client and scheduler for one task that does nothing, with real Dask workers."""
     import queue
 
     from distributed import Client, LocalCluster
@@ -104,7 +105,7 @@ def measure_service(workers, tasks):
         names = list(client.nthreads())
 
         def submit(worker):
-            future = client.submit(int, 1, workers=[worker], allow_other_workers=True, pure=False)
+            future = client.submit(int, 1, workers=[worker], pure=False)
             waiting[future] = worker
             future.add_done_callback(finished.put)
 
@@ -134,9 +135,7 @@ def main():
         durations["service"] = {}
         for workers in (1, 10, 100, 400):
             durations["service"][str(workers)] = round(measure_service(workers, max(2000, 4 * workers)), 6)
-            print(
-                f"{workers} workers: {1e3 * durations['service'][str(workers)]:.2f} ms of client and scheduler for a task"
-            )
+            print(f"{workers} workers: {1e3 * durations['service'][str(workers)]:.2f} ms for a task")
         arguments.durations.write_text(json.dumps(durations, indent=1) + "\n")
     service = max(durations["service"].values())
     print(f"{platform.processor() or platform.machine()}, {service * 1e3:.2f} ms of client and scheduler for a task\n")

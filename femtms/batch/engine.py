@@ -2,92 +2,51 @@
 
 import errno
 import logging
-import queue
-import time
+from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from math import prod
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from femtms.batch.cluster import Connection
 from femtms.batch.columns import FAILED
+from femtms.batch.crew import Back, Crew, Gone
 from femtms.batch.dispatch import Dispatcher
 from femtms.batch.failures import Failure, append, named, tell
 from femtms.batch.journal import write_event
+from femtms.batch.progress import Progress
 from femtms.batch.rescue import Piece, Rescue
 from femtms.batch.store import Store
 from femtms.batch.worker import Done, Work, hold, run_block, run_cases
-from femtms.errors import FemtmsError
-from femtms.study.plan import Plan
 
 log = logging.getLogger("femtms")
 
 _AHEAD = 2  # tasks of a worker: one that it works at, and one so that it need not wait for us
-_POLL_SECONDS = 0.5
-_WORKERS_SECONDS = 2.0
+_DEATHS = 3  # of workers at one block, after which the block is taken for the cause
+_DEATHS_OF_A_PART = 2
 _MOST_WRITE_FAILURES = 3  # in a row: then the disk is full, and nothing that is computed could be kept
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO}
-
-
-class ClusterLost(FemtmsError):
-    """The scheduler went away; what was committed is in the store."""
+_ENDS_WORKERS = "each worker that computed it ended at once; most likely its memory was not enough"
+_TOO_LARGE = (
+    "each worker that set this head up ended at once; most likely its memory was not enough: use a larger size_mm"
+)
 
 
 @dataclass(frozen=True)
 class _Task:
-    """What a future stands for: a whole block (piece None), some of its cases, or the set-up of its head (probe)."""
+    """A whole block (piece None), some of its cases, or the set-up of its head (probe)."""
 
     block: int
-    worker: str
     piece: Piece | None = None
     probe: bool = False
-
-
-@dataclass
-class Progress:
-    """How far a run is, for those who show it."""
-
-    cases: int
-    done: int
-    failed: int = 0
-    workers: int = 0
-    began_with: int = 0
-    started: float = field(default_factory=time.monotonic)
-
-    @classmethod
-    def of(cls, plan: Plan, todo: np.ndarray) -> "Progress":
-        """At the begin of a run: todo (blocks,) are to do."""
-        done = sum(len(plan.block(int(index))) for index in np.flatnonzero(~todo))
-        return cls(prod(plan.shape), done, began_with=done)
-
-    @property
-    def rate(self) -> float | None:
-        """Cases per second of this run; None before the first."""
-        new = self.done - self.began_with
-        return new / max(time.monotonic() - self.started, 1e-9) if new else None
-
-    @property
-    def note(self) -> str:
-        """Rate, workers and failures in a few words."""
-        rate = self.rate
-        words = [] if rate is None else [f"{rate:.2g}/s" if rate < 100 else f"{rate:,.0f}/s"]
-        words.append(f"{self.workers:,} worker{'s' * (self.workers != 1)}")
-        return ", ".join(words + ([f"{self.failed:,} failed"] if self.failed else []))
-
-    @property
-    def seconds_left(self) -> float | None:
-        """At this rate."""
-        rate = self.rate
-        return None if rate is None else (self.cases - self.done) / rate
 
 
 class Engine:
     """Runs the blocks that are to do on the workers of a cluster, until all are committed or have failed.
 
     A block that is lost with its worker is done again by another; one that ends several workers is taken apart, see
-    Rescue.  The futures that Dask knows of are no more than two for each worker, however large the study.
+    Rescue.  The tasks that Dask knows of are no more than two for each worker, however large the study.
     """
 
     def __init__(
@@ -99,112 +58,74 @@ class Engine:
         progress: Progress,
         show: Callable[[], None],
     ) -> None:
-        self._client = connection.client
-        self._where = connection.where
+        self._crew = Crew(connection.client, connection.where)
         self._store = store
         self._work = work
         self._dispatcher = Dispatcher(store.plan, todo)
         self._progress = progress
         self._show = show
-        self._finished: queue.Queue[Any] = queue.Queue()
-        self._tasks: dict[Any, _Task] = {}
-        self._at_work: dict[str, int] = {}  # tasks of each worker
         self._rescues: dict[int, Rescue] = {}
-        self._urgent: list[Piece | int] = []  # pieces, and blocks whose head is to be probed
+        self._urgent: list[_Task] = []
+        self._deaths: Counter[_Task] = Counter()
         self._write_failures = 0
-        self._asked = -np.inf
 
     def run(self) -> None:
         """Until nothing is left.  Raises ClusterLost, and OSError when nothing can be written any more."""
-        while self._dispatcher or self._urgent or self._tasks:
-            self._look_for_workers()
+        while len(self._dispatcher) or self._urgent or len(self._crew):
+            gone, lost = self._crew.look()
+            self._dispatcher.forget(gone)
+            for task in lost:
+                self._gone(task)
+            self._progress.workers = len(self._crew.workers)
             self._hand_out()
             self._show()
-            for future in self._come_back():
-                self._take(future)
+            for back in self._crew.news():
+                self._back(back)
         self._show()
 
     # --- out ---
 
-    def _look_for_workers(self) -> None:
-        """Who is there, at most every few seconds: a thousand workers are a long list."""
-        if time.monotonic() - self._asked < _WORKERS_SECONDS and self._at_work:
-            return
-        self._asked = time.monotonic()
-        try:
-            there = set(self._client.nthreads())
-        except Exception as error:  # of many kinds, by how the connection broke
-            raise self._lost(error) from error
-        gone = set(self._at_work) - there
-        self._dispatcher.forget(gone)
-        self._at_work = {worker: self._at_work.get(worker, 0) for worker in there}
-        self._progress.workers = len(there)
-
     def _hand_out(self) -> None:
+        workers = self._crew.workers
         for ahead in range(1, _AHEAD + 1):
-            for worker, tasks in self._at_work.items():
+            for worker in workers:
                 # near the end a block that waits for a worker is better done by one that is idle
-                is_enough = ahead > 1 and len(self._dispatcher) < len(self._at_work)
-                if tasks < ahead and not is_enough and not self._submit(worker):
+                is_enough = ahead > 1 and len(self._dispatcher) < len(workers)
+                if self._crew.load(worker) < ahead and not is_enough and not self._give(worker):
                     return
 
-    def _submit(self, worker: str) -> bool:
+    def _give(self, worker: str) -> bool:
         """Give this worker something to do; whether there was anything."""
-        task: _Task
-        call: tuple[Any, ...]
         if self._urgent:
-            urgent = self._urgent.pop(0)
-            if isinstance(urgent, Piece):
-                task, call = _Task(urgent.block, worker, urgent), (run_cases, self._work, urgent.block, urgent.cases)
-            else:
-                task, call = _Task(urgent, worker, probe=True), (hold, self._work, urgent)
+            task = self._urgent.pop(0)
         else:
             block = self._dispatcher.next(worker)
             if block is None:
                 return False
-            task, call = _Task(block, worker), (run_block, self._work, block)
-        # pure=False: the same call may be made again after a failure
-        future = self._client.submit(*call, workers=[worker], allow_other_workers=True, pure=False)
-        self._tasks[future] = task
-        self._at_work[worker] += 1
-        future.add_done_callback(self._finished.put)
+            task = _Task(block)
+        if task.probe:
+            self._crew.give(worker, task, hold, self._work, task.block)
+        elif task.piece is not None:
+            self._crew.give(worker, task, run_cases, self._work, task.block, task.piece.cases)
+        else:
+            self._crew.give(worker, task, run_block, self._work, task.block)
         return True
 
     # --- back ---
 
-    def _come_back(self) -> list[Any]:
-        """The futures that are done, after a while none."""
-        try:
-            futures = [self._finished.get(timeout=_POLL_SECONDS)]
-        except queue.Empty:
-            if self._client.status not in ("running", "connecting"):
-                raise self._lost(None) from None
-            return []
-        while not self._finished.empty():
-            futures.append(self._finished.get_nowait())
-        return futures
-
-    def _take(self, future: Any) -> None:
-        from distributed import KilledWorker
-
-        task = self._tasks.pop(future)
-        if task.worker in self._at_work:
-            self._at_work[task.worker] -= 1
-        if future.status in ("cancelled", "lost"):
-            raise self._lost(None)
-        if future.status == "finished":
-            self._done(task, future.result())
-            return
-        error = future.exception()
-        if isinstance(error, KilledWorker):
-            self._ended_its_workers(task)
+    def _back(self, back: Back) -> None:
+        task, error = back.task, back.error
+        if error is None:
+            self._done(task, back.value)
+        elif type(error).__name__ == "KilledWorker":  # Dask gave up before we looked
+            self._gone(Gone(task, True))
         elif isinstance(error, OSError) and error.errno in _NO_ROOM:
             self._not_written(task, error)
         else:
             # a mistake of ours, most likely: the block stays to do, and the others go on
             reason = f"unexpected {type(error).__name__} ({' '.join(str(error).split())[:300]})"
             self._tell([Failure(task.block, None, "worker", reason)])
-            self._progress.failed += len(self._store.plan.block(task.block))
+            self._not_done(task)
 
     def _done(self, task: _Task, done: Done) -> None:
         self._write_failures = 0
@@ -212,7 +133,7 @@ class Engine:
         if done.lost_head is not None:
             self._lose_head(task.block, done.lost_head)
         if task.probe:
-            self._begin_rescue(task.block)
+            self._go_on_rescuing(task.block)
         elif task.piece is None:
             self._count(done.cases, sum(self._cases_of(line) for line in done.failures))
         else:
@@ -220,60 +141,71 @@ class Engine:
             self._rescues[task.block].solved(task.piece, done.values)
             self._go_on_rescuing(task.block)
 
-    def _ended_its_workers(self, task: _Task) -> None:
-        """Several workers in a row ended while they had this task: of a lack of memory, as a rule."""
-        if task.probe:
-            self._lose_head(task.block, _TOO_LARGE)
-            block = self._store.plan.block(task.block)
-            self._commit_failed(block.index, _TOO_LARGE, "head")
-        elif task.piece is None:
+    def _gone(self, gone: Gone) -> None:
+        """A task is lost with its worker: once that may be anything, several times it is the task."""
+        task = gone.task
+        whole = task.piece is None and not task.probe
+        if whole and self._store.is_committed(task.block):  # it was done, only the word of it is lost
+            states = self._store.values(self._store.plan.block(task.block))[:, 0]
+            self._count(len(states), int((states == FAILED).sum()))
+            return
+        self._deaths[task] += gone.was_at_work
+        if self._deaths[task] < (_DEATHS if whole else _DEATHS_OF_A_PART):
+            if whole:
+                self._dispatcher.give_back(task.block)
+            else:
+                self._urgent.append(task)
+        elif whole:
             log.warning("block %d ended the workers that tried it; it is tried in parts", task.block)
-            self._urgent.append(task.block)
+            block = self._store.plan.block(task.block)
+            self._rescues[task.block] = Rescue(task.block, len(block), len(self._store.columns))
+            self._urgent.append(_Task(task.block, probe=True))
+        elif task.probe:
+            self._lose_head(task.block, _TOO_LARGE)
+            self._commit_failed(task.block, _TOO_LARGE)
         else:
             if self._rescues[task.block].ended_its_worker(task.piece):
                 self._tell([Failure(task.block, task.piece.cases[0], "worker", _ENDS_WORKERS)])
             self._go_on_rescuing(task.block)
 
-    def _begin_rescue(self, block: int) -> None:
-        if block not in self._rescues:
-            self._rescues[block] = Rescue(block, len(self._store.plan.block(block)), len(self._store.columns))
-        self._go_on_rescuing(block)
-
-    def _go_on_rescuing(self, block: int) -> None:
-        rescue = self._rescues[block]
-        self._urgent += rescue.take()
+    def _go_on_rescuing(self, index: int) -> None:
+        rescue = self._rescues[index]
+        self._urgent += [_Task(index, piece) for piece in rescue.take()]
         if rescue.complete:
-            self._store.commit(self._store.plan.block(block), rescue.values)
-            failed = int((rescue.values[:, 0] == FAILED).sum())
-            write_event(self._store.out, "done", block=block, cases=len(rescue.values), failed=failed)
-            del self._rescues[block]
-            self._count(len(rescue.values), failed)
+            del self._rescues[index]
+            self._commit(index, rescue.values)
 
     def _not_written(self, task: _Task, error: OSError) -> None:
         """The block stays to do."""
         self._write_failures += 1
-        reason = f"could not be written ({error.strerror or error})"
-        self._tell([Failure(task.block, None, "write", reason)])
-        self._progress.failed += len(self._store.plan.block(task.block))
+        self._tell([Failure(task.block, None, "write", f"could not be written ({error.strerror or error})")])
+        self._not_done(task)
         if self._write_failures >= _MOST_WRITE_FAILURES:
-            raise OSError(
-                error.errno, f"{error.strerror}; nothing that is computed could be kept", str(self._store.out)
-            )
+            raise OSError(error.errno, f"{error.strerror}, and so nothing that is computed could be kept")
 
-    def _lose_head(self, block: int, reason: str) -> None:
+    def _not_done(self, task: _Task) -> None:
+        """The cases of a task stay to do, for another run."""
+        self._rescues.pop(task.block, None)
+        self._urgent = [other for other in self._urgent if other.block != task.block]
+        self._progress.failed += len(self._store.plan.block(task.block))
+
+    def _lose_head(self, index: int, reason: str) -> None:
         """The other blocks of a group that cannot be set up fail with it."""
-        plan = self._store.plan
-        for other in self._dispatcher.drop(block // len(plan.group_blocks(0))):
-            self._commit_failed(other, reason, "head")
+        for other in self._dispatcher.drop(index // len(self._store.plan.group_blocks(0))):
+            self._commit_failed(other, reason)
 
-    def _commit_failed(self, index: int, reason: str, stage: str) -> None:
-        block = self._store.plan.block(index)
-        values = np.full((len(block), len(self._store.columns)), np.nan)
+    def _commit_failed(self, index: int, reason: str) -> None:
+        """All cases of a block fail with their head."""
+        values = np.full((len(self._store.plan.block(index)), len(self._store.columns)), np.nan)
         values[:, 0] = FAILED
-        self._tell([Failure(index, None, stage, reason)])
-        self._store.commit(block, values)
-        write_event(self._store.out, "done", block=index, cases=len(block), failed=len(block))
-        self._count(len(block), len(block))
+        self._tell([Failure(index, None, "head", reason)])
+        self._commit(index, values)
+
+    def _commit(self, index: int, values: np.ndarray) -> None:
+        self._store.commit(self._store.plan.block(index), values)
+        failed = int((values[:, 0] == FAILED).sum())
+        write_event(self._store.out, "done", block=index, cases=len(values), failed=failed)
+        self._count(len(values), failed)
 
     def _tell(self, failures: Sequence[Failure]) -> None:
         lines = [named(one, self._store.plan.block(one.block), self._store.design) for one in failures]
@@ -286,16 +218,3 @@ class Engine:
     def _count(self, cases: int, failed: int) -> None:
         self._progress.done += cases
         self._progress.failed += failed
-
-    def _lost(self, error: Exception | None) -> ClusterLost:
-        why = "" if error is None else f" ({' '.join(str(error).split())[:160]})"
-        return ClusterLost(
-            f"{self._where}: the Dask scheduler went away{why}; {self._store.out} keeps what was computed: "
-            f"femtms run --resume goes on from there"
-        )
-
-
-_ENDS_WORKERS = "each worker that computed it ended at once; most likely its memory was not enough"
-_TOO_LARGE = (
-    "each worker that set this head up ended at once; most likely its memory was not enough: use a larger size_mm"
-)

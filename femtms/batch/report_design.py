@@ -127,6 +127,8 @@ def _numbers(values: Sequence[float], unit: str) -> str:
 def _flat(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
     """Each number and text of nested JSON under its path; short mappings and lists of them in one line."""
     if isinstance(value, Mapping):
+        if name and not value:
+            return
         if name and all(not isinstance(v, Mapping | list) for v in value.values()):
             yield name, ", ".join(f"{k} {v}" for k, v in value.items())
             return

@@ -13,6 +13,7 @@ from femtms.study.design import DIMS
 from femtms.study.plan import Plan
 
 MOST_REASONS, MOST_FAILURES = 100, 200
+_LONGEST_REASON = 1000  # characters
 _OTHER = "other reasons"
 _UNKNOWN = "no reason is recorded"
 
@@ -43,9 +44,13 @@ def failure_tables(numbers: Numbers, plan: Plan, lines: Iterable[Mapping[str, An
         if part is None or not cases:
             continue
         untold[part] = False
-        reason, stage = printable(str(line.get("reason") or _UNKNOWN)), printable(str(line.get("stage") or ""))
-        if len(first) < MOST_FAILURES:
-            first.append([*(_name(line.get(dim)) for dim in DIMS), cases, stage, reason])
+        reason = printable(str(line.get("reason") or _UNKNOWN), _LONGEST_REASON)
+        stage = printable(str(line.get("stage") or ""))
+        names: list[Cell] = [_name(line.get(dim)) for dim in DIMS]
+        if first and (names, stage, reason) == (first[-1][:-3], *first[-1][-2:]):
+            first[-1][-3] = int(first[-1][-3] or 0) + cases  # whole blocks, one after the other
+        elif len(first) < MOST_FAILURES:
+            first.append([*names, cases, stage, reason])
         key = _kind(reason)
         if key not in reasons and len(reasons) >= MOST_REASONS:
             key = _OTHER
@@ -55,12 +60,10 @@ def failure_tables(numbers: Numbers, plan: Plan, lines: Iterable[Mapping[str, An
     if rest:
         reasons[_UNKNOWN] = [_UNKNOWN, "", rest]
     rows = sorted(reasons.values(), key=lambda row: -int(row[2] or 0))
-    reason, stage = Heading("reason"), Heading("stage")
-    by_reason = Table(
-        "reasons", "Reasons", (reason, stage, Heading("cases", "", "%d")), rows,
-        "Reasons that differ in numbers only are counted together, under the first.",
-    )  # fmt: skip
-    columns = (*(Heading(dim) for dim in DIMS), Heading("cases", "", "%d"), stage, reason)
+    why, at, number = Heading("reason"), Heading("stage"), Heading("cases", "", "%d")
+    together = "Reasons that differ in numbers only are counted together, under the first."
+    by_reason = Table("reasons", "Reasons", (why, at, number), rows, together)
+    columns = (*(Heading(dim) for dim in DIMS), number, at, why)
     told = sum(int(row[-3] or 0) for row in first)
     note = f"These are {told:,} of {total:,} failed cases; failures.jsonl has all." if told < total else ""
     return Failures(by_reason, Table("failures", "Failed cases", columns, first, note))

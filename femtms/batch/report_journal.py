@@ -44,15 +44,17 @@ def journal_tables(numbers: Numbers, plan: Plan, lines: Iterable[Mapping[str, An
         [name, worker.device, worker.blocks, worker.cases, worker.seconds, worker.seconds / max(worker.cases, 1)]
         for name, worker in sorted(tally.workers.items())
     ]
-    each = Heading("each", "s", "%.3g", "seconds for each case")
-    seconds, cases = Heading("time", "s", "%.4g"), Heading("cases", "", "%d")
-    columns = tuple(Heading(text) for text in ("head", "conductivity", "option", "coil", "places"))
-    by_worker = (Heading("worker"), Heading("device"), Heading("blocks", "", "%d"), cases, seconds, each)
+    each_column = Heading("each", "s", "%.3g", "seconds for each case")
+    amounts = (Heading("cases", "", "%d"), Heading("time", "s", "%.4g"), each_column)
+    keys = tuple(Heading(text) for text in ("head", "conductivity", "option", "coil", "places"))
+    by_block = (*keys, *amounts, Heading("worker"))
+    by_worker = (Heading("worker"), Heading("device"), Heading("blocks", "", "%d"), *amounts)
+    most = f"At most {SLOWEST}, by the time for each case."
+    note = "Time of blocks, not of setting up heads."
     return [
-        Table("slowest", "Slowest blocks", (*columns, cases, seconds, each, Heading("worker")), slow,
-              f"At most {SLOWEST}, by the time for each case."),
-        Table.cut("workers", "Workers", by_worker, workers, MOST_WORKERS, "Time of blocks, not of setting up heads."),
-    ]  # fmt: skip
+        Table("slowest", "Slowest blocks", by_block, slow, most),
+        Table.cut("workers", "Workers", by_worker, workers, MOST_WORKERS, note),
+    ]
 
 
 def _count(tally: _Tally, line: Mapping[str, Any], blocks: int) -> None:

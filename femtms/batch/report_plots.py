@@ -15,6 +15,7 @@ from femtms.report.scalp_map import ScalpMap, azimuthal_map, offset_map
 from femtms.study.design import DIMS, StudyPlace
 
 MOST_VALUES = 400_000  # numbers, 4 bytes each; a third more as text
+MOST_PLACES = 6_000  # marks that a browser draws at once
 MOST_POINTS = 40_000  # heads × places
 _LONGEST_NAME = 80
 _BINS = 30
@@ -25,7 +26,7 @@ def plot_data(numbers: Numbers, places: Sequence[StudyPlace]) -> dict[str, Any]:
     count = len(numbers.quantities)
     cases = [best_case(numbers, quantity) for quantity in range(count)]
     kept = kept_names(numbers.shape, MOST_VALUES // max(count, 1), MOST_POINTS, [case for case in cases if case])
-    values = numbers.values[(slice(None), *np.ix_(*kept))]
+    values = [row[np.ix_(*kept)] for row in numbers.values]
     names = {dim: [_short(numbers.names[dim][i]) for i in kept[axis]] for axis, dim in enumerate(DIMS)}
     best = [None if case is None else [int(np.searchsorted(k, i)) for k, i in zip(kept, case)] for case in cases]
     return {
@@ -61,10 +62,11 @@ def left_out(numbers: Numbers, data: dict[str, Any]) -> str:
 def kept_names(shape: tuple[int, ...], values: int, points: int, cases: Sequence[tuple[int, ...]]) -> list[np.ndarray]:
     """Indices in each of DIMS that the plots have: all, or so many evenly spread, and those of the given cases.
 
-    values  most combinations;  points  most combinations of head and place
+    values  most combinations;  points  most combinations of head and place; places are at most MOST_PLACES
     The indices of the cases come on top.
     """
     counts = list(shape)
+    counts[4] = min(counts[4], MOST_PLACES)
     while np.prod(counts, dtype=float) > values or counts[0] * counts[4] > points:
         among = (0, 4) if np.prod(counts, dtype=float) <= values else range(len(counts))
         longest = max(among, key=lambda axis: counts[axis])

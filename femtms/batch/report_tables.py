@@ -116,7 +116,7 @@ def accuracy_table(numbers: Numbers) -> Table:
         Heading("estimated error, median", "%", "%.3g", "relative error of E in grey matter"),
         Heading("largest", "%", "%.3g", "largest estimated error"),
         Heading("iterations, median", "", "%.3g", "of the linear solver"),
-        Heading("most", "", "%d", "largest number of iterations"),
+        Heading("most", "", "%.0f", "largest number of iterations"),
         Heading("residual, largest", "", "%.2g", "relative residual of the linear system"),
     )
     rows = []

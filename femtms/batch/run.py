@@ -16,9 +16,11 @@ import numpy as np
 from femtms.backend import backend
 from femtms.batch.cluster import ClusterChoice, Connection, connected
 from femtms.batch.columns import DONE, FAILED, NOT_DONE
-from femtms.batch.engine import ClusterLost, Engine, Progress
+from femtms.batch.crew import ClusterLost
+from femtms.batch.engine import Engine
 from femtms.batch.failures import write_failures
 from femtms.batch.journal import FOLDER as JOURNAL
+from femtms.batch.progress import Progress
 from femtms.batch.provenance import provenance_of
 from femtms.batch.store import FILES, STUDY, Store
 from femtms.batch.tables import write_tables
@@ -110,7 +112,10 @@ def run_study(
             except OSError as error:
                 lost = lost or error
         if lost is not None:
-            raise Interrupted(str(lost)) from lost
+            what = lost.strerror if isinstance(lost, OSError) and lost.strerror else str(lost)
+            raise Interrupted(
+                f"{what}; {out} keeps what was computed: femtms run --resume goes on from there"
+            ) from lost
         states = store.states()
         return {
             "study": design.name,

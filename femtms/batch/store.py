@@ -133,6 +133,10 @@ class Store:
         """Which blocks are done, bool (blocks,): those whose file is there."""
         return chunks_there(self.out / RESULTS / VALUES, (*self.plan.grid, 1)).ravel()
 
+    def is_committed(self, index: int) -> bool:
+        """Whether one block is done."""
+        return self._file(self.plan.block(index)).exists()
+
     def commit(self, block: Block, values: np.ndarray, fields: Mapping[str, np.ndarray] | None = None) -> None:
         """Write the results of a block, after its fields; when this returns they are on the disk.
 
@@ -235,12 +239,10 @@ class Store:
     def tidy(self) -> None:
         """Take away what killed writers left; only while nobody else writes."""
         for parent in (self.out, self.out / RESULTS / FIELDS):
-            for left in parent.glob(f"{_TEMPORARY}*"):
-                shutil.rmtree(left, ignore_errors=True)
-        for folder, _, files in os.walk(self.out / RESULTS):
-            for name in files:
-                if name.endswith(PARTIAL):
-                    (Path(folder) / name).unlink(missing_ok=True)
+            for folder in parent.glob(f"{_TEMPORARY}*"):
+                shutil.rmtree(folder, ignore_errors=True)
+        for path in (self.out / RESULTS).rglob(f"*{PARTIAL}"):
+            path.unlink(missing_ok=True)
 
     def __repr__(self) -> str:
         done = int(self.committed().sum())

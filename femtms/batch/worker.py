@@ -136,7 +136,7 @@ def _held_for(work: Work) -> _Held:
             f"workers must have femtms {work.femtms}, as the client has; this one has {version('femtms')}"
         )
     if work.share.threads is not None:
-        numba.set_num_threads(min(work.share.threads, numba.config.NUMBA_NUM_THREADS))
+        numba.set_num_threads(min(work.share.threads, numba.config.NUMBA_NUM_THREADS))  # type: ignore[attr-defined]
     if _held is None or _held.run != work.run:
         _held = None  # what is held of an earlier study goes first: two heads may be too many
         _held = _Held(work.run, Store.open(Path(work.out)))

@@ -66,7 +66,8 @@ def schema(
 
 def print_study(summary: dict[str, Any]) -> None:
     """What would run."""
-    print(f"{summary['name']}: {summary['cases']:,} cases in {summary['blocks']:,} blocks")
+    cases, blocks = (f"{summary[key]:,} {key[: -1 if summary[key] == 1 else None]}" for key in ("cases", "blocks"))
+    print(f"{summary['name']}: {cases} in {blocks}")
     for dim, labels in summary["dimensions"].items():
         names = ", ".join(_label(name) for name in labels["first"])
         more = ", …" if labels["length"] > len(labels["first"]) else ""

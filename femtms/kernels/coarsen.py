@@ -9,6 +9,7 @@ import numba
 import numpy as np
 from scipy import sparse
 
+from femtms.kernels.blocks import column_dots
 from femtms.kernels.jit import njit
 
 _parallel = njit(parallel=True)
@@ -317,7 +318,7 @@ def prolongator(matrix, strong, aggregate, near_null, steps):
     _energy_gradient(indptr, indices, values, starts, columns, p, coarse_null, a_direction)
     residual = -a_direction
     direction = residual.copy()
-    rr = float(residual @ residual)
+    rr = _square(residual)
     for _ in range(steps):
         if rr == 0:
             break
@@ -325,9 +326,14 @@ def prolongator(matrix, strong, aggregate, near_null, steps):
         alpha = rr / float(np.sum(energy))
         p += alpha * direction
         residual -= alpha * a_direction
-        rr, rr_before = float(residual @ residual), rr
+        rr, rr_before = _square(residual), rr
         direction = residual + rr / rr_before * direction
     return (starts, columns, p), coarse_null
+
+
+def _square(x):
+    """x·x of x (n,): in one fixed order, which BLAS has not, whose threads share it out."""
+    return float(column_dots(x[:, None], x[:, None])[0])
 
 
 # --- products ----------------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from scipy import sparse
 
 from femtms.backend import Backend, to_host
 from femtms.errors import FemtmsError
+from femtms.kernels.dense import symmetric_inverse
 from femtms.solver.csr import Csr
 
 _COARSEST = 500
@@ -108,7 +109,7 @@ class Multigrid:
         levels.append(Level(Csr.on(backend, matrix, np.float32), _largest_eigenvalue(matrix, backend), _SPAN))
         rows = tuple(to_host(a) for a in (matrix.data, matrix.indices, matrix.indptr))
         on_host = sparse.csr_array(rows, shape=matrix.shape)
-        inverse = sparse.csr_array(np.linalg.pinv(on_host.toarray(), hermitian=True))
+        inverse = sparse.csr_array(symmetric_inverse(on_host.toarray()))
         return cls(backend, tuple(levels), Csr.on(backend, inverse, np.float32))
 
     def raised(self, matrix: Csr, prolongation: Any) -> "Multigrid":
@@ -189,16 +190,21 @@ def _largest_eigenvalue(matrix: Any, backend: Backend) -> float:
 
 def _lanczos(matrix: Any, v: Any, steps: int, backend: Backend) -> float:
     """Largest Ritz value of a symmetric matrix after a few steps from v (n,1); Saad 2003, Alg. 6.15."""
-    xp = backend.xp
+    xp, kernels = backend.xp, backend.kernels
+
+    def norm(x: Any) -> float:
+        # not that of BLAS, whose last bits depend on its threads
+        return float(kernels.column_dots(x, x)[0]) ** 0.5
+
     alphas, betas = [], []
-    v = v / xp.linalg.norm(v)
+    v = v / norm(v)
     previous, beta = xp.zeros_like(v), 0.0
     for _ in range(steps):
         w = xp.empty_like(v)
-        alphas.append(float(backend.kernels.spmm_dots(matrix, v, w)[0]))
+        alphas.append(float(kernels.spmm_dots(matrix, v, w)[0]))
         w -= beta * previous
         w -= alphas[-1] * v
-        beta = float(xp.linalg.norm(w))
+        beta = norm(w)
         if beta < 1e-12:
             break
         betas.append(beta)

@@ -20,8 +20,8 @@ def doubts_of(design: Design) -> list[str]:
     without = [head.name for head in design.heads if not electrodes_of(head.source)]
     named = _electrodes(design)
     if without and named:
-        more = f" and {len(without) - 1} more" if len(without) > 1 else ""
-        doubts.append(f"head '{without[0]}'{more} has no electrodes, but places or targets name {', '.join(named[:5])}")
+        lacking = f"'{without[0]}' has" if len(without) == 1 else f"'{without[0]}' and {len(without) - 1} more have"
+        doubts.append(f"{lacking} no electrodes, but places or targets name {', '.join(named[:5])}")
     return doubts
 
 

@@ -13,14 +13,16 @@ from femtms.mesh.sizes import DEFAULT_SIZE_MM, OTHER, SizeMM
 from femtms.study.design import StudyHead
 from femtms.tissue import Tissue, tag_of
 
-# Measured with colin27 (3.9 L of six tissues) and with spheres, at 1.65 to 11 mm: right within a third there.
+# Measured with colin27 (3.9 L of six tissues) at 1.65 to 11 mm, within a quarter.  Interfaces have edges halved, so the
+# number goes with h^-1.9.  Where tissues have sizes of their own, or a sphere has a thin layer, there are more, up to
+# twice as many, as the sizes of neighbours are halved towards each other.
 _FILLED = 0.55  # share of a label volume that is head
-_TETS = 14e6  # in a litre of folded tissue at 1 mm: interfaces have edges halved, so it goes with h^-1.9
+_TETS = 14e6  # in a litre at 1 mm
 _EXPONENT = -1.9
-_TETS_OF_LAYERS = 12.0  # in size³ of a sphere: two lattice points of twelve tetrahedra each, halved near spheres
+# Of all tetrahedra at one size, how many are in which tissue.
+_SHARES = {Tissue.WM: 0.14, Tissue.GM: 0.37, Tissue.CSF: 0.20, Tissue.BONE: 0.16, Tissue.SCALP: 0.13}
+_TETS_OF_LAYERS = 12.7  # in size³ of a sphere
 _BYTES_PER_TET = 50  # of a mesh file, its nodes included
-# What of a head is which tissue, by volume; the rest is shared by the others.
-_SHARES = {Tissue.WM: 0.15, Tissue.GM: 0.23, Tissue.CSF: 0.12, Tissue.BONE: 0.15, Tissue.SCALP: 0.35}
 
 
 def tets_of(head: StudyHead, size_mm: SizeMM) -> float | None:
@@ -37,17 +39,18 @@ def tets_of(head: StudyHead, size_mm: SizeMM) -> float | None:
     if litres is None:
         return None
     sizes = _by_tissue(size_mm)
-    return sum(
-        _TETS * litres * _FILLED * share * _size(sizes, tissue) ** _EXPONENT for tissue, share in _SHARES.items()
-    )
+    in_one_mm = _TETS * _FILLED * litres
+    return sum(in_one_mm * share * _size(sizes, tissue) ** _EXPONENT for tissue, share in _SHARES.items())
 
 
 def _in_layers(sphere: LayeredSphere, size_mm: SizeMM) -> float:
-    """Each layer is meshed with at most twice its thickness."""
+    """A layer has at most twice its thickness as its size, which is the finest one times a power of two."""
     sizes = _by_tissue(size_mm)
     radii = np.array(sphere.radii_mm)
     thickness = np.diff(radii, prepend=0.0)
-    h = np.minimum([_size(sizes, tag) for tag in sphere.tags], 2 * thickness)
+    wanted = np.minimum([_size(sizes, tag) for tag in sphere.tags], 2 * thickness)
+    rounded = wanted.min() * 2.0 ** np.floor(np.log2(wanted / wanted.min()) + 1e-9)
+    h = np.minimum(rounded, thickness)  # edges in thin tissue are halved
     volumes = 4 / 3 * np.pi * np.diff(radii**3, prepend=0.0)
     return float((_TETS_OF_LAYERS * volumes / h**3).sum())
 

@@ -12,7 +12,7 @@ from femtms.errors import FemtmsError
 from femtms.field.recoveries import RAW
 from femtms.head.sphere import LayeredSphere
 from femtms.mesh.sizes import OTHER
-from femtms.simulator import check_rtol
+from femtms.simulator import check_order, check_rtol
 from femtms.study.design import StudyOption, StudyResults
 from femtms.study.files import Files
 from femtms.study.kinds import (
@@ -195,7 +195,7 @@ def _check_sizes(sizes: dict[int | str, float]) -> dict[int | str, float]:
 
 SizeIn = Annotated[
     Annotated[Positive, Tag("<mm>")]
-    | Annotated[dict[TissueIn, Positive], AfterValidator(_check_sizes), Tag("<by tissue>")],
+    | Annotated[dict[TissueOrOther, Positive], AfterValidator(_check_sizes), Tag("<by tissue>")],
     shapes(_kind_of_size, "must be mm, or {TISSUE: mm, other: mm}"),
 ]
 
@@ -216,6 +216,11 @@ DidtIn = Annotated[
 ]
 
 
+def _checked_order(order: int) -> int:
+    check_order(order)
+    return order
+
+
 def _checked_rtol(rtol: float) -> float:
     check_rtol(rtol)
     return rtol
@@ -228,7 +233,9 @@ class OptionEntry(Entry):
     size_mm: SizeIn = Field(
         default=_OPTION.size_mm, description="Edge length of tetrahedra: 6, or by tissue {gm: 2.6, other: 6}."
     )
-    order: Literal[1, 2] = Field(default=1, description="Elements: 1 linear, 2 quadratic.")
+    order: Annotated[int, Strict(), AfterValidator(_checked_order)] = Field(
+        default=1, description="Elements: 1 linear, 2 quadratic.", json_schema_extra={"enum": [1, 2]}
+    )
     recovery: Literal["raw", "harmonic", "spr"] = Field(
         default=_RAW, description="E of the elements, or made continuous in each tissue."
     )

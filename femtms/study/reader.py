@@ -130,8 +130,8 @@ def _check_tensors(
     without = [head.name for head in heads if head.tensors is None]
     for at, conductivity in conductivities:
         if conductivity.anisotropy is not None and without:
-            more = f" and {len(without) - 1} more" if len(without) > 1 else ""
-            faults.add(at, f"anisotropy needs the tensors of every head; '{without[0]}'{more} has none: give 'tensors'")
+            lacking = f"'{without[0]}' has" if len(without) == 1 else f"'{without[0]}' and {len(without) - 1} more have"
+            faults.add(at, f"anisotropy needs the tensors of every head; {lacking} none: give 'tensors'")
 
 
 def _check_electrodes(entries: Entries, heads: Sequence[StudyHead], faults: Faults) -> None:

@@ -11,7 +11,7 @@ from batch.made_up_study import electrodes, grid, made_up_design, made_up_result
 from femtms.batch.columns import FAILED, NOT_DONE
 from femtms.batch.report import study_content, summary_of
 from femtms.batch.report_numbers import read_numbers
-from femtms.batch.report_plots import kept_names, plot_data
+from femtms.batch.report_plots import MOST_PLACES, kept_names, plot_data
 from femtms.report.study_page import study_page
 from femtms.study.design import StudyPlace
 from femtms.study.plan import Plan
@@ -137,6 +137,8 @@ def test_a_study_that_is_too_large_is_thinned_evenly_with_its_best_cases():
     assert np.prod([len(k) for k in kept]) < 21_000
     assert [len(k) for k in kept[:4]] == [2, 1, 1, 3] and len(kept[5]) == 18  # places are what there is most of
     assert kept[4][0] == 0 and kept[4][-1] == 999 and np.diff(kept[4]).max() <= 6
+    kept = kept_names((1, 1, 1, 1, 10**6, 1, 1), 10**7, 10**7, [])
+    assert len(kept[4]) == MOST_PLACES
     kept = kept_names((500, 1, 1, 1, 500, 1, 1), 10**6, 10_000, [])
     assert len(kept[0]) * len(kept[4]) <= 10_000
     assert all(len(k) == n for n, k in zip(shape, kept_names(shape, 10**6, 10_000, [best])))

@@ -118,6 +118,16 @@ def test_failures_are_counted_by_reason_without_numbers(design):
     assert tables.first.note == ""
 
 
+def test_whole_blocks_with_the_same_reason_are_one_row():
+    design = made_up_design(places=electrodes(6), angles=range(64))
+    numbers, plan = read_numbers(made_up_results(design, np.full(design.shape, FAILED))), Plan(design.shape, (1, 64, 1))
+    why = "head 'sub-01': " + "a long reason, " * 20 + "at last"
+    lines = [failed(design, i, None, why, "head", head="sub-01", coil="figure8-70mm") for i in range(6)]
+    tables = failure_tables(numbers, plan, lines)
+    assert column(tables.first, "cases") == [384]
+    assert column(tables.by_reason, "reason") == [why]
+
+
 def test_what_is_told_twice_or_was_done_later_does_not_count(design):
     state = np.full(design.shape, DONE)
     state[0, 0, 0, 0, 0, 0] = FAILED

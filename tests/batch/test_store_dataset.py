@@ -134,8 +134,7 @@ def test_fields_are_those_that_were_committed(store):
     assert fields["gm-nodes_points_mm"].values.tolist() == np.arange(15.0).reshape(5, 3).tolist()
     assert fields["gm-nodes_nodes"].values.tolist() == [0, 1, 2, 3, 4]
     far = fields["gm-nodes"].where(fields["gm-nodes_nodes"] > 2)  # along the same points
-    assert np.isnan(far).sum(dim=["gm-nodes_point", "axis"]).max() == 15
-    assert np.isnan(far[..., 3:, :]).sum() == np.isnan(fields["gm-nodes"][..., 3:, :]).sum()
+    assert (far.isnull().sum(["gm-nodes_point", "axis"]) == 9).all()
     assert fields.sizes["gm-nodes_point"] == POINTS and fields.coil.values.tolist() == ["coil 0", "coil 1"]
 
 

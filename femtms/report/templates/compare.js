@@ -18,10 +18,10 @@ function drawFocality(place) {
   const spread = rowsAt(place).map((row) => row.s_half_cm2);
   const powers = [0.1, 0.2, 0.5, 1, 2, 3, 5, 7, 10, 15, 20, 30, 50, 70, 100, 150, 200, 300, 500, 1000];
   const room = roomFor(data.coils, "focality");
-  Plotly.react("focality", traces, layout(`Depth and spread, ${shown(place)}`, { title: { text: "depth d½ (cm)" } }, {
+  drawPlot("focality", traces, layout(`Depth and spread, ${shown(place)}`, { title: { text: "depth d½ (cm)" } }, {
     title: { text: "spread S½ (cm²)" }, type: "log", tickvals: powers, ticktext: powers.map(String),
     range: [Math.log10(0.7 * Math.min(...spread)), Math.log10(1.4 * Math.max(...spread))],
-  }, { showlegend: true, height: room.height, margin: { l: 60, r: 15, t: 55, b: room.bottom } }), options);
+  }, { showlegend: true, height: room.height, margin: { l: 60, r: 15, t: 55, b: room.bottom } }));
 }
 
 function drawProfiles(place) {
@@ -34,10 +34,10 @@ function drawProfiles(place) {
     };
   });
   const room = roomFor(data.coils, "profile");
-  Plotly.react("profile", traces, layout(`Depth profile at the peak, ${shown(place)}`,
+  drawPlot("profile", traces, layout(`Depth profile at the peak, ${shown(place)}`,
     { title: { text: "depth in the brain (mm)" }, range: [0, 50] },
     { title: { text: "|E| (V/m for 1 A/µs)" }, rangemode: "tozero" },
-    { showlegend: true, height: room.height, margin: { l: 60, r: 15, t: 55, b: room.bottom } }), options);
+    { showlegend: true, height: room.height, margin: { l: 60, r: 15, t: 55, b: room.bottom } }));
 }
 
 function drawStrength(key) {
@@ -57,11 +57,11 @@ function drawStrength(key) {
   const bars = 12 * data.coils.length * (data.places.length + 1);
   const narrow = element("strength").clientWidth < 600;
   const label = (name) => narrow ? shown(name.length > 16 ? name.slice(0, 7) + "…" + name.slice(-8) : name) : shown(name);
-  Plotly.react("strength", traces, layout("Field in the brain",
+  drawPlot("strength", traces, layout("Field in the brain",
     { title: { text: `|E| (${unit})` }, rangemode: "tozero" },
     { tickvals: data.coils.map((_, c) => c), ticktext: data.coils.map(label), autorange: "reversed", zeroline: false },
     { showlegend: true, barmode: "group", bargap: 1 / (data.places.length + 1), legend: { ...legend, traceorder: "normal" },
-      height: Math.max(bars, 120) + 55 + room.bottom, margin: { l: 60, r: 15, t: 55, b: room.bottom } }), options);
+      height: Math.max(bars, 120) + 55 + room.bottom, margin: { l: 60, r: 15, t: 55, b: room.bottom } }));
 }
 
 // --- the rotatable view ------------------------------------------------------------------------------------------
@@ -138,7 +138,7 @@ function drawScene(turn) {
     scene: { xaxis: axis, yaxis: axis, zaxis: axis, aspectmode: "data", camera, dragmode: "orbit" },
   });
   delete look.title;
-  return Plotly.react("scene", sceneTraces(), look, options);
+  return drawPlot("scene", sceneTraces(), look);
 }
 
 // --- all together ------------------------------------------------------------------------------------------------

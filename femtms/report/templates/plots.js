@@ -38,3 +38,10 @@ function layout(title, x, y, more) {
     xaxis: axis(x), yaxis: axis(y), ...more,
   };
 }
+
+// when the window's height changes, plotly takes that of the element in place of the layout's
+function drawPlot(plot, traces, look) {
+  const box = typeof plot === "string" ? element(plot) : plot;
+  if (look.height) { box.style.height = box.style.minHeight = `${look.height}px`; }
+  return Plotly.react(box, traces, look, options);
+}

@@ -62,7 +62,7 @@ function chosenNames(dims) {
 // --- the map -----------------------------------------------------------------------------------------------------
 
 const positions = data.map && new Int16Array(bytes(data.map.numbers).buffer);
-const MANY = 1500;  // marks, from which they are drawn by WebGL
+const MANY = 1500;  // marks, from which they are too small for arrows
 
 // x, y in mm, and where the coil's y and x point at angle 0, on the map; null where the position is not known
 function positionOf(place) {
@@ -104,11 +104,11 @@ function drawMap() {
   const [xs, ys] = marks.length ? [span("x"), span("y")] : [[-1, 1], [-1, 1]];
   const box = element("map"), high = 480;
   const scale = Math.min((box.clientWidth - 170) / (xs[1] - xs[0]), (high - 120) / (ys[1] - ys[0]));
-  const size = Math.max(5, Math.min(44, 0.92 * spacing * scale));
-  const type = marks.length > MANY ? "scattergl" : "scatter";
+  const size = Math.max(3, Math.min(44, 0.92 * spacing * scale));
+  const type = "scatter";  // plotly's WebGL for many marks makes code from text, which the page's policy forbids
   const text = (mark) => shown(nameOf("place", mark.place));
   const lines = { x: [], y: [] };
-  for (const mark of known) {
+  for (const mark of marks.length > MANY ? [] : known) {
     for (const [x, y] of [...arrow(mark, 0.72 * spacing), [null, null]]) { lines.x.push(x); lines.y.push(y); }
   }
   const here = marks.filter((mark) => mark.place === now.place);
@@ -125,8 +125,8 @@ function drawMap() {
     ...[["#ffffff", 3.5], ["#1a1a1a", 1.4]].map(([color, width]) => (
       { type, mode: "lines", name: "y of the coil", ...lines, line: { color, width }, hoverinfo: "skip" })),
     { type: "scatter", mode: "markers", name: "chosen", x: here.map((m) => m.x), y: here.map((m) => m.y), hoverinfo: "skip",
-      marker: { color: "rgba(0,0,0,0)", size: size + 5, symbol: data.map.mirrored ? "square-open" : "circle-open",
-        line: { color: "#0072B2", width: 3 } } },
+      marker: { color: "#56B4E9", size: size + 4, symbol: data.map.mirrored ? "square-open" : "circle-open",
+        line: { width: 4 } } },
   ];
   const axes = data.map.axes[data.map.axes.length > 1 ? now.head : 0];
   const which = names.angle.length < 2 ? "" : now.mapAngle === null ? ", best angle" : `, ${nameOf("angle", now.mapAngle)}°`;
@@ -135,7 +135,7 @@ function drawMap() {
     { title: { text: axes[0] }, range: data.map.mirrored ? [xs[1], xs[0]] : xs, constrain: "domain", zeroline: false },
     { title: { text: axes[1] }, range: ys, scaleanchor: "x", constrain: "domain", zeroline: false },
     { showlegend: false, height: high, margin: { l: 60, r: 15, t: 70, b: 50 } });
-  Plotly.react("map", traces, look, options);
+  drawPlot("map", traces, look);
   tellPlace();
 }
 
@@ -192,7 +192,7 @@ function drawPolar() {
     polar: { bgcolor: "rgba(0,0,0,0)", radialaxis: { rangemode: "tozero", gridcolor: line, linecolor: ink, angle: 90, tickangle: 90 },
       angularaxis: { direction: "clockwise", rotation: 90, gridcolor: line, linecolor: ink, thetaunit: "degrees" } },
   });
-  Plotly.react("polar", traces, look, options);
+  drawPlot("polar", traces, look);
 }
 
 function drawDistance() {
@@ -206,7 +206,7 @@ function drawDistance() {
   const look = layout(linesTitle(first, ["head", "conductivity", "option", "coil", "place"]),
     { title: { text: "distance from the scalp (mm)" } }, { ...fieldAxis(), rangemode: "tozero" },
     { showlegend: names[now.lines].length > 1, height: room.height + 20, margin: { l: 60, r: 15, t: 75, b: room.bottom } });
-  Plotly.react("distance", traces, look, options);
+  drawPlot("distance", traces, look);
 }
 
 // --- boxes over positions ----------------------------------------------------------------------------------------
@@ -231,7 +231,7 @@ function drawBoxes(plot) {
   const look = layout(`Each ${dim}${more}<br><span style="font-size: 12px">${shown(quantity())}; ${chosenNames(others) || "all positions"}</span>`,
     fieldAxis(), { tickvals: some, ticktext: some.map(label), range: [count - 0.5, -0.5], zeroline: false },
     { showlegend: false, height: 150 + Math.max(26 * count, 90), margin: { l: 60, r: 15, t: 75, b: 50 } });
-  Plotly.react(plot, traces, look, options);
+  drawPlot(plot, traces, look);
 }
 
 function drawError() {
@@ -240,8 +240,8 @@ function drawError() {
   const middles = counts.map((_, i) => (edges[i] + edges[i + 1]) / 2);
   const traces = [{ type: "bar", x: middles, y: counts, width: edges[1] - edges[0], marker: { color: hue(0), line: { width: 0.5, color: "#fff" } },
     hovertemplate: "%{y} cases at about %{x:.3g} %<extra></extra>" }];
-  Plotly.react("error", traces, layout("Estimated error of E in grey matter", { title: { text: "relative error (%)" } },
-    { title: { text: "cases" } }, { showlegend: false, height: 320, bargap: 0 }), options);
+  drawPlot("error", traces, layout("Estimated error of E in grey matter", { title: { text: "relative error (%)" } },
+    { title: { text: "cases" } }, { showlegend: false, height: 320, bargap: 0 }));
 }
 
 // --- all together ------------------------------------------------------------------------------------------------
