@@ -6,8 +6,8 @@ statistics on the CPU, Linux x86-64, and what `worker_bytes` says:
     size   order  tetrahedra    at a time    measured   formula
     12 mm    1       466,463        8            671       684
      8 mm    1       932,914        1            711       736
-     8 mm    1       932,914        8            959       981
-     8 mm    1       932,914       32          1,799     1,822
+     8 mm    1       932,914        8            959       984
+     8 mm    1       932,914       32          1,799     1,836
      6 mm    1     2,060,201        1          1,120     1,165
      6 mm    1     2,060,201        8          1,654     1,710
      6 mm    1     2,060,201       32          3,523     3,578
