@@ -4,7 +4,7 @@ import importlib.util
 import logging
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,8 @@ _CONFIG = {
     "distributed.worker.memory.terminate": 0.95,
     "distributed.scheduler.work-stealing": False,
     "distributed.scheduler.allowed-failures": 2,
+    # a cluster of one machine would give up workers for good that are not there this long after one has ended
+    "distributed.deploy.lost-worker-timeout": "30 days",
     "distributed.admin.large-graph-warning-threshold": "1GB",
 }
 
@@ -113,11 +115,17 @@ class Share:
 
 @dataclass(frozen=True, eq=False)
 class Connection:
-    """A Dask client, words for where its workers are, and what each may take: None where that is not ours to say."""
+    """A Dask client.
+
+    where     its workers are, in words
+    share     what each of them may take
+    may_come  workers may come after hours, as a batch system likes
+    """
 
     client: Any
     where: str
-    share: "Share"
+    share: Share = Share()
+    may_come: bool = True
 
     @property
     def dashboard(self) -> str | None:
@@ -148,75 +156,78 @@ def connected(choice: ClusterChoice, need: int) -> Iterator[Connection]:
     Raises FemtmsError when nobody answers, or a file is bad.
     """
     import dask
-    from distributed import Client
 
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what they say of lost workers, we say in our words
-    with dask.config.set(_CONFIG):
-        if choice.scheduler is None and choice.scheduler_file is None:
-            with (
-                _own_cluster(choice, need) as (cluster, share, where),
-                Client(cluster, set_as_default=False) as client,
-            ):
-                _await_worker(client, where)
-                yield Connection(client, where, share)
-            return
-        where = choice.scheduler or str(choice.scheduler_file)
-        address: dict[str, Any] = {"address": choice.scheduler}
-        if choice.scheduler_file is not None:
-            address = {"scheduler_file": str(existing_file(choice.scheduler_file))}
-        security = None if choice.tls is None else choice.tls.security()
-        try:
-            client = Client(**address, security=security, timeout="20s", set_as_default=False)
-        except (OSError, ValueError, KeyError, RuntimeError) as error:
-            reason = " ".join(str(error).split())[:160]
-            raise FemtmsError(f"{where}: there must be a Dask scheduler; it does not answer ({reason})") from error
-        with client:
-            _await_worker(client, where)
-            yield Connection(client, where, Share())
+    for name in ("distributed", "asyncio"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # what they say of lost workers, we say in our words
+    with dask.config.set(_CONFIG), _place(choice, need) as connection:
+        _await_worker(connection)
+        yield connection
 
 
-def _await_worker(client: Any, where: str) -> None:
+def _place(choice: ClusterChoice, need: int) -> AbstractContextManager[Connection]:
+    if choice.slurm is not None:
+        return _on_slurm(choice.slurm, choice.tls)
+    if choice.scheduler is not None or choice.scheduler_file is not None:
+        return _at_scheduler(choice)
+    return _on_this_machine(choice, need)
+
+
+def _await_worker(connection: Connection) -> None:
     from distributed import TimeoutError as DaskTimeout
 
     try:
-        client.wait_for_workers(1, timeout=_FIRST_WORKER_SECONDS)
+        connection.client.wait_for_workers(1, timeout=_FIRST_WORKER_SECONDS)
     except (TimeoutError, DaskTimeout):
         # a batch system may take hours
-        log.warning("%s: no worker has come in %d s; waiting for the first", where, _FIRST_WORKER_SECONDS)
+        log.warning("%s: no worker has come in %d s; waiting for the first", connection.where, _FIRST_WORKER_SECONDS)
 
 
 @contextmanager
-def _own_cluster(choice: ClusterChoice, need: int) -> Iterator[tuple[Any, Share, str]]:
-    """A Dask cluster, what each worker may take, and words for where it is."""
-    if choice.slurm is not None:
-        with _slurm_cluster(choice.slurm, choice.tls) as cluster:
-            yield cluster, Share(), f"SLURM jobs of {choice.slurm}"
-        return
+def _at_scheduler(choice: ClusterChoice) -> Iterator[Connection]:
+    """A Dask scheduler that is there already."""
+    from distributed import Client
+
+    where = choice.scheduler or str(choice.scheduler_file)
+    address: dict[str, Any] = {"address": choice.scheduler}
+    if choice.scheduler_file is not None:
+        address = {"scheduler_file": str(existing_file(choice.scheduler_file))}
+    security = None if choice.tls is None else choice.tls.security()
+    try:
+        client = Client(**address, security=security, timeout="20s", set_as_default=False)
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        reason = " ".join(str(error).split())[:160]
+        raise FemtmsError(f"{where}: there must be a Dask scheduler; it does not answer ({reason})") from error
+    with client:
+        yield Connection(client, where)
+
+
+@contextmanager
+def _on_this_machine(choice: ClusterChoice, need: int) -> Iterator[Connection]:
+    """Workers of our own: one for each GPU, or as many as cores and memory allow."""
+    from distributed import Client, LocalCluster
+
+    own: dict[str, Any] = {"host": _LOOPBACK, "dashboard_address": f"{_LOOPBACK}:0"}
     if choice.device != "cpu" and choice.workers is None and _has_dask_cuda() and backend(choice.device).name == "cuda":
         from dask_cuda import LocalCUDACluster
 
-        with LocalCUDACluster(host=_LOOPBACK, dashboard_address=f"{_LOOPBACK}:0") as cluster:
-            yield cluster, Share(), "one worker for each GPU of this machine"
+        with LocalCUDACluster(**own) as cluster, Client(cluster, set_as_default=False) as client:
+            yield Connection(client, "one worker for each GPU of this machine")
         return
-    from distributed import LocalCluster
-
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     memory = available_memory()
     workers = choice.workers or local_workers(cores, memory, need)
-    bytes_each = None if memory is None else int(_MEMORY_SHARE * memory / workers)
-    with LocalCluster(
-        n_workers=workers,
-        threads_per_worker=1,  # a block uses the cores itself
-        host=_LOOPBACK,
-        dashboard_address=f"{_LOOPBACK}:0",
-        memory_limit=bytes_each or 0,
-        silence_logs=logging.CRITICAL,
-    ) as cluster:
-        yield (
-            cluster,
-            Share(bytes_each, max(1, cores // workers)),
-            f"{workers} worker{'s' * (workers > 1)} of this machine",
-        )
+    share = Share(None if memory is None else int(_MEMORY_SHARE * memory / workers), max(1, cores // workers))
+    with (
+        LocalCluster(
+            n_workers=workers,
+            threads_per_worker=1,  # a block uses the cores itself
+            memory_limit=share.memory_bytes or 0,
+            silence_logs=logging.CRITICAL,
+            **own,
+        ) as cluster,
+        Client(cluster, set_as_default=False) as client,
+    ):
+        yield Connection(client, f"{workers} worker{'s' * (workers > 1)} of this machine", share, may_come=False)
 
 
 def _has_dask_cuda() -> bool:
@@ -224,10 +235,11 @@ def _has_dask_cuda() -> bool:
 
 
 @contextmanager
-def _slurm_cluster(path: Path, tls: Tls | None) -> Iterator[Any]:
+def _on_slurm(path: Path, tls: Tls | None) -> Iterator[Connection]:
     """The jobs that a file describes, as dask_jobqueue.SLURMCluster takes them.  Raises FemtmsError."""
     import yaml
     from dask_jobqueue import SLURMCluster
+    from distributed import Client
 
     try:
         settings = yaml.safe_load(existing_file(path).read_text(encoding="utf-8"))
@@ -252,4 +264,5 @@ def _slurm_cluster(path: Path, tls: Tls | None) -> Iterator[Any]:
             raise FemtmsError(
                 f"{path}: the jobs could not be submitted ({' '.join(str(error).split())[:200]})"
             ) from error
-        yield cluster
+        with Client(cluster, set_as_default=False) as client:
+            yield Connection(client, f"SLURM jobs of {path}")

@@ -6,15 +6,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from femtms.batch.cluster import Connection
 from femtms.errors import FemtmsError
 
 _POLL_SECONDS = 0.5  # for which news is waited
-_WORKERS_SECONDS = 2.0  # between two questions who is there: a thousand workers are a long list
-_FETCH_SECONDS = 10.0  # for a result of a few kB
+_WORKERS_SECONDS = 1.0  # between two questions who is there: a thousand workers are a long list
+_PATIENCE_SECONDS = 120.0  # without a worker, where Dask should start them again within seconds
+_FETCH_SECONDS = 2.0  # for a result of a few kB
 
 
 class ClusterLost(FemtmsError):
-    """The scheduler went away."""
+    """The scheduler went away, or all workers."""
 
 
 @dataclass(frozen=True)
@@ -28,10 +30,13 @@ class Back:
 
 @dataclass(frozen=True)
 class Gone:
-    """A task whose worker went away before it came back; the worker was at work on it, or it only waited there."""
+    """A task whose worker went away before it came back; first of those that the worker had, or one that waited there.
+
+    Even the first may have been done, with only the word of it lost: what a worker is suspected of must be alone there.
+    """
 
     task: Any
-    was_at_work: bool
+    was_first: bool
 
 
 class Crew:
@@ -41,9 +46,11 @@ class Crew:
     task is, and whether it is committed already, we know better.
     """
 
-    def __init__(self, client: Any, where: str) -> None:
-        self._client = client
-        self._where = where
+    def __init__(self, connection: Connection) -> None:
+        self._client = connection.client
+        self._connection = connection
+        self._last_seen = time.monotonic()
+        self._new: set[str] | None = None  # workers that came since the last look
         self._tasks: dict[str, dict[Any, Any]] = {}  # worker -> future -> task
         self._worker_of: dict[Any, str] = {}
         self._finished: queue.Queue[Any] = queue.Queue()
@@ -54,9 +61,9 @@ class Crew:
         """Those that are there."""
         return list(self._tasks)
 
-    def load(self, worker: str) -> int:
-        """How many tasks a worker has."""
-        return len(self._tasks[worker])
+    def tasks(self, worker: str) -> list[Any]:
+        """What a worker has, the first given first."""
+        return list(self._tasks[worker].values())
 
     def __len__(self) -> int:
         """How many tasks all of them have."""
@@ -73,9 +80,9 @@ class Crew:
     def look(self) -> tuple[list[str], list[Gone]]:
         """The workers that went away since the last look, and the tasks that they had.
 
-        Raises ClusterLost when the scheduler does not answer.
+        Raises ClusterLost when the scheduler does not answer, or no worker comes back.
         """
-        if time.monotonic() - self._asked < _WORKERS_SECONDS and self._tasks:
+        if time.monotonic() - self._asked < _WORKERS_SECONDS:
             return [], []
         self._asked = time.monotonic()
         try:
@@ -89,8 +96,15 @@ class Crew:
                 del self._worker_of[future]
                 future.release()
                 lost.append(Gone(task, position == 0))
-        for worker in there:
+        # one that has just come gets nothing yet: if it ended now, Dask would not start another
+        trusted = [worker for worker in there if self._new is None or worker in self._new]
+        self._new = set(there)
+        for worker in trusted:
             self._tasks.setdefault(worker, {})
+        if there or self._connection.may_come:
+            self._last_seen = self._asked
+        elif self._asked - self._last_seen > _PATIENCE_SECONDS:
+            raise ClusterLost(f"{self._connection.where}: for {_PATIENCE_SECONDS:.0f} s there has been no worker")
         return gone, lost
 
     def news(self) -> list[Back]:
@@ -128,4 +142,4 @@ class Crew:
 
     def _lost(self, error: Exception | None) -> ClusterLost:
         why = "" if error is None else f" ({' '.join(str(error).split())[:160]})"
-        return ClusterLost(f"{self._where}: the Dask scheduler went away{why}")
+        return ClusterLost(f"{self._connection.where}: the Dask scheduler went away{why}")

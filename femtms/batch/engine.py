@@ -18,11 +18,10 @@ from femtms.batch.journal import write_event
 from femtms.batch.progress import Progress
 from femtms.batch.rescue import Piece, Rescue
 from femtms.batch.store import Store
-from femtms.batch.worker import Done, Work, hold, run_block, run_cases
+from femtms.batch.worker import Done, Undone, Work, hold, run_block, run_cases
 
 log = logging.getLogger("femtms")
 
-_AHEAD = 2  # tasks of a worker: one that it works at, and one so that it need not wait for us
 _DEATHS = 3  # of workers at one block, after which the block is taken for the cause
 _DEATHS_OF_A_PART = 2
 _MOST_WRITE_FAILURES = 3  # in a row: then the disk is full, and nothing that is computed could be kept
@@ -58,7 +57,7 @@ class Engine:
         progress: Progress,
         show: Callable[[], None],
     ) -> None:
-        self._crew = Crew(connection.client, connection.where)
+        self._crew = Crew(connection)
         self._store = store
         self._work = work
         self._dispatcher = Dispatcher(store.plan, todo)
@@ -86,46 +85,50 @@ class Engine:
     # --- out ---
 
     def _hand_out(self) -> None:
+        """Everybody something, and then to those that work at ordinary blocks one more, so that they need not wait."""
         workers = self._crew.workers
-        for ahead in range(1, _AHEAD + 1):
-            for worker in workers:
-                # near the end a block that waits for a worker is better done by one that is idle
-                is_enough = ahead > 1 and len(self._dispatcher) < len(workers)
-                if self._crew.load(worker) < ahead and not is_enough and not self._give(worker):
-                    return
+        for worker in workers:
+            if not self._crew.tasks(worker):
+                block = None if self._urgent else self._dispatcher.next(worker)
+                if self._urgent:
+                    self._give(worker, self._urgent.pop(0))
+                elif block is not None:
+                    self._give(worker, _Task(block))
+        for worker in workers:
+            # near the end a block that waits for a worker is better done by one that is idle
+            if len(self._dispatcher) < len(workers):
+                return
+            tasks = self._crew.tasks(worker)
+            if len(tasks) == 1 and not self._is_suspect(tasks[0]):
+                block = self._dispatcher.next(worker)
+                assert block is not None
+                self._give(worker, _Task(block))
 
-    def _give(self, worker: str) -> bool:
-        """Give this worker something to do; whether there was anything."""
-        if self._urgent:
-            task = self._urgent.pop(0)
-        else:
-            block = self._dispatcher.next(worker)
-            if block is None:
-                return False
-            task = _Task(block)
+    def _is_suspect(self, task: _Task) -> bool:
+        """Whether it may end its worker, and must be alone there to be told from others."""
+        return task.probe or task.piece is not None or self._deaths[task] > 0
+
+    def _give(self, worker: str, task: _Task) -> None:
         if task.probe:
             self._crew.give(worker, task, hold, self._work, task.block)
         elif task.piece is not None:
             self._crew.give(worker, task, run_cases, self._work, task.block, task.piece.cases)
         else:
             self._crew.give(worker, task, run_block, self._work, task.block)
-        return True
 
     # --- back ---
 
     def _back(self, back: Back) -> None:
-        task, error = back.task, back.error
-        if error is None:
-            self._done(task, back.value)
-        elif type(error).__name__ == "KilledWorker":  # Dask gave up before we looked
+        task, value = back.task, back.value
+        if isinstance(value, Done):
+            self._done(task, value)
+        elif isinstance(value, Undone):
+            self._undone(task, value)
+        elif type(back.error).__name__ == "KilledWorker":  # Dask gave up before we looked
             self._gone(Gone(task, True))
-        elif isinstance(error, OSError) and error.errno in _NO_ROOM:
-            self._not_written(task, error)
-        else:
-            # a mistake of ours, most likely: the block stays to do, and the others go on
-            reason = f"unexpected {type(error).__name__} ({' '.join(str(error).split())[:300]})"
-            self._tell([Failure(task.block, None, "worker", reason)])
-            self._not_done(task)
+        else:  # Dask could not call the function, or not bring back what it gave
+            reason = f"unexpected {type(back.error).__name__} ({' '.join(str(back.error).split())[:300]})"
+            self._undone(task, Undone(task.block, reason))
 
     def _done(self, task: _Task, done: Done) -> None:
         self._write_failures = 0
@@ -149,12 +152,12 @@ class Engine:
             states = self._store.values(self._store.plan.block(task.block))[:, 0]
             self._count(len(states), int((states == FAILED).sum()))
             return
-        self._deaths[task] += gone.was_at_work
+        if not gone.was_first:
+            self._dispatcher.give_back(task.block)
+            return
+        self._deaths[task] += 1
         if self._deaths[task] < (_DEATHS if whole else _DEATHS_OF_A_PART):
-            if whole:
-                self._dispatcher.give_back(task.block)
-            else:
-                self._urgent.append(task)
+            self._urgent.append(task)
         elif whole:
             log.warning("block %d ended the workers that tried it; it is tried in parts", task.block)
             block = self._store.plan.block(task.block)
@@ -175,19 +178,17 @@ class Engine:
             del self._rescues[index]
             self._commit(index, rescue.values)
 
-    def _not_written(self, task: _Task, error: OSError) -> None:
-        """The block stays to do."""
-        self._write_failures += 1
-        self._tell([Failure(task.block, None, "write", f"could not be written ({error.strerror or error})")])
-        self._not_done(task)
-        if self._write_failures >= _MOST_WRITE_FAILURES:
-            raise OSError(error.errno, f"{error.strerror}, and so nothing that is computed could be kept")
-
-    def _not_done(self, task: _Task) -> None:
-        """The cases of a task stay to do, for another run."""
+    def _undone(self, task: _Task, undone: Undone) -> None:
+        """The block stays to do, for another run; when nothing can be written any more, all that is left does."""
+        no_room = undone.errno in _NO_ROOM
+        reason = f"could not be written ({undone.reason})" if no_room else undone.reason
+        self._tell([Failure(task.block, None, "write" if no_room else "worker", reason)])
         self._rescues.pop(task.block, None)
         self._urgent = [other for other in self._urgent if other.block != task.block]
         self._progress.failed += len(self._store.plan.block(task.block))
+        self._write_failures = self._write_failures + 1 if no_room else 0
+        if self._write_failures >= _MOST_WRITE_FAILURES:
+            raise OSError(undone.errno, f"{undone.reason}, and so nothing that is computed could be kept")
 
     def _lose_head(self, index: int, reason: str) -> None:
         """The other blocks of a group that cannot be set up fail with it."""

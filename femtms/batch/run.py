@@ -36,6 +36,7 @@ from femtms.study.plan import Plan
 log = logging.getLogger("femtms")
 
 LOCK = ".run.lock"
+STUDY_YAML = "study.yaml"  # as it was given
 RUN = "run.json"  # who is at work, or was last
 _SHOWN = 5  # failures in the summary; the file has all
 
@@ -96,6 +97,9 @@ def run_study(
                 # first the cluster: nothing is begun, or thrown away, when there is none
                 connection = _connected(stack, choice, design, timed)
                 store = Store.create(out, design, Plan.of(design), provenance, overwrite)
+                if file is not None:
+                    with whole_file(out / STUDY_YAML, overwrite=True) as path:
+                        path.write_bytes(file.read_bytes())
                 todo = np.ones(len(store.plan), dtype=bool)
             progress = Progress.of(store.plan, todo)
             lost: FemtmsError | OSError | None = None

@@ -3,7 +3,7 @@
 import os
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -58,6 +58,18 @@ class Done:
     values: np.ndarray | None = None
 
 
+@dataclass(frozen=True)
+class Undone:
+    """A task that an error ended, in words: exceptions with all that they refer to do not travel well.
+
+    errno  of the operating system, where that refused to write
+    """
+
+    block: int
+    reason: str
+    errno: int | None = None
+
+
 @dataclass(eq=False)
 class _Held:
     """What this process keeps from block to block; the one mutable thing here, since a head is worth keeping."""
@@ -73,25 +85,30 @@ _held: _Held | None = None
 _alone = threading.Lock()  # a worker with several threads still has one head, and a block uses all cores
 
 
-def run_block(work: Work, index: int) -> Done:
-    """Solve a block and commit it.  Raises OSError when it cannot be written."""
-    with _alone:
-        return _run_block(_held_for(work), work, index)
+def run_block(work: Work, index: int) -> Done | Undone:
+    """Solve a block and commit it."""
+    return _told(index, lambda: _run_block(_held_for(work), work, index))
 
 
-def run_cases(work: Work, index: int, cases: Sequence[int]) -> Done:
+def run_cases(work: Work, index: int, cases: Sequence[int]) -> Done | Undone:
     """Solve some cases of a block, and give their values back: for a block that ended its workers."""
-    with _alone:
-        return _run_cases(_held_for(work), work, index, cases)
+    return _told(index, lambda: _run_cases(_held_for(work), work, index, cases))
 
 
-def hold(work: Work, index: int) -> Done:
+def hold(work: Work, index: int) -> Done | Undone:
     """Set up the head of a block, and nothing else: whether that ends the worker."""
+    return _told(index, lambda: _hold(_held_for(work), work, index))
+
+
+def _told(index: int, do: Callable[[], Done]) -> Done | Undone:
+    """What a function gives, or in words what ended it."""
     with _alone:
-        held = _held_for(work)
-        start = time.perf_counter()
-        _hold_group(work, held, held.store.plan.block(index))
-        return Done(index, 0, (), time.perf_counter() - start, _name(), held.lost)
+        try:
+            return do()
+        except OSError as error:
+            return Undone(index, error.strerror or str(error), error.errno)
+        except Exception as error:  # a mistake of ours, most likely; the other blocks go on
+            return Undone(index, f"unexpected {type(error).__name__} ({' '.join(str(error).split())[:300]})")
 
 
 def _run_block(held: _Held, work: Work, index: int) -> Done:
@@ -123,6 +140,12 @@ def _run_cases(held: _Held, work: Work, index: int, cases: Sequence[int]) -> Don
     tell(Path(work.out), lines)
     held.store.write_fields(block, solved.fields, cases)
     return Done(index, len(cases), tuple(lines), time.perf_counter() - start, _name(), held.lost, solved.values)
+
+
+def _hold(held: _Held, work: Work, index: int) -> Done:
+    start = time.perf_counter()
+    _hold_group(work, held, held.store.plan.block(index))
+    return Done(index, 0, (), time.perf_counter() - start, _name(), held.lost)
 
 
 def _name() -> str:

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import sys
 import time
 from collections.abc import Callable
 from datetime import timedelta
@@ -82,7 +83,7 @@ def run(
                 show=_lines(),
             )
         except StudyInterrupted as interrupted:
-            log.error("femtms: error: %s", interrupted)
+            print(f"femtms: error: {interrupted}", file=sys.stderr)
             raise typer.Exit(INCOMPLETE) from None
         except KeyboardInterrupt:
             if (out / "study.json").exists():
@@ -144,8 +145,6 @@ def _print_summary(summary: dict[str, Any]) -> None:
 
 def _lines() -> Callable[[Any], None]:
     """Lines of progress for a file or a batch system's log; a terminal has its own display."""
-    import sys
-
     last = time.monotonic()
 
     def show(progress: Any) -> None:
