@@ -18,11 +18,23 @@ def available_memory() -> int | None:
         line = next(row for row in Path("/proc/meminfo").read_text().splitlines() if row.startswith("MemAvailable:"))
         bounds.append(1024 * int(line.split()[1]))
     with suppress(OSError, ValueError):  # the word "max" where there is no limit
-        limit, used = (int((_GROUP / name).read_text()) for name in ("memory.max", "memory.current"))
+        group = _own_group()
+        limit, used = (int((group / name).read_text()) for name in ("memory.max", "memory.current"))
         cached = next(
-            int(row.split()[1]) for row in (_GROUP / "memory.stat").read_text().splitlines() if row.startswith("file ")
+            int(row.split()[1]) for row in (group / "memory.stat").read_text().splitlines() if row.startswith("file ")
         )
         bounds.append(max(limit - used + cached, 0))
     with suppress(OSError, ValueError, AttributeError):
         bounds.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
     return min(bounds, default=None)
+
+
+def _own_group() -> Path:
+    """The control group of this process, such as that of a job of a batch system; in a container it is the root."""
+    with suppress(OSError, StopIteration):
+        lines = Path("/proc/self/cgroup").read_text().splitlines()
+        name = next(line[3:] for line in lines if line.startswith("0::"))
+        own = _GROUP / name.lstrip("/")
+        if (own / "memory.max").exists():
+            return own
+    return _GROUP

@@ -5,7 +5,7 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +101,10 @@ class ClusterChoice:
             )
         if (self.scheduler or "").startswith("tls://") and self.tls is None:
             raise FemtmsError("a tls:// scheduler needs --tls-ca, --tls-cert and --tls-key")
+        if self.tls is not None and len(named) - named.count("--workers") == 0:
+            raise FemtmsError(
+                "--tls-ca, --tls-cert and --tls-key are for a cluster: --scheduler, --scheduler-file, --slurm"
+            )
         if (self.scheduler or "").startswith("tcp://") and self.tls is not None:
             raise FemtmsError("--tls-ca, --tls-cert and --tls-key are for a tls:// scheduler; got a tcp:// address")
 
@@ -213,6 +217,9 @@ def _on_this_machine(choice: ClusterChoice, need: int) -> Iterator[Connection]:
         with LocalCUDACluster(**own) as cluster, Client(cluster, set_as_default=False) as client:
             yield Connection(client, "one worker for each GPU of this machine")
         return
+    if choice.workers is None and backend(choice.device).name == "cuda":
+        log.info("one worker, on one GPU; dask-cuda makes one for each (pip install dask-cuda)")
+        choice = replace(choice, workers=1)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     memory = available_memory()
     workers = choice.workers or local_workers(cores, memory, need)
@@ -245,11 +252,11 @@ def _on_slurm(path: Path, tls: Tls | None) -> Iterator[Connection]:
         settings = yaml.safe_load(existing_file(path).read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise FemtmsError(f"{path}: must be YAML ({' '.join(str(error).split())[:160]})") from error
-    if not isinstance(settings, dict) or not isinstance(settings.get("jobs"), int) or settings["jobs"] < 1:
+    if not isinstance(settings, dict) or type(settings.get("jobs")) is not int or settings["jobs"] < 1:
         raise FemtmsError(f"{path}: must have `jobs`, at least 1, and arguments of dask_jobqueue.SLURMCluster")
     jobs = settings.pop("jobs")
     # a worker is one process that uses the cores itself; several dask threads would share one head
-    settings = {"cores": 1, "processes": 1, **settings}
+    settings = {"cores": 1, "processes": 1, "worker_extra_args": ["--memory-limit", "0"], **settings}
     if tls is not None:
         settings["security"] = tls.security()
         settings["protocol"] = "tls://"

@@ -1,5 +1,6 @@
 """The workers of a cluster: what each has been given, what comes back, and who went away with what."""
 
+import logging
 import queue
 import time
 from collections.abc import Callable
@@ -9,9 +10,12 @@ from typing import Any
 from femtms.batch.cluster import Connection
 from femtms.errors import FemtmsError
 
+log = logging.getLogger("femtms")
+
 _POLL_SECONDS = 0.5  # for which news is waited
 _WORKERS_SECONDS = 1.0  # between two questions who is there: a thousand workers are a long list
 _PATIENCE_SECONDS = 120.0  # without a worker, where Dask should start them again within seconds
+_TELL_SECONDS = 600.0  # without a worker, where a batch system may take hours
 _FETCH_SECONDS = 2.0  # for a result of a few kB
 
 
@@ -101,8 +105,12 @@ class Crew:
         self._new = set(there)
         for worker in trusted:
             self._tasks.setdefault(worker, {})
-        if there or self._connection.may_come:
+        if there:
             self._last_seen = self._asked
+        elif self._connection.may_come:
+            if self._asked - self._last_seen > _TELL_SECONDS:
+                self._last_seen = self._asked
+                log.warning("%s: no worker has been there for %.0f minutes", self._connection.where, _TELL_SECONDS / 60)
         elif self._asked - self._last_seen > _PATIENCE_SECONDS:
             raise ClusterLost(f"{self._connection.where}: for {_PATIENCE_SECONDS:.0f} s there has been no worker")
         return gone, lost

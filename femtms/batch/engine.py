@@ -11,7 +11,7 @@ import numpy as np
 
 from femtms.batch.cluster import Connection
 from femtms.batch.columns import FAILED
-from femtms.batch.crew import Back, Crew, Gone
+from femtms.batch.crew import Back, ClusterLost, Crew, Gone
 from femtms.batch.dispatch import Dispatcher
 from femtms.batch.failures import Failure, append, named, tell
 from femtms.batch.journal import write_event
@@ -120,6 +120,8 @@ class Engine:
 
     def _back(self, back: Back) -> None:
         task, value = back.task, back.value
+        if self._is_given_up(task):
+            return
         if isinstance(value, Done):
             self._done(task, value)
         elif isinstance(value, Undone):
@@ -128,7 +130,11 @@ class Engine:
             self._gone(Gone(task, True))
         else:  # Dask could not call the function, or not bring back what it gave
             reason = f"unexpected {type(back.error).__name__} ({' '.join(str(back.error).split())[:300]})"
-            self._undone(task, Undone(task.block, reason))
+            self._undone(task, Undone(task.block, reason, fatal=isinstance(back.error, ImportError)))
+
+    def _is_given_up(self, task: _Task) -> bool:
+        """Whether this is a part of a block whose rescue an error has ended."""
+        return (task.probe or task.piece is not None) and task.block not in self._rescues
 
     def _done(self, task: _Task, done: Done) -> None:
         self._write_failures = 0
@@ -147,6 +153,8 @@ class Engine:
     def _gone(self, gone: Gone) -> None:
         """A task is lost with its worker: once that may be anything, several times it is the task."""
         task = gone.task
+        if self._is_given_up(task):
+            return
         whole = task.piece is None and not task.probe
         if whole and self._store.is_committed(task.block):  # it was done, only the word of it is lost
             states = self._store.values(self._store.plan.block(task.block))[:, 0]
@@ -180,6 +188,8 @@ class Engine:
 
     def _undone(self, task: _Task, undone: Undone) -> None:
         """The block stays to do, for another run; when nothing can be written any more, all that is left does."""
+        if undone.fatal:
+            raise ClusterLost(undone.reason)
         no_room = undone.errno in _NO_ROOM
         reason = f"could not be written ({undone.reason})" if no_room else undone.reason
         self._tell([Failure(task.block, None, "write" if no_room else "worker", reason)])

@@ -90,7 +90,13 @@ def write_failures(out: Path, states: Callable[[int], np.ndarray]) -> list[dict[
             left out, and so are all but the last line of a case
     """
     events = sorted((e for e in read_events(out) if e.get("event") == FAILED_EVENT), key=lambda e: e["time"])
-    last = {(line["block"], line["case"]): line for line in (event["failure"] for event in events)}
+    last: dict[tuple[int, int | None], dict[str, Any]] = {}
+    for line in (event["failure"] for event in events):
+        block, case = line["block"], line["case"]
+        if case is None:  # of all cases: it takes the place of what was said of one, and the reverse
+            last = {key: told for key, told in last.items() if key[0] != block}
+        last.pop((block, None), None)
+        last[block, case] = line
     blocks = {block: states(block) for block in sorted({block for block, _ in last})}
     standing = []
     for (block, case), line in sorted(

@@ -25,14 +25,12 @@ _LIBRARIES = (
     *("femtms", "numpy", "scipy", "numba", "meshio", "nibabel", "dask", "distributed", "dask-jobqueue", "xarray"),
     *("zarr", "numcodecs", "pyarrow", "pydantic", "cupy-cuda12x", "cupy-cuda13x"),
 )
-_DECIDE = ("inputs", "device_kind", "femtms")  # what results depend on; the rest is for the record
+_DECIDE = ("inputs", "femtms")  # what results depend on; the rest is for the record
 
 
-def provenance_of(design: Design, device: str, device_kind: str, study_file: Path | None = None) -> dict[str, Any]:
+def provenance_of(design: Design, study_file: Path | None = None) -> dict[str, Any]:
     """Where the numbers of a study come from, for JSON.
 
-    device       what the study is begun on, in words; the journal has that of each block
-    device_kind  "cpu" or "cuda": they round differently
     study_file   file that the design was read from, if any
 
     Raises FemtmsError when a file that the design names is not there.
@@ -40,8 +38,6 @@ def provenance_of(design: Design, device: str, device_kind: str, study_file: Pat
     return {
         "femtms": version("femtms"),
         "inputs": _inputs(design),
-        "device": device,
-        "device_kind": device_kind,
         "seeds": "none are used",
         "study_file": None if study_file is None else _with_text(study_file),
         "versions": _versions(),

@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 
-from femtms.backend import backend
 from femtms.batch.cluster import ClusterChoice, Connection, connected
 from femtms.batch.columns import DONE, FAILED, NOT_DONE
 from femtms.batch.crew import ClusterLost
@@ -24,7 +23,7 @@ from femtms.batch.progress import Progress
 from femtms.batch.provenance import provenance_of
 from femtms.batch.store import FILES, STUDY, Store
 from femtms.batch.tables import write_tables
-from femtms.batch.worker import Work
+from femtms.batch.worker import Work, device_of
 from femtms.errors import FemtmsError
 from femtms.io.files import check_out, made_folders, only_one, whole_file
 from femtms.stage import Stage, Timed, silent
@@ -43,7 +42,7 @@ _SHOWN = 5  # failures in the summary; the file has all
 Show = Callable[[Progress], None]
 
 
-class Interrupted(FemtmsError):
+class StudyInterrupted(FemtmsError):
     """A run that ended before all its cases were done or had failed; what was committed is in the store."""
 
 
@@ -70,7 +69,7 @@ def run_study(
     The results are those of `femtms.batch.store.FILES`.  Whatever ends the run, the same call with resume goes on where
     it was, and ends in the same values, bit by bit.  Cases that fail do not stop the others: the summary counts them,
     and failures.jsonl says why.  Raises FemtmsError for a study that cannot begin and another one in `out`, and
-    Interrupted when the cluster goes away or nothing can be written any more.
+    StudyInterrupted when the cluster goes away or nothing can be written any more.
     """
     out = Path(out)
     choice = cluster or ClusterChoice()
@@ -86,16 +85,18 @@ def run_study(
     with made_folders(out), only_one(out / LOCK, _busy(out)), _announced(out):
         _check_begun(out, resume, overwrite)  # another run may have begun meanwhile
         with timed("hash", "hashing the inputs"):
-            device = backend(choice.device)
-            provenance = provenance_of(design, device.description, device.name, file)
+            provenance = provenance_of(design, file)
         with ExitStack() as stack:
             if resume:
                 store = Store.open(out).continued(design, provenance)
                 todo = _to_do(store, retry_failed)
                 connection = _connected(stack, choice, design, timed) if todo.any() else None
+                device = None if connection is None else _device(connection, choice.device, store)
             else:
                 # first the cluster: nothing is begun, or thrown away, when there is none
                 connection = _connected(stack, choice, design, timed)
+                device = _device(connection, choice.device)
+                provenance |= {"device_kind": device[0], "device": device[1]}
                 store = Store.create(out, design, Plan.of(design), provenance, overwrite)
                 if file is not None:
                     with whole_file(out / STUDY_YAML, overwrite=True) as path:
@@ -103,9 +104,10 @@ def run_study(
                 todo = np.ones(len(store.plan), dtype=bool)
             progress = Progress.of(store.plan, todo)
             lost: FemtmsError | OSError | None = None
-            if connection is not None:
+            if connection is not None and device is not None:
+                work = Work(str(out.resolve()), uuid.uuid4().hex, choice.device, device[0], connection.share)
                 try:
-                    _work(store, todo, connection, choice.device, progress, timed, show)
+                    _work(store, todo, connection, work, progress, timed, show)
                 except (ClusterLost, OSError) as error:
                     lost = error
         with timed("tables", "writing the tables"):
@@ -117,7 +119,7 @@ def run_study(
                 lost = lost or error
         if lost is not None:
             what = lost.strerror if isinstance(lost, OSError) and lost.strerror else str(lost)
-            raise Interrupted(
+            raise StudyInterrupted(
                 f"{what}; {out} keeps what was computed: femtms run --resume goes on from there"
             ) from lost
         states = store.states()
@@ -157,11 +159,26 @@ def _connected(stack: ExitStack, choice: ClusterChoice, design: Design, timed: T
     return connection
 
 
+def _device(connection: Connection, device: str, begun: Store | None = None) -> tuple[str, str]:
+    """What the workers compute on: "cpu" or "cuda", and in words.
+
+    Raises FemtmsError when that is another kind than the study was begun on, which would round differently.
+    """
+    found: tuple[str, str] = connection.client.submit(device_of, device, pure=False).result()
+    before = found[0] if begun is None else begun.provenance["device_kind"]
+    if begun is not None and found[0] != before:
+        raise FemtmsError(
+            f"{begun.out}: the study was begun on {before}, and must go on there; the workers compute on {found[1]}: "
+            f"use --device {before}"
+        )
+    return found
+
+
 def _work(
     store: Store,
     todo: np.ndarray,
     connection: Connection,
-    device: str,
+    work: Work,
     progress: Progress,
     timed: Timed,
     show: Show | None,
@@ -171,7 +188,6 @@ def _work(
     _write_run(store.out, {"where": connection.where, "dashboard": connection.dashboard})
     if progress.done:
         log.info("%s: going on after %s of %s cases", store.out, f"{progress.done:,}", f"{progress.cases:,}")
-    work = Work(str(store.out.resolve()), uuid.uuid4().hex, device, connection.share)
     with timed("cases", "cases") as count:
 
         def tell() -> None:

@@ -35,20 +35,23 @@ def study_status(out: str | Path) -> dict[str, Any]:
     began = run.get("began", 0.0) if running else np.inf
     failed_of: dict[int, int] = {}  # block -> cases of it that failed when it was done last
     working: dict[str, int] = {}
-    finished = 0
+    finished: set[int] = set()  # blocks of this run
     for event in sorted(read_events(out), key=lambda event: event["time"]):
         now = event["time"] >= began
         if event["event"] == "done":
             failed_of[event["block"]] = event["failed"]
             working.pop(event["worker"], None)
-            finished += event["cases"] if now else 0
+            finished |= {event["block"]} if now else set()
         elif event["event"] == "begun" and now:
+            # a block that another begins was lost with the worker that had it
+            working = {worker: block for worker, block in working.items() if block != event["block"]}
             working[event["worker"]] = event["block"]
+    working = {worker: block for worker, block in working.items() if not committed[block]}
     ended = sum(len(plan.block(int(index))) for index in np.flatnonzero(committed))
     failed = sum(failed for block, failed in failed_of.items() if committed[block])
     rate = None
     if finished:
-        rate = finished / max(time.time() - began, 1e-9)
+        rate = sum(len(plan.block(index)) for index in finished) / max(time.time() - began, 1e-9)
     left = store.design.cases - ended
     return {
         "study": store.design.name,

@@ -1,6 +1,5 @@
 """What a worker does with a block: have its head set up, solve it, commit it."""
 
-import os
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -12,10 +11,11 @@ from typing import Any
 import numba
 import numpy as np
 
+from femtms.backend import backend
 from femtms.batch.cluster import Share
 from femtms.batch.columns import FAILED
 from femtms.batch.failures import joined, named, tell
-from femtms.batch.journal import write_event
+from femtms.batch.journal import worker_name, write_event
 from femtms.batch.solve import Setup, Solved, set_up, solve_cases
 from femtms.batch.store import Store
 from femtms.errors import FemtmsError
@@ -28,7 +28,7 @@ class Work:
 
     out           folder of the study, which every worker can write
     run           name of this run: what a worker holds of another one is not used
-    device        "auto", "cpu" or "cuda"
+    device        "auto", "cpu" or "cuda", and device_kind: which of the two that is, since they round differently
     share         memory and threads that a worker may take
     femtms        version of the client, which workers must have, too
     """
@@ -36,6 +36,7 @@ class Work:
     out: str
     run: str
     device: str
+    device_kind: str
     share: Share
     femtms: str = field(default_factory=lambda: version("femtms"))
 
@@ -63,11 +64,17 @@ class Undone:
     """A task that an error ended, in words: exceptions with all that they refer to do not travel well.
 
     errno  of the operating system, where that refused to write
+    fatal  no block of this run could be done by such a worker
     """
 
     block: int
     reason: str
     errno: int | None = None
+    fatal: bool = False
+
+
+class _Unfit(FemtmsError):
+    """This worker is not one for this run."""
 
 
 @dataclass(eq=False)
@@ -105,6 +112,8 @@ def _told(index: int, do: Callable[[], Done]) -> Done | Undone:
     with _alone:
         try:
             return do()
+        except _Unfit as error:
+            return Undone(index, str(error), fatal=True)
         except OSError as error:
             return Undone(index, error.strerror or str(error), error.errno)
         except Exception as error:  # a mistake of ours, most likely; the other blocks go on
@@ -129,7 +138,7 @@ def _run_block(held: _Held, work: Work, index: int) -> Done:
         seconds=round(seconds, 3),
         device=None if held.setup is None else held.setup.device,
     )
-    return Done(index, len(block), tuple(lines), seconds, _name(), held.lost)
+    return Done(index, len(block), tuple(lines), seconds, worker_name(), held.lost)
 
 
 def _run_cases(held: _Held, work: Work, index: int, cases: Sequence[int]) -> Done:
@@ -139,30 +148,39 @@ def _run_cases(held: _Held, work: Work, index: int, cases: Sequence[int]) -> Don
     lines = _lines(held, block, solved)
     tell(Path(work.out), lines)
     held.store.write_fields(block, solved.fields, cases)
-    return Done(index, len(cases), tuple(lines), time.perf_counter() - start, _name(), held.lost, solved.values)
+    return Done(index, len(cases), tuple(lines), time.perf_counter() - start, worker_name(), held.lost, solved.values)
 
 
 def _hold(held: _Held, work: Work, index: int) -> Done:
     start = time.perf_counter()
     _hold_group(work, held, held.store.plan.block(index))
-    return Done(index, 0, (), time.perf_counter() - start, _name(), held.lost)
+    return Done(index, 0, (), time.perf_counter() - start, worker_name(), held.lost)
 
 
-def _name() -> str:
-    return str(os.getpid())
+def device_of(device: str) -> tuple[str, str]:
+    """ "cpu" or "cuda", and in words: what a worker computes on."""
+    chosen = backend(device)
+    return chosen.name, chosen.description
 
 
 def _held_for(work: Work) -> _Held:
+    """What this process holds for a run.  Raises _Unfit where it is not like the others of the run."""
     global _held
-    if work.femtms != version("femtms"):
-        raise FemtmsError(
-            f"workers must have femtms {work.femtms}, as the client has; this one has {version('femtms')}"
-        )
     if work.share.threads is not None:
         numba.set_num_threads(min(work.share.threads, numba.config.NUMBA_NUM_THREADS))  # type: ignore[attr-defined]
-    if _held is None or _held.run != work.run:
-        _held = None  # what is held of an earlier study goes first: two heads may be too many
+    if _held is not None and _held.run == work.run:
+        return _held
+    me = worker_name()
+    if work.femtms != version("femtms"):
+        raise _Unfit(f"workers must have femtms {work.femtms}, as the client has; {me} has {version('femtms')}")
+    kind, description = device_of(work.device)
+    if kind != work.device_kind:
+        raise _Unfit(f"the workers of a run must all compute on {work.device_kind}; {me} does on {description}")
+    _held = None  # what is held of an earlier study goes first: two heads may be too many
+    try:
         _held = _Held(work.run, Store.open(Path(work.out)))
+    except FemtmsError as error:
+        raise _Unfit(f"workers must see the study under the same path as the client; {me}: {error}") from error
     return _held
 
 
@@ -176,6 +194,10 @@ def _hold_group(work: Work, held: _Held, block: Block) -> None:
         held.store.field_group(block.key[0], block.key[2], held.setup.geometry)
     except FemtmsError as error:
         held.lost = str(error)
+    except OSError:  # the disk, and not the head
+        raise
+    except Exception as error:  # once for the head, and not once for each of its blocks
+        held.lost = f"unexpected {type(error).__name__} ({' '.join(str(error).split())[:300]})"
     held.group = block.group
 
 

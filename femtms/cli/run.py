@@ -58,12 +58,12 @@ def run(
 ) -> None:
     """Run a study: every combination of heads, coils, places, … of a file.  Stopped, it goes on with --resume.
 
-    Exit code 0: all cases are done.  3: some failed or are not done, see OUT/failures.jsonl.  2: nothing was begun.
+    Exit code 0: all cases are done.  3: some failed or are not done, see OUT/failures.jsonl.  2: bad input.
+    130: Ctrl-C or SIGTERM; what was computed is kept.
     """
     need_batch("femtms run")
     from femtms.batch.cluster import ClusterChoice, Tls
-    from femtms.batch.run import Interrupted as StudyInterrupted
-    from femtms.batch.run import run_study
+    from femtms.batch.run import StudyInterrupted, run_study
 
     files = (tls_ca, tls_cert, tls_key)
     if any(files) and not all(files):

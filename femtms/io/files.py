@@ -6,6 +6,7 @@ import shutil
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -161,13 +162,18 @@ def only_one(lock: Path, busy: str) -> Iterator[None]:
     except ImportError:
         yield
         return
+    tries = 3  # `is_held` looks by holding it for a moment
     while True:
         handle = os.open(lock, os.O_RDWR | os.O_CREAT, 0o666)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(handle)
-            raise FemtmsError(busy) from None
+            tries -= 1
+            if not tries:
+                raise FemtmsError(busy) from None
+            time.sleep(0.05)
+            continue
         except OSError:  # some network file systems have none
             break
         if lock.exists() and os.path.samestat(os.fstat(handle), os.stat(lock)):

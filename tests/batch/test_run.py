@@ -11,7 +11,7 @@ from designs import small_design
 from femtms import LayeredSphere, Simulator, load_coil, mesh_head
 from femtms.batch.cluster import ClusterChoice
 from femtms.batch.columns import DONE, FAILED
-from femtms.batch.failures import read_failures
+from femtms.batch.failures import read_failures, tell, write_failures
 from femtms.batch.journal import read_events
 from femtms.batch.poses import pose_of
 from femtms.batch.run import LOCK, run_study
@@ -181,3 +181,28 @@ def test_provenance_is_kept(finished):
     study = json.loads((out / "study.json").read_text())
     assert study["provenance"]["seeds"] == "none are used"
     assert study["provenance"]["versions"]["femtms"]
+
+
+def test_a_study_goes_on_only_on_the_kind_of_device_it_was_begun_on(tmp_path):
+    design = small_design(places=((0, 0),))
+    run_study(design, tmp_path / "out", cluster=ONE)
+    study = tmp_path / "out" / "study.json"
+    content = json.loads(study.read_text())
+    assert content["provenance"]["device_kind"] == "cpu" and content["provenance"]["device"]
+    content["provenance"]["device_kind"] = "cuda"
+    study.write_text(json.dumps(content))
+    store = Store.open(tmp_path / "out")
+    store._file(store.plan.block(0)).unlink()
+    with pytest.raises(FemtmsError, match=r"begun on cuda, and must go on there; the workers compute on CPU"):
+        run_study(design, tmp_path / "out", resume=True, cluster=ONE)
+
+
+def test_the_last_word_on_a_failure_counts(tmp_path):
+    (tmp_path / "journal").mkdir()
+    line = {"block": 0, "stage": "solve", "reason": "…"}
+    tell(tmp_path, [line | {"case": None, "stage": "write"}, line | {"case": 1}, line | {"case": 0}])
+    states = np.array([FAILED, FAILED, DONE])
+    assert [told["case"] for told in write_failures(tmp_path, lambda block: states)] == [0, 1]
+    tell(tmp_path, [line | {"case": None, "stage": "head"}])
+    assert [told["stage"] for told in write_failures(tmp_path, lambda block: states * 0 + FAILED)] == ["head"]
+    assert write_failures(tmp_path, lambda block: states * 0 + DONE) == []

@@ -14,8 +14,8 @@ from femtms.io.files import sha256_of
 from femtms.study.design import StudyCoil, StudyHead, StudyPlace, StudyResults
 
 
-def of(design, device_kind="cpu", study_file=None):
-    made = provenance_of(design, "a device", device_kind, study_file)
+def of(design, study_file=None):
+    made = provenance_of(design, study_file)
     return json.loads(json.dumps(made, allow_nan=False))
 
 
@@ -53,13 +53,13 @@ def test_every_input_has_its_hash(design, tmp_path):
     assert inputs["places"]["number"] == len(design.places)
 
 
-def test_study_file_versions_and_device_are_there(design, tmp_path):
+def test_study_file_and_versions_are_there(design, tmp_path):
     (tmp_path / "study.yaml").write_text("name: α\n", encoding="utf-8")
     made = of(design, study_file=tmp_path / "study.yaml")
     assert made["study_file"]["text"] == "name: α\n"
     assert made["study_file"]["sha256"] == sha256_of(tmp_path / "study.yaml")
     assert {"femtms", "numpy", "numba", "dask", "zarr", "xarray", "python"} <= set(made["versions"])
-    assert made["device"] == "a device" and made["seeds"] == "none are used" and made["host"]
+    assert made["seeds"] == "none are used" and made["host"]
 
 
 def test_same_study_has_no_differences_whenever_and_wherever_its_files_are(design, tmp_path):
@@ -97,10 +97,6 @@ def test_changed_file_is_told_by_its_name(design, tmp_path):
         file.write("\n")
     (found,) = study_differences(before, of(design))
     assert found.startswith("inputs coils mine files mine.ccd sha256 is ")
-
-
-def test_other_device_is_told(design):
-    assert study_differences(of(design), of(design, "cuda")) == ["device_kind is cuda, there it is cpu"]
 
 
 def test_missing_file_is_said_and_a_damaged_coil_is_not_read(design, tmp_path):

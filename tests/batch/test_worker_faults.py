@@ -170,6 +170,27 @@ def test_a_mistake_of_ours_costs_one_block(with_fault, study, expected, tmp_path
     assert values_of(tmp_path / "out") == expected
 
 
+def test_an_error_while_a_block_is_tried_in_parts_costs_that_block(with_fault, tmp_path):
+    code, _, err = with_fault(
+        """
+        import os, signal
+        solve = worker.solve_cases
+        def dies_of_all_and_is_mistaken(setup, design, block, cases=None, *more):
+            if block.index == 1 and len(cases) == 16:
+                os.kill(os.getpid(), signal.SIGKILL)
+            if block.index == 1:
+                raise ZeroDivisionError("division by zero")
+            return solve(setup, design, block, cases, *more)
+        worker.solve_cases = dies_of_all_and_is_mistaken
+        """,
+        *("--workers", 2),
+    )
+    assert code == 3, err
+    states = states_of(tmp_path / "out")
+    assert (states[0, 0, CASES : 2 * CASES] == NOT_DONE).all()
+    assert np.count_nonzero(states == DONE) == states.size - CASES
+
+
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="only root may mount a small disk")
 def test_a_small_disk_fills_up_and_the_study_goes_on_elsewhere(study, expected, tmp_path):
     disk = tmp_path / "disk"
