@@ -160,8 +160,9 @@ def connected(choice: ClusterChoice, need: int) -> Iterator[Connection]:
     Raises FemtmsError when nobody answers, or a file is bad.
     """
     import dask
+    import distributed  # noqa: F401  sets these levels itself, once
 
-    for name in ("distributed", "asyncio"):
+    for name in ("distributed", "distributed.client", "tornado.application", "asyncio"):
         logging.getLogger(name).setLevel(logging.CRITICAL)  # what they say of lost workers, we say in our words
     with dask.config.set(_CONFIG), _place(choice, need) as connection:
         _await_worker(connection)
