@@ -7,7 +7,7 @@ the loop is `for result in sim.sweep(...)` and keeps nothing, the engine has one
 turns, so that what else the computer does meets both alike, and each round gives a ratio; medians are printed:
 
 - whole: from nothing to everything, the start of the worker, meshing and tables included
-- positions: from the first 64 positions (the engine's first block) to the last one, by the engine's own journal
+- positions: from the end of the engine's first block to that of the last one, by its own journal; the same for the loop
 
 Printed as a Markdown table.
 """
@@ -35,7 +35,7 @@ from femtms.study.design import (
     StudyPlace,
     StudyResults,
 )
-from femtms.study.plan import BLOCK_CASES
+from femtms.study.plan import Plan
 
 TISSUES = ("gm",)
 
@@ -65,9 +65,10 @@ def plain(design, device):
     sim = femtms.Simulator(mesh, device=device)
     coil = femtms.load_coil(design.coils[0].source)
     poses, angle, distance = Poses(mesh), design.angles[0], design.distances_mm[0]
+    block = len(Plan.of(design).block(0))
     to_come = (poses.of(place, angle, distance) for place in design.places)
     for count, result in enumerate(sim.sweep(coil, to_come, design.options[0].didt, TISSUES), 1):
-        if count == BLOCK_CASES:
+        if count == block:
             first = time.perf_counter()
         last = result.tissues["gm"].mean
     end = time.perf_counter()

@@ -30,6 +30,10 @@ _CONFIG = {
     "distributed.worker.memory.terminate": 0.95,
     "distributed.scheduler.work-stealing": False,
     "distributed.scheduler.allowed-failures": 2,
+    # Dask has memory given back at once, and each array that the solver makes would cost its page faults anew: a third more
+    # time for a position
+    "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": None,
+    "distributed.worker.profile.enabled": False,
     # a cluster of one machine would give up workers for good that are not there this long after one has ended
     "distributed.deploy.lost-worker-timeout": "30 days",
     "distributed.admin.large-graph-warning-threshold": "1GB",
@@ -198,7 +202,7 @@ def _at_scheduler(choice: ClusterChoice) -> Iterator[Connection]:
         address = {"scheduler_file": str(existing_file(choice.scheduler_file))}
     security = None if choice.tls is None else choice.tls.security()
     try:
-        client = Client(**address, security=security, timeout="20s", set_as_default=False)
+        client = Client(**address, security=security, timeout="10s", set_as_default=False)
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         reason = " ".join(str(error).split())[:160]
         raise FemtmsError(f"{where}: there must be a Dask scheduler; it does not answer ({reason})") from error

@@ -14,6 +14,8 @@ MODEL = "for one worker with two cores of an AMD EPYC; right within a factor of 
 _MESH_SECONDS = 4.7
 _SET_UP_SECONDS = {1: 1.3, 2: 6.3}
 _CASE_SECONDS = {1: 0.25, 2: 1.2}
+_LEAST_CASE_SECONDS = 0.012  # however small the head
+_START_SECONDS = 5.0  # of the workers
 _MEMORY_BYTES = {1: 0.7e9, 2: 3.3e9}
 _PROCESS_BYTES = 0.35e9  # Python with its libraries, whatever the head
 
@@ -54,15 +56,16 @@ class Estimate:
 def estimate(design: Design, columns: int) -> Estimate:
     """What a design costs, about; columns is how many numbers are kept of each case.
 
-    set-up  (a + b) M   for each head, conductivity and option, with M million tetrahedra; a: meshing, b: set-up
-    case    c M
+    set-up  s + (a + b) M   s: start of the workers; for each head, conductivity and option, with M million tetrahedra,
+                            a: meshing, b: set-up
+    case    f + c M
     memory  d + e M     of a worker
     disk    8 bytes × columns × cases, and 12 bytes for each point and case where E is kept
     """
     conductivities = len(design.conductivities)
     cases_of_one = design.cases // (len(design.heads) * conductivities * len(design.options))
     millions, unknown = [], []
-    set_up_s = cases_s = memory = 0.0
+    set_up_s, cases_s, memory = _START_SECONDS, 0.0, 0.0
     disk = float(_NUMBER_BYTES * columns * design.cases)
     surface_nodes = sum(Path(file).stat().st_size for file in design.results.surfaces.values()) / _FILE_BYTES_PER_NODE
     for head in design.heads:
@@ -74,7 +77,8 @@ def estimate(design: Design, columns: int) -> Estimate:
             million = 1e-6 * tets
             millions.append(million)
             set_up_s += million * (_MESH_SECONDS + _SET_UP_SECONDS[option.order]) * conductivities
-            cases_s += million * _CASE_SECONDS[option.order] * cases_of_one * conductivities
+            case_s = _LEAST_CASE_SECONDS + million * _CASE_SECONDS[option.order]
+            cases_s += case_s * cases_of_one * conductivities
             memory = max(memory, _PROCESS_BYTES + million * _MEMORY_BYTES[option.order])
             points = {"whole": tets, "gm-nodes": _GM_NODES * tets, "surfaces": surface_nodes}
             kept = sum(points[name] for name in design.results.fields)

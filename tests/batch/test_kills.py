@@ -22,14 +22,14 @@ from processes import (
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="finds worker processes by /proc")
 
-# 4 groups of a head and a coil, 8 blocks of 45 cases each
+# for each of two heads and two coils 8 blocks of 15 cases
 STUDY = """
 name: to be killed
 heads: [{name: small, sphere: [70, 85]}, {name: large, sphere: [75, 90]}]
 coils: [figure8-70mm, circular-70mm]
 places: [[0, 0, 90], [20, 0, 86], [0, 20, 86], [-20, 0, 86], [0, -20, 86], [14, 14, 86], [-14, 14, 86], [14, -14, 86]]
 towards: [0, 60, 60]
-angles: {from: 0, to: 355, step: 8}
+angles: {from: 0, to: 336, step: 24}
 distances_mm: 5
 options: {size_mm: 15}
 results: {tissues: [gm, scalp]}

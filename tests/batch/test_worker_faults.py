@@ -88,6 +88,7 @@ def test_a_case_that_ends_its_workers_is_found_and_the_others_are_done(with_faul
     np.testing.assert_array_equal(*(np.delete(row, 5, axis=0) for row in rows))
 
 
+@pytest.mark.slow
 def test_blocks_too_large_for_memory_are_solved_in_parts(with_fault, expected, tmp_path):
     code, _, err = with_fault(
         """
@@ -105,6 +106,7 @@ def test_blocks_too_large_for_memory_are_solved_in_parts(with_fault, expected, t
     assert read_failures(tmp_path / "out") == []
 
 
+@pytest.mark.slow
 def test_a_head_that_ends_its_workers_fails_alone(with_fault, tmp_path):
     code, _, err = with_fault(
         """

@@ -35,7 +35,7 @@ def test_tetrahedra_of_spheres_are_right_within_a_factor_of_two(radii, size_mm):
 def test_files_that_do_not_say_their_size_are_named(study):
     design = study("heads: head.nii.gz", "places: [0, 0, 80]")  # which is damaged
     cost = estimate(design, 30)
-    assert cost.unknown == ("head",) and cost.seconds == 0 and cost.tets == (0.0, 0.0)
+    assert cost.unknown == ("head",) and cost.cases_s == 0 and cost.tets == (0.0, 0.0)
 
 
 def test_costs_grow_as_they_must(study):
@@ -48,7 +48,7 @@ def test_costs_grow_as_they_must(study):
     whole = estimate(study("heads: {sphere: 60}", "results: {fields: whole}"), 30)
     assert whole.disk_bytes - one.disk_bytes == pytest.approx(12e6 * one.tets[0])
     both = estimate(study("heads: {sphere: 60}", "conductivities: [standard, {name: a, sigma: {gm: 1}}]"), 30)
-    assert both.seconds == pytest.approx(2 * one.seconds)
+    assert both.cases_s == pytest.approx(2 * one.cases_s)
 
 
 def test_summary_says_what_would_run(study, folder):
