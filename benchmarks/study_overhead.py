@@ -97,8 +97,8 @@ def main():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--device", default="auto")
     options = parser.parse_args()
-    if options.positions <= BLOCK_CASES or options.rounds < 1:
-        parser.error(f"--positions must be more than {BLOCK_CASES}, and --rounds at least 1")
+    if options.positions < 32 or options.rounds < 1:
+        parser.error("--positions must be at least 32, and --rounds at least 1")
     compile_all(options.device)
     design = study(options.head, options.size, options.positions)
     rows = []

@@ -30,8 +30,8 @@ _CONFIG = {
     "distributed.worker.memory.terminate": 0.95,
     "distributed.scheduler.work-stealing": False,
     "distributed.scheduler.allowed-failures": 2,
-    # Dask has memory given back at once, and each array that the solver makes would cost its page faults anew: a third more
-    # time for a position
+    # Dask has memory given back at once, and the page faults of each array that the solver makes would come again and
+    # again: a third more time for a position
     "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": None,
     "distributed.worker.profile.enabled": False,
     # a cluster of one machine would give up workers for good that are not there this long after one has ended
