@@ -17,10 +17,13 @@ statistics on the CPU, Linux x86-64, and what `worker_bytes` says:
      8 mm    2       932,914        8          3,360     3,396
      8 mm    2       932,914       32          5,973     6,336
 
-A sphere has no label volume: it takes about 150 MiB less.
+A sphere has no label volume: it takes about 150 MiB less.  The table is of processes of their own, and the formula
+without Dask; a worker has Dask's libraries and buffers beside that: four workers, 8 mm, order 1, 16 at a time took 1,285
+to 1,432 MiB, and the formula says 1,448.
 """
 
 _PROCESS = 380 * 2**20  # Python and its libraries, and the label volume of a head of 1 mm
+_DASK = 180 * 2**20  # Dask, Zarr, and what lies between messages
 _TET = {1: 360, 2: 2000}  # bytes of mesh, K, hierarchy, boxes of A, and recovery in grey matter, for each tetrahedron
 _QUADRATURE = {1: 0, 2: 2**28}  # bytes of ∂A/∂t at points in the tetrahedra, for some positions at a time
 _VECTORS = 10  # of the unknowns, in float64, for each position: see Simulator
@@ -36,10 +39,10 @@ def worker_bytes(nodes: int, tets: int, order: int, at_a_time: int, kept_points:
     at_a_time    how many positions are solved together
     kept_points  at which E is kept, all kinds of fields together, for as many cases as a block has
 
-    Process + tetrahedra + at_a_time · (∂A/∂t + 10 vectors) + what is kept.  See the table above.
+    Process + Dask + tetrahedra + at_a_time · (∂A/∂t + 10 vectors) + what is kept.  See the table above.
     """
     kept = (12 * kept_points * cases + _KEPT_TET * tets) if kept_points else 0
-    return _PROCESS + _TET[order] * tets + _QUADRATURE[order] + at_a_time * _position(nodes, tets, order) + kept
+    return _PROCESS + _DASK + _TET[order] * tets + _QUADRATURE[order] + at_a_time * _position(nodes, tets, order) + kept
 
 
 def positions_at_a_time(memory_bytes: int, nodes: int, tets: int, order: int, kept_points: int = 0) -> int:
