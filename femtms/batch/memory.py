@@ -17,9 +17,9 @@ statistics on the CPU, Linux x86-64, and what `worker_bytes` says:
      8 mm    2       932,914        8          3,360     3,396
      8 mm    2       932,914       32          5,973     6,336
 
-A sphere has no label volume: it takes about 150 MiB less.  The table is of processes of their own, and the formula
-without Dask; a worker has Dask's libraries and buffers beside that: four workers, 8 mm, order 1, 16 at a time took 1,285
-to 1,432 MiB, and the formula says 1,448.
+A sphere has no label volume: it takes about 150 MiB less.  The table is of processes of their own, and its formula
+without Dask.  A worker has Dask's libraries and buffers beside that: four of them, 8 mm, order 1, 16 at a time took
+1,285 to 1,432 MiB, and the formula says 1,448.
 """
 
 _PROCESS = 380 * 2**20  # Python and its libraries, and the label volume of a head of 1 mm
