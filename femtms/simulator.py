@@ -406,7 +406,8 @@ class Simulator:
                     numbers[i, j, NUMBERS] = relative_error(E[tets.rows], self._squares(block, i, phi), tets, xp)
             for j, region in enumerate(regions.values()):
                 means[i, j] = region.mean(magnE)
-        on_host, means = to_host(numbers), to_host(means)
+        on_host = to_host(numbers)
+        means = to_host(means) if regions else np.empty(means.shape)
         seconds = block.seconds | {"statistics": (time.perf_counter() - start) / len(block.poses)}
         for i, pose in enumerate(block.poses):
             yield PoseResult(

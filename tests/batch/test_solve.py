@@ -66,7 +66,7 @@ def solved(setup, design):
 
 
 def block_of(design, index=0):
-    return Plan.of(design).block(index)
+    return Plan.of(design, 64).block(index)
 
 
 def column(design, solved, name):

@@ -14,7 +14,7 @@ def test_init_writes_an_example_that_is_in_order(run, tmp_path):
     design = read_study(tmp_path / "study.yaml")
     assert design.name == "first study" and design.cases == 56
     done = run("study", "check", tmp_path / "study.yaml")
-    assert done.code == 0 and "56 cases in 1 block\n" in done.out and "rough estimate" in done.out
+    assert done.code == 0 and "56 cases in 4 blocks\n" in done.out and "rough estimate" in done.out
     assert "C3 (-20, 0)" in done.out
 
 
