@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from femtms.errors import FemtmsError
+from femtms.errors import FemtmsError, in_one_line
 from femtms.kernels import cpu
 
 log = logging.getLogger("femtms")
@@ -63,7 +63,7 @@ def _cuda_backend() -> tuple[Backend | None, str]:
         bool((kernels.column_dots(ones, ones + 0) == 2).all() & (ones @ ones.T == 1).all())
         name = cupy.cuda.runtime.getDeviceProperties(cupy.cuda.Device().id)["name"].decode()
     except Exception as error:  # CuPy reports a missing driver, a missing GPU and a failed compile by many types
-        return None, f"CuPy finds no usable GPU ({' '.join(str(error).split())})"
+        return None, f"CuPy finds no usable GPU ({in_one_line(error)})"
     return Backend("cuda", cupy, kernels, name, check_every=4), ""
 
 

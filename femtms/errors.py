@@ -29,3 +29,8 @@ class StudyFaults(FemtmsError):
     def __reduce__(self) -> tuple[Any, ...]:
         """For other processes: an exception is made again from its arguments."""
         return StudyFaults, (self.faults,)
+
+
+def in_one_line(error: BaseException, most: int | None = None) -> str:
+    """What an error of a library says, in one line of at most so many characters; its type where it says nothing."""
+    return " ".join(str(error).split())[:most] or type(error).__name__

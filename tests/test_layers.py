@@ -12,6 +12,7 @@ PACKAGE = Path(femtms.__file__).parent
 # In the order in which data flows.  Names in one row do not know each other.
 ROWS = [
     {"errors", "arrays", "stage", "memory"},
+    {"extras"},
     {"tissue", "kernels"},
     {"backend"},
     {"head"},

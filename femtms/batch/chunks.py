@@ -9,7 +9,7 @@ import numpy as np
 import zarr
 from zarr.codecs import BloscCodec, Crc32cCodec, ZstdCodec
 
-from femtms.errors import FemtmsError
+from femtms.errors import FemtmsError, in_one_line
 
 _KEPT: Any = {"write_empty_chunks": True}  # a chunk of NaN is a result, too: that it is there says so
 _PREFIX = "c."
@@ -108,4 +108,4 @@ def read_chunk(array: zarr.Array, where: tuple[Any, ...]) -> np.ndarray:
     except PermissionError:
         raise  # that says nothing about what is in the file
     except (ValueError, RuntimeError, OSError) as error:  # checksum; decompression; the disk
-        raise FemtmsError(f"cannot be read: {' '.join(str(error).split())}") from error
+        raise FemtmsError(f"cannot be read: {in_one_line(error)}") from error

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from femtms.backend import backend
-from femtms.errors import FemtmsError
+from femtms.errors import FemtmsError, in_one_line
 from femtms.io.files import existing_file
 from femtms.memory import available_memory
 
@@ -105,7 +105,7 @@ class ClusterChoice:
             )
         if (self.scheduler or "").startswith("tls://") and self.tls is None:
             raise FemtmsError("a tls:// scheduler needs --tls-ca, --tls-cert and --tls-key")
-        if self.tls is not None and len(named) - named.count("--workers") == 0:
+        if self.tls is not None and named in ([], ["--workers"]):
             raise FemtmsError(
                 "--tls-ca, --tls-cert and --tls-key are for a cluster: --scheduler, --scheduler-file, --slurm"
             )
@@ -204,7 +204,7 @@ def _at_scheduler(choice: ClusterChoice) -> Iterator[Connection]:
     try:
         client = Client(**address, security=security, timeout="10s", set_as_default=False)
     except (OSError, ValueError, KeyError, RuntimeError) as error:
-        reason = " ".join(str(error).split())[:160]
+        reason = in_one_line(error, 160)
         raise FemtmsError(f"{where}: there must be a Dask scheduler; it does not answer ({reason})") from error
     with client:
         yield Connection(client, where)
@@ -256,7 +256,7 @@ def _on_slurm(path: Path, tls: Tls | None) -> Iterator[Connection]:
     try:
         settings = yaml.safe_load(existing_file(path).read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise FemtmsError(f"{path}: must be YAML ({' '.join(str(error).split())[:160]})") from error
+        raise FemtmsError(f"{path}: must be YAML ({in_one_line(error, 160)})") from error
     if not isinstance(settings, dict) or type(settings.get("jobs")) is not int or settings["jobs"] < 1:
         raise FemtmsError(f"{path}: must have `jobs`, at least 1, and arguments of dask_jobqueue.SLURMCluster")
     jobs = settings.pop("jobs")
@@ -268,13 +268,11 @@ def _on_slurm(path: Path, tls: Tls | None) -> Iterator[Connection]:
     try:
         cluster = SLURMCluster(**settings)
     except (TypeError, ValueError) as error:
-        raise FemtmsError(f"{path}: SLURMCluster refuses it: {' '.join(str(error).split())[:200]}") from error
+        raise FemtmsError(f"{path}: SLURMCluster refuses it: {in_one_line(error, 200)}") from error
     with cluster:
         try:
             cluster.scale(jobs=jobs)
         except (RuntimeError, OSError) as error:
-            raise FemtmsError(
-                f"{path}: the jobs could not be submitted ({' '.join(str(error).split())[:200]})"
-            ) from error
+            raise FemtmsError(f"{path}: the jobs could not be submitted ({in_one_line(error, 200)})") from error
         with Client(cluster, set_as_default=False) as client:
             yield Connection(client, f"SLURM jobs of {path}")

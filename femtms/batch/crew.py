@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from femtms.batch.cluster import Connection
-from femtms.errors import FemtmsError
+from femtms.errors import FemtmsError, in_one_line
 
 log = logging.getLogger("femtms")
 
@@ -149,5 +149,5 @@ class Crew:
         return Back(task, value, error)
 
     def _lost(self, error: Exception | None) -> ClusterLost:
-        why = "" if error is None else f" ({' '.join(str(error).split())[:160]})"
+        why = "" if error is None else f" ({in_one_line(error, 160)})"
         return ClusterLost(f"{self._connection.where}: the Dask scheduler went away{why}")

@@ -52,7 +52,7 @@ class Dispatcher:
 
     def give_back(self, block: int) -> None:
         """A block that was handed out and not done; it comes first."""
-        self._waiting.setdefault(self._group(block), deque()).appendleft(block)
+        self._waiting.setdefault(self._plan.group_of(block), deque()).appendleft(block)
         self._left += 1
 
     def drop(self, group: int) -> list[int]:
@@ -81,9 +81,6 @@ class Dispatcher:
             return share, self._mesh(group) == mesh, -group
 
         return max(self._waiting, key=merit, default=None)
-
-    def _group(self, block: int) -> int:
-        return block // len(self._plan.group_blocks(0))
 
     def _mesh(self, group: int) -> tuple[int, int]:
         """Head and option, which the mesh depends on."""

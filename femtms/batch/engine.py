@@ -19,6 +19,7 @@ from femtms.batch.progress import Progress
 from femtms.batch.rescue import Piece, Rescue
 from femtms.batch.store import Store
 from femtms.batch.worker import Done, Undone, Work, hold, run_block, run_cases
+from femtms.errors import in_one_line
 
 log = logging.getLogger("femtms")
 
@@ -129,7 +130,8 @@ class Engine:
         elif type(back.error).__name__ == "KilledWorker":  # Dask gave up before we looked
             self._gone(Gone(task, True))
         else:  # Dask could not call the function, or not bring back what it gave
-            reason = f"unexpected {type(back.error).__name__} ({' '.join(str(back.error).split())[:300]})"
+            assert back.error is not None
+            reason = f"unexpected {type(back.error).__name__} ({in_one_line(back.error, 300)})"
             self._undone(task, Undone(task.block, reason, fatal=isinstance(back.error, ImportError)))
 
     def _is_given_up(self, task: _Task) -> bool:
@@ -202,7 +204,7 @@ class Engine:
 
     def _lose_head(self, index: int, reason: str) -> None:
         """The other blocks of a group that cannot be set up fail with it."""
-        for other in self._dispatcher.drop(index // len(self._store.plan.group_blocks(0))):
+        for other in self._dispatcher.drop(self._store.plan.group_of(index)):
             self._commit_failed(other, reason)
 
     def _commit_failed(self, index: int, reason: str) -> None:

@@ -3,10 +3,12 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from femtms.errors import FemtmsError
+from femtms.extras import need_batch
 
 if TYPE_CHECKING:
     import xarray
+
+_READING = ("dask", "xarray", "zarr")
 
 
 def open_study(out: str | Path) -> "xarray.Dataset":
@@ -22,7 +24,7 @@ def open_study(out: str | Path) -> "xarray.Dataset":
 
     Raises FemtmsError when the folder holds no study, or one that is damaged.
     """
-    _check_installed("open_study")
+    need_batch("open_study", _READING)
     from femtms.batch.dataset import study_dataset
 
     return study_dataset(Path(out))
@@ -37,15 +39,7 @@ def open_fields(out: str | Path, head: str, option: str | None = None) -> "xarra
     place, angle, distance, point and axis, NaN where it is not done; beside it the points in mm and what else says
     where they are.  Raises FemtmsError when there is no such study, head or option, or no field of it yet.
     """
-    _check_installed("open_fields")
+    need_batch("open_fields", _READING)
     from femtms.batch.dataset import fields_dataset
 
     return fields_dataset(Path(out), head, option)
-
-
-def _check_installed(what: str) -> None:
-    from importlib.util import find_spec
-
-    missing = [name for name in ("dask", "xarray", "zarr") if find_spec(name) is None]
-    if missing:
-        raise FemtmsError(f"{what} needs {', '.join(missing)}: pip install 'femtms[batch]'")

@@ -20,7 +20,7 @@ from femtms.batch.layout import FIELDS, FORMAT, KIND, VALUES, make_store, read_p
 from femtms.batch.places import PlaceTable
 from femtms.batch.provenance import study_differences
 from femtms.batch.safe_store import PARTIAL, SafeStore
-from femtms.errors import FemtmsError
+from femtms.errors import FemtmsError, in_one_line
 from femtms.io.differences import in_words
 from femtms.io.files import check_out, exchange, made_folders, on_disk, whole_file
 from femtms.io.summary import read_json, write_json
@@ -107,7 +107,7 @@ class Store:
             columns = columns_of(design.results)
             array = open_array(group, VALUES)
         except (FemtmsError, KeyError, ValueError, RuntimeError, TypeError, OSError) as error:
-            raise FemtmsError(f"{out / RESULTS}: is damaged ({' '.join(str(error).split())})") from error
+            raise FemtmsError(f"{out / RESULTS}: is damaged ({in_one_line(error)})") from error
         if not array.shape == (*plan.shape, len(columns)) == (*design.shape, len(columns)):
             raise FemtmsError(f"{out}: {STUDY} and {RESULTS} must be of one study; {design.shape} is no {array.shape}")
         return cls(out, design, plan, study["provenance"], columns, group, array)
@@ -273,7 +273,7 @@ def _opened(path: Path) -> zarr.Group:
     try:
         return zarr.open_group(SafeStore(path), mode="r+", zarr_format=3, use_consolidated=False)
     except (OSError, ValueError, KeyError) as error:
-        raise FemtmsError(f"{path}: cannot be read ({' '.join(str(error).split())})") from error
+        raise FemtmsError(f"{path}: cannot be read ({in_one_line(error)})") from error
 
 
 def _check_free(out: Path, overwrite: bool) -> None:

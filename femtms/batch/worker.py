@@ -18,7 +18,7 @@ from femtms.batch.failures import joined, named, tell
 from femtms.batch.journal import worker_name, write_event
 from femtms.batch.solve import Setup, Solved, set_up, solve_cases
 from femtms.batch.store import Store
-from femtms.errors import FemtmsError
+from femtms.errors import FemtmsError, in_one_line
 from femtms.study.plan import Block
 
 
@@ -53,8 +53,6 @@ class Done:
     block: int
     cases: int
     failures: tuple[dict[str, Any], ...]
-    seconds: float
-    worker: str
     lost_head: str | None = None
     values: np.ndarray | None = None
 
@@ -117,7 +115,7 @@ def _told(index: int, do: Callable[[], Done]) -> Done | Undone:
         except OSError as error:
             return Undone(index, error.strerror or str(error), error.errno)
         except Exception as error:  # a mistake of ours, most likely; the other blocks go on
-            return Undone(index, f"unexpected {type(error).__name__} ({' '.join(str(error).split())[:300]})")
+            return Undone(index, f"unexpected {type(error).__name__} ({in_one_line(error, 300)})")
 
 
 def _run_block(held: _Held, work: Work, index: int) -> Done:
@@ -128,33 +126,30 @@ def _run_block(held: _Held, work: Work, index: int) -> Done:
     lines = _lines(held, block, solved)
     tell(Path(work.out), lines)
     held.store.commit(block, solved.values, solved.fields)
-    seconds = time.perf_counter() - start
     write_event(
         Path(work.out),
         "done",
         block=index,
         cases=len(block),
         failed=len(solved.failures),
-        seconds=round(seconds, 3),
+        seconds=round(time.perf_counter() - start, 3),
         device=None if held.setup is None else held.setup.device,
     )
-    return Done(index, len(block), tuple(lines), seconds, worker_name(), held.lost)
+    return Done(index, len(block), tuple(lines), held.lost)
 
 
 def _run_cases(held: _Held, work: Work, index: int, cases: Sequence[int]) -> Done:
     block = held.store.plan.block(index)
-    start = time.perf_counter()
     solved = _solved(work, held, block, cases)
     lines = _lines(held, block, solved)
     tell(Path(work.out), lines)
     held.store.write_fields(block, solved.fields, cases)
-    return Done(index, len(cases), tuple(lines), time.perf_counter() - start, worker_name(), held.lost, solved.values)
+    return Done(index, len(cases), tuple(lines), held.lost, solved.values)
 
 
 def _hold(held: _Held, work: Work, index: int) -> Done:
-    start = time.perf_counter()
     _hold_group(work, held, held.store.plan.block(index))
-    return Done(index, 0, (), time.perf_counter() - start, worker_name(), held.lost)
+    return Done(index, 0, (), held.lost)
 
 
 def device_of(device: str) -> tuple[str, str]:
@@ -197,7 +192,7 @@ def _hold_group(work: Work, held: _Held, block: Block) -> None:
     except OSError:  # the disk, and not the head
         raise
     except Exception as error:  # once for the head, and not once for each of its blocks
-        held.lost = f"unexpected {type(error).__name__} ({' '.join(str(error).split())[:300]})"
+        held.lost = f"unexpected {type(error).__name__} ({in_one_line(error, 300)})"
     held.group = block.group
 
 

@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from femtms.cli.extras import need_batch
 from femtms.cli.options import Debug, Json, Overwrite, Quiet
 from femtms.cli.progress import stages
+from femtms.extras import need_batch
 
 
 def report(

@@ -11,11 +11,11 @@ from typing import Annotated, Any
 
 import typer
 
-from femtms.cli.extras import need_batch
 from femtms.cli.interrupted import Interrupted
 from femtms.cli.options import Debug, Device, Json, Overwrite, Quiet
 from femtms.cli.progress import stages
 from femtms.errors import FemtmsError
+from femtms.extras import need_batch
 
 log = logging.getLogger("femtms")
 

@@ -13,7 +13,7 @@ from femtms.coil.coil import Coil
 from femtms.coil.pose import IDENTITY
 from femtms.coil.sampled import SampledField
 from femtms.coil.stimulator import Stimulator
-from femtms.errors import FemtmsError
+from femtms.errors import FemtmsError, in_one_line
 from femtms.io.ccd import box_in, header_of, header_text, max_didt_in
 from femtms.io.companions import stem_of, with_companions, written_with_companions
 from femtms.io.extensions import load_image
@@ -61,7 +61,7 @@ def read_a_field(path: str | Path, outside: str = "error") -> Coil:
     except FemtmsError:
         raise
     except Exception as error:  # damaged files surface as many types, from gzip, zlib, struct and nibabel
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        reason = in_one_line(error, 200)
         raise FemtmsError(f"{path}: cannot be read as a sampled A ({reason})") from error
     number = values.shape[3]
     try:

@@ -7,7 +7,7 @@ from typing import Any
 import nibabel
 import numpy as np
 
-from femtms.errors import FemtmsError
+from femtms.errors import FemtmsError, in_one_line
 from femtms.io.files import bounded_memory, errors_at
 from femtms.io.names import printable
 from femtms.io.units import in_m
@@ -41,7 +41,7 @@ def read_gifti(path: Path, name: str) -> Surface:
     except FemtmsError:
         raise
     except Exception as error:  # nibabel reports damage by many types
-        reason = " ".join(str(error).split())[:120] or type(error).__name__
+        reason = in_one_line(error, 120)
         raise FemtmsError(f"{path}: cannot be read as GIFTI ({reason})") from error
     if nodes_mm.ndim != 2 or nodes_mm.shape[1] != 3 or corners.ndim != 2 or corners.shape[1] != 3:
         raise FemtmsError(f"{path}: nodes must be (n,3) and triangles (f,3); got {nodes_mm.shape} and {corners.shape}")

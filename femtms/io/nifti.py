@@ -9,7 +9,7 @@ from typing import Any
 import nibabel
 import numpy as np
 
-from femtms.errors import FemtmsError
+from femtms.errors import FemtmsError, in_one_line
 from femtms.field.field import Field
 from femtms.field.grid import E_on_grid, check_grid
 from femtms.field.statistics import magnitude
@@ -60,7 +60,7 @@ def _read_volume(path: Path) -> LabelVolume:
     except FemtmsError:
         raise
     except Exception as error:  # damaged files surface as many types, from gzip, zlib, struct and nibabel
-        reason = " ".join(str(error).split()) or type(error).__name__
+        reason = in_one_line(error)
         raise FemtmsError(f"{path}: cannot be read as a label volume ({reason})") from error
     labels = LabelVolume(data, image.affine, path.name)
     check_size(float((labels.voxel_mm * labels.data.shape).max()), path)

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from femtms.errors import FemtmsError
+from femtms.errors import FemtmsError, in_one_line
 from femtms.io.files import existing_file
 
 _DEEPEST = 16  # lists and objects in each other; coil files need 8
@@ -32,7 +32,7 @@ def read_json(path: str | Path) -> Any:
     try:
         return json.loads(content.decode("utf-8-sig"), parse_constant=_no_number)
     except (ValueError, RecursionError) as error:
-        raise FemtmsError(f"{path}: must be JSON ({' '.join(str(error).split())[:120]})") from error
+        raise FemtmsError(f"{path}: must be JSON ({in_one_line(error, 120)})") from error
 
 
 def _brackets(content: bytes) -> bytes:

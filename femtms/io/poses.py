@@ -8,7 +8,7 @@ import numpy as np
 
 from femtms.arrays import sealed
 from femtms.coil.pose import Pose
-from femtms.errors import FemtmsError
+from femtms.errors import FemtmsError, in_one_line
 from femtms.io.files import existing_file
 
 _PIECE = 16_384  # matrices that are looked at together
@@ -142,5 +142,5 @@ def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
 
 
 def _unreadable(path: Path, what: str, error: Exception) -> FemtmsError:
-    reason = " ".join(str(error).split())[:120] or type(error).__name__
+    reason = in_one_line(error, 120)
     return FemtmsError(f"{path}: cannot be read as {what}, text or .npy ({reason})")

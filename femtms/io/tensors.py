@@ -7,7 +7,7 @@ import numpy as np
 
 from femtms.conductivity.frames import check_affine
 from femtms.conductivity.tensor_volume import TensorVolume
-from femtms.errors import FemtmsError
+from femtms.errors import FemtmsError, in_one_line
 from femtms.io.extensions import load_image
 from femtms.io.files import check_size, existing_file
 from femtms.io.nifti import check_length, warn_of_no_orientation
@@ -36,7 +36,7 @@ def read_tensors(path: str | Path, frame: str = "fsl") -> TensorVolume:
     except FemtmsError:
         raise
     except Exception as error:  # damaged files surface as many types, from gzip, zlib, struct and nibabel
-        reason = " ".join(str(error).split()) or type(error).__name__
+        reason = in_one_line(error)
         raise FemtmsError(f"{path}: cannot be read as tensors ({reason})") from error
     components = components.reshape(*components.shape[:3], 6)
     affine = image.affine

@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from femtms.errors import FemtmsError
+from femtms.errors import FemtmsError, in_one_line
 from femtms.io.files import errors_at
 from femtms.io.units import in_m
 from femtms.mesh.surface import Surface
@@ -29,7 +29,7 @@ def read_vtp(path: Path, name: str) -> Surface:
         except FemtmsError:
             raise
         except Exception as error:  # damage surfaces as many types, from XML, base64, zlib and numpy
-            reason = " ".join(str(error).split())[:120] or type(error).__name__
+            reason = in_one_line(error, 120)
             raise FemtmsError(f"cannot be read as VTK PolyData ({reason})") from error
 
 

@@ -2,6 +2,8 @@
 
 import logging
 
+from femtms.errors import in_one_line
+
 log = logging.getLogger("femtms")
 
 _PLAIN = 2  # calls before recording: the first compiles and loads what is launched, and some steps are not made often
@@ -45,4 +47,4 @@ class Recording:
             self._graph = graph
         except Exception as error:  # CuPy has many types; without a graph all works as well, if slower
             self._pool = None
-            log.info("no CUDA graph, launches go one by one: %s", " ".join(str(error).split()))
+            log.info("no CUDA graph, launches go one by one: %s", in_one_line(error))

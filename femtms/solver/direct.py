@@ -12,7 +12,7 @@ from typing import Any
 from scipy import sparse
 
 from femtms.backend import Backend
-from femtms.errors import FemtmsError
+from femtms.errors import FemtmsError, in_one_line
 
 _MODULES = {"pardiso": "pypardiso", "cholmod": "sksparse", "superlu": "scipy", "cudss": "nvmath"}
 _FASTEST_FIRST = {"cpu": ("pardiso", "cholmod", "superlu"), "cuda": ("cudss",)}
@@ -82,7 +82,7 @@ class Factorised:
         except Exception as error:  # each library has its own types, for too little memory above all
             raise FemtmsError(
                 f"{library} could not factorise {matrix.shape[0]:,} unknowns ({type(error).__name__}: "
-                f"{' '.join(str(error).split())}); leave the solver out for multigrid, which needs far less memory"
+                f"{in_one_line(error)}); leave the solver out for multigrid, which needs far less memory"
             ) from error
         return cls(backend, library, matrix.shape[0], matrix.nnz, solve_one, entries)
 

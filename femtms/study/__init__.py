@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from femtms.errors import FemtmsError
+from femtms.extras import need_batch
 from femtms.study.design import Design
 
 
@@ -18,10 +18,9 @@ def read_study(study: str | Path | Mapping[str, Any], folder: str | Path | None 
     when the study runs.  Raises StudyFaults with all that is wrong, each with its line: unknown keys, impossible
     values, missing files; FemtmsError when the study itself cannot be read.
     """
-    try:  # here, as `import femtms` works without the libraries for studies
-        from femtms.study.document import document_of, read_document
-    except ImportError as error:
-        raise FemtmsError(f"studies need PyYAML ({error}): pip install 'femtms[batch]'") from None
+    need_batch("read_study", ("yaml",))
+    # here, as `import femtms` works without the libraries for studies
+    from femtms.study.document import document_of, read_document
     from femtms.study.reader import design_of
 
     return design_of(document_of(study, folder) if isinstance(study, Mapping) else read_document(study))

@@ -93,6 +93,10 @@ class Plan:
         """How many combinations of head, conductivity and option."""
         return prod(self.grid[:3])
 
+    def group_of(self, index: int) -> int:
+        """The number of the group of a block."""
+        return index // prod(self.grid[3:])
+
     def group_blocks(self, group: int) -> range:
         """The numbers of the blocks of a group, which is numbered like the blocks: the option fastest."""
         size = prod(self.grid[3:])

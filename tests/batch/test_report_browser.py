@@ -1,12 +1,12 @@
 """The report of a study in a real browser: it opens from a file, without a network, and works."""
 
-import json
-import shutil
 import time
 
 import numpy as np
 import pytest
 from batch.made_up_study import electrodes, grid, made_up_design, made_up_results
+from browser import NASTY, needs_browser, opened, wait_for
+from browser import check_quiet as check_logs
 
 from femtms.batch.columns import DONE, FAILED, NOT_DONE
 from femtms.batch.report import study_content
@@ -14,21 +14,7 @@ from femtms.batch.report_numbers import read_numbers
 from femtms.report.study_page import study_page
 from femtms.study.plan import Plan
 
-webdriver = pytest.importorskip("selenium.webdriver")
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-DRIVER = shutil.which("chromedriver")
-pytestmark = pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="chromium or chromedriver is not installed")
-
-NASTY = """<script>document.title='owned'</script><img src=x onerror="document.title='owned'">'& {{7*7}} <b>b</b>"""
-FLAGS = (
-    "--headless=new",
-    "--no-sandbox",  # tests may run as root
-    "--disable-dev-shm-usage",
-    "--use-gl=angle",
-    "--use-angle=swiftshader",  # WebGL without a GPU
-    "--enable-unsafe-swiftshader",
-    "--window-size=1300,900",
-)
+pytestmark = needs_browser
 
 
 def written(folder, design, state=None):
@@ -38,43 +24,9 @@ def written(folder, design, state=None):
     return path
 
 
-def opened(path, width=1300, is_scripted=True):
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM
-    for flag in FLAGS:
-        options.add_argument(flag)
-    if not is_scripted:
-        options.add_experimental_option("prefs", {"profile.managed_default_content_settings.javascript": 2})
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    driver = webdriver.Chrome(options=options, service=webdriver.chrome.service.Service(DRIVER))
-    try:
-        size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
-        driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-        driver.get(path.as_uri())
-        if is_scripted:
-            wait_for(driver, "return document.documentElement.dataset.ready === 'yes'")
-    except BaseException:
-        driver.quit()
-        raise
-    return driver
-
-
-def wait_for(driver, script, seconds=90):
-    """Until the script gives something true."""
-    end = time.monotonic() + seconds
-    while not (found := driver.execute_script(script)):
-        assert time.monotonic() < end, f"the page never came to: {script}\n{driver.get_log('browser')}"
-        time.sleep(0.1)
-    return found
-
-
 def check_quiet(driver):
     """No errors, and nothing asked for but the page itself."""
-    assert [entry for entry in driver.get_log("browser") if entry["level"] == "SEVERE"] == []
-    messages = [json.loads(entry["message"])["message"] for entry in driver.get_log("performance")]
-    asked = [m["params"]["request"]["url"] for m in messages if m["method"] == "Network.requestWillBeSent"]
-    assert [url for url in asked if not url.startswith(("file:", "data:", "blob:"))] == []
-    assert sum(url.startswith("file:") for url in asked) == 1
+    check_logs(driver.get_log("browser"), driver.get_log("performance"))
 
 
 def choose(page, select, value):

@@ -1,29 +1,13 @@
 """The report of a comparison in a real browser: it opens from a file, without a network, and works."""
 
-import json
-import shutil
-import time
 from itertools import pairwise
 
 import pytest
+from browser import NASTY, check_quiet, needs_browser, opened
 
 from femtms.compare import compare
 
-webdriver = pytest.importorskip("selenium.webdriver")
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-DRIVER = shutil.which("chromedriver")
-pytestmark = pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="chromium or chromedriver is not installed")
-
-NASTY = """<script>document.title='owned'</script><img src=x onerror="document.title='owned'">'& {{7*7}} <b>b</b>"""
-FLAGS = (
-    "--headless=new",
-    "--no-sandbox",  # tests may run as root
-    "--disable-dev-shm-usage",
-    "--use-gl=angle",
-    "--use-angle=swiftshader",  # WebGL without a GPU
-    "--enable-unsafe-swiftshader",
-    "--window-size=1300,900",
-)
+pytestmark = needs_browser
 
 
 @pytest.fixture(scope="module")
@@ -37,33 +21,6 @@ def report(tmp_path_factory):
     return folder / "out" / "report.html"
 
 
-def opened(report, width=1300):
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM
-    for flag in FLAGS:
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    driver = webdriver.Chrome(options=options, service=webdriver.chrome.service.Service(DRIVER))
-    try:
-        size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
-        driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-        driver.get(report.as_uri())
-        wait_for(driver, "return document.documentElement.dataset.ready === 'yes'")
-    except BaseException:
-        driver.quit()
-        raise
-    return driver
-
-
-def wait_for(driver, script, seconds=90):
-    """Until the script gives something true."""
-    end = time.monotonic() + seconds
-    while not (found := driver.execute_script(script)):
-        assert time.monotonic() < end, f"the page never came to: {script}\n{driver.get_log('browser')}"
-        time.sleep(0.1)
-    return found
-
-
 @pytest.fixture(scope="module")
 def page(report):
     driver = opened(report)
@@ -73,13 +30,7 @@ def page(report):
 
 
 def test_there_are_no_errors_and_no_requests(page):
-    console, network = page.at_start
-    assert [entry for entry in console if entry["level"] == "SEVERE"] == []
-    messages = [json.loads(entry["message"])["message"] for entry in network]
-    asked = [m["params"]["request"]["url"] for m in messages if m["method"] == "Network.requestWillBeSent"]
-    assert len(asked) > 0
-    assert [url for url in asked if not url.startswith(("file:", "data:", "blob:"))] == []
-    assert sum(url.startswith("file:") for url in asked) == 1
+    check_quiet(*page.at_start)
 
 
 def test_names_are_shown_as_they_are_and_do_nothing(page):
