@@ -1,7 +1,6 @@
 """Runs of studies in processes of their own, to be killed."""
 
 import contextlib
-import json
 import os
 import signal
 import subprocess
@@ -14,6 +13,7 @@ from femtms.batch.journal import read_events
 from femtms.batch.store import Store
 
 FEMTMS = [sys.executable, "-m", "femtms.cli.main"]
+ENVIRONMENT = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
 
 
 def start(*words, env=None, **settings):
@@ -24,7 +24,7 @@ def start(*words, env=None, **settings):
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)} | (env or {}),
+        env=ENVIRONMENT | (env or {}),
         **settings,
     )
 
@@ -37,6 +37,21 @@ def finish(process, seconds=240):
 
 def run(*words, **settings):
     return finish(start(*words, **settings))
+
+
+def written(tmp_path_factory, text):
+    """A study in a folder of its own."""
+    path = tmp_path_factory.mktemp("study") / "study.yaml"
+    path.write_text(text)
+    return path
+
+
+def undisturbed(study, workers=1):
+    """The folder of the study's results, from a run beside it that nothing disturbed."""
+    out = study.parent / "undisturbed"
+    code, _, err = run("run", study, "-o", out, "--workers", workers, "--quiet")
+    assert code == 0, err
+    return out
 
 
 def children(pid):
@@ -108,7 +123,3 @@ def times_done(out):
         if event["event"] == "done":
             counts[event["block"]] = counts.get(event["block"], 0) + 1
     return counts
-
-
-def as_json(text):
-    return json.loads(text)

@@ -1,6 +1,7 @@
 """Studies on clusters: a scheduler and workers in processes of their own, TLS, and jobs of a made-up batch system."""
 
 import datetime
+import json
 import os
 import stat
 import subprocess
@@ -8,7 +9,19 @@ import sys
 from contextlib import ExitStack, contextmanager
 
 import pytest
-from processes import begun, finish, kill, kill_group, run, start, values_of, wait_for
+from processes import (
+    ENVIRONMENT,
+    begun,
+    finish,
+    kill,
+    kill_group,
+    run,
+    start,
+    undisturbed,
+    values_of,
+    wait_for,
+    written,
+)
 
 from femtms.batch.cluster import ClusterChoice, Tls, connected, local_workers
 from femtms.errors import FemtmsError
@@ -30,17 +43,12 @@ results: {tissues: [gm]}
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory):
-    path = tmp_path_factory.mktemp("study") / "study.yaml"
-    path.write_text(STUDY)
-    return path
+    return written(tmp_path_factory, STUDY)
 
 
 @pytest.fixture(scope="module")
 def expected(study):
-    out = study.parent / "alone"
-    code, _, err = run("run", study, "-o", out, "--workers", 1, "--quiet")
-    assert code == 0, err
-    return values_of(out)
+    return values_of(undisturbed(study))
 
 
 @contextmanager
@@ -51,7 +59,7 @@ def dask(*words):
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
+        env=ENVIRONMENT,
     )
     try:
         yield process
@@ -91,8 +99,6 @@ def dask_cluster(folder, workers=2, tls=()):
 
 
 def address_in(file):
-    import json
-
     return json.loads(file.read_text())["address"]
 
 

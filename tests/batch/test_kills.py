@@ -5,6 +5,7 @@ import random
 import subprocess
 import sys
 
+import processes
 import pytest
 from processes import (
     begun,
@@ -18,6 +19,7 @@ from processes import (
     values_of,
     wait_for,
     workers_of,
+    written,
 )
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="finds worker processes by /proc")
@@ -38,17 +40,12 @@ results: {tissues: [gm, scalp]}
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory):
-    path = tmp_path_factory.mktemp("study") / "study.yaml"
-    path.write_text(STUDY)
-    return path
+    return written(tmp_path_factory, STUDY)
 
 
 @pytest.fixture(scope="module")
-def undisturbed(study, tmp_path_factory):
-    out = tmp_path_factory.mktemp("undisturbed") / "out"
-    code, _, err = run("run", study, "-o", out, "--workers", 2, "--quiet")
-    assert code == 0, err
-    return out
+def undisturbed(study):
+    return processes.undisturbed(study, workers=2)
 
 
 def resumed(study, out, *more):

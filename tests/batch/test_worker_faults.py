@@ -7,7 +7,7 @@ import textwrap
 
 import numpy as np
 import pytest
-from processes import run, values_of
+from processes import run, undisturbed, values_of, written
 
 from femtms.batch.columns import DONE, FAILED, NOT_DONE
 from femtms.batch.failures import read_failures
@@ -29,17 +29,12 @@ CASES = 16  # of a block, or 4: three blocks of a place, nine of a head; block 1
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory):
-    path = tmp_path_factory.mktemp("study") / "study.yaml"
-    path.write_text(STUDY)
-    return path
+    return written(tmp_path_factory, STUDY)
 
 
 @pytest.fixture(scope="module")
 def expected(study):
-    out = study.parent / "undisturbed"
-    code, _, err = run("run", study, "-o", out, "--workers", 1, "--quiet")
-    assert code == 0, err
-    return values_of(out)
+    return values_of(undisturbed(study))
 
 
 @pytest.fixture
