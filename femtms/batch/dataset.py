@@ -30,7 +30,7 @@ def study_dataset(out: Path) -> xr.Dataset:
     block = int(np.prod(store.plan.chunks))
     place, angle, distance = store.plan.chunks
     pieces = (1, 1, 1, 1, place * max(1, _CASES // block), angle, distance, len(store.columns))
-    values = lazy(store.array, out / RESULTS / VALUES, pieces)
+    values = lazy(store.array, out / RESULTS / VALUES, pieces, "`femtms run --resume`")
     parts = _coordinates_of(store.columns)
     variables: dict[str, Any] = {}
     for name in dict.fromkeys(column.variable for column in store.columns):
@@ -65,7 +65,8 @@ def fields_dataset(out: Path, head: str, option: str | None) -> xr.Dataset:
     for name, group in fields.groups().items():
         point = f"{name}_point"
         for key, array in group.arrays():
-            values = lazy(array, fields.path / group.basename / key, array.chunks)
+            where, remedy = fields.path / group.basename / key, "`femtms run --resume --check-fields`"
+            values = lazy(array, where, array.chunks, remedy)
             if key == E:
                 dims = ("conductivity", *DIMS[3:], point, "axis")
                 variables[name] = dims, values, {"units": "V/m", "long_name": "induced electric field"}

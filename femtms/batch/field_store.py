@@ -113,6 +113,16 @@ class FieldStore:
             with ThreadPoolExecutor(_AT_ONCE) as pool:
                 list(pool.map(partial(_write_case, array, block), numbers, values))
 
+    def give_up_without_geometry(self) -> None:
+        """Remove the group where it cannot be read what its points are: its fields are of no use then."""
+        try:
+            for group in self.groups().values():
+                for name in {POINTS, *(name for name, _ in group.arrays())} - {E}:
+                    read_array(group, name)
+                open_array(group, E)
+        except (FemtmsError, ValueError, KeyError):
+            shutil.rmtree(self.path)
+
     def check(self, block: Block, cases: Sequence[int]) -> None:
         """Raise FemtmsError when a field of one of these cases is missing or damaged; the file of that is removed."""
         groups = self.groups()

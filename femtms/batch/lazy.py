@@ -19,6 +19,7 @@ class _Read:
 
     array: zarr.Array
     path: Path
+    remedy: str
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -36,10 +37,10 @@ class _Read:
         try:
             return read_chunk(self.array, where)
         except FemtmsError as error:
-            raise FemtmsError(f"{self.path}: a chunk {error}; `femtms run --resume` computes it again") from error
+            raise FemtmsError(f"{self.path}: a chunk {error}; {self.remedy} computes it again") from error
 
 
-def lazy(array: zarr.Array, path: Path, chunks: Sequence[int]) -> da.Array:
-    """The array, in pieces of the given size; path is where it is, for messages."""
+def lazy(array: zarr.Array, path: Path, chunks: Sequence[int], remedy: str) -> da.Array:
+    """The array, in pieces of the given size; for messages, path is where it is, and remedy computes it again."""
     # without a name of its own Dask would hash the array to find one
-    return da.from_array(_Read(array, path), chunks=tuple(chunks), name=False, meta=np.empty((0,), array.dtype))
+    return da.from_array(_Read(array, path, remedy), chunks=tuple(chunks), name=False, meta=np.empty((0,), array.dtype))

@@ -52,6 +52,7 @@ def run_study(
     *,
     resume: bool = False,
     retry_failed: bool = False,
+    check_fields: bool = False,
     overwrite: bool = False,
     cluster: ClusterChoice | None = None,
     stage: Stage = silent,
@@ -62,6 +63,7 @@ def run_study(
     study         its file, see `read_study`, or a Design
     resume        go on with the study that was begun in `out`: what is committed there is not computed again
     retry_failed  with that, compute the blocks with failed cases again, too
+    check_fields  with that, read all fields that are kept, and compute the blocks of damaged or missing ones again
     overwrite     throw away the study that is in `out`
     cluster       where; None for workers of this machine
     stage, show   for progress displays: long stages, and how many cases are done
@@ -79,8 +81,9 @@ def run_study(
         file = None if isinstance(study, Design) else Path(study)
     if resume and overwrite:
         raise FemtmsError("a study is gone on with (--resume) or thrown away (--overwrite); got both")
-    if retry_failed and not resume:
-        raise FemtmsError("--retry-failed goes with --resume")
+    for given, option in ((retry_failed, "--retry-failed"), (check_fields, "--check-fields")):
+        if given and not resume:
+            raise FemtmsError(f"{option} goes with --resume")
     _check_begun(out, resume, overwrite)
     with made_folders(out), only_one(out / LOCK, _busy(out)), _announced(out):
         _check_begun(out, resume, overwrite)  # another run may have begun meanwhile
@@ -89,7 +92,7 @@ def run_study(
         with ExitStack() as stack:
             if resume:
                 store = Store.open(out).continued(design, provenance)
-                todo = _to_do(store, retry_failed)
+                todo = _to_do(store, retry_failed, check_fields)
                 connection = _connected(stack, choice, design, timed) if todo.any() else None
                 device = None if connection is None else _device(connection, choice.device, store)
             else:
@@ -139,10 +142,10 @@ def run_study(
         }
 
 
-def _to_do(store: Store, retry_failed: bool) -> np.ndarray:
+def _to_do(store: Store, retry_failed: bool, check_fields: bool) -> np.ndarray:
     """(blocks,) that are not done; those that are damaged are not."""
     store.tidy()
-    for damaged in store.check():
+    for damaged in store.check(check_fields):
         log.warning("%s: block %d is damaged (%s); it is computed again", store.out, damaged.block, damaged.reason)
     todo: np.ndarray = ~store.committed()
     if retry_failed:

@@ -211,8 +211,11 @@ class Store:
     def check(self, whole: bool = False) -> list[Damaged]:
         """Read all blocks that are done, and take back those that are damaged: they are not done any more.
 
-        whole  read the fields of each case as well
+        whole  read the fields of each case as well, and where they are
         """
+        if whole and self.design.results.fields:
+            for head, option in np.ndindex(len(self.design.heads), len(self.design.options)):
+                self.fields(head, option).give_up_without_geometry()
         found = []
         for index in np.flatnonzero(self.committed()):
             block = self.plan.block(int(index))

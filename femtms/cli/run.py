@@ -32,6 +32,10 @@ def run(
     retry_failed: Annotated[
         bool, typer.Option("--retry-failed", help="With --resume: try blocks with failed cases again.")
     ] = False,
+    check_fields: Annotated[
+        bool,
+        typer.Option("--check-fields", help="With --resume: read all kept fields, and compute damaged ones again."),
+    ] = False,
     workers: Annotated[
         int | None,
         typer.Option("--workers", help="On this machine. [default: one for each GPU, else by cores and memory]"),
@@ -77,6 +81,7 @@ def run(
                 out,
                 resume=resume,
                 retry_failed=retry_failed,
+                check_fields=check_fields,
                 overwrite=overwrite,
                 cluster=choice,
                 stage=stage,
@@ -128,7 +133,8 @@ def _status_lines(content: dict[str, Any]) -> list[str]:
     elif content["left"] and content["running"] is not None:
         lines.append(f"nobody is at work; `femtms run STUDY.yaml -o {content['out']} --resume` goes on")
     if content["failures"]:
-        lines.append(f"failures: {content['out']}/failures.jsonl, {content['failures']:,} lines")
+        count = content["failures"]
+        lines.append(f"failures: {content['out']}/failures.jsonl, {count:,} line{'s' * (count != 1)}")
     return lines
 
 

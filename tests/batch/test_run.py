@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from designs import small_design
+from designs import GREY, small_design
 
+import femtms
 from femtms import LayeredSphere, Simulator, load_coil, mesh_head
 from femtms.batch.cluster import ClusterChoice
 from femtms.batch.columns import DONE, FAILED
@@ -110,6 +111,25 @@ def test_resume_does_what_is_missing_and_nothing_else(tmp_path):
     after = [store.values(store.plan.block(i)) for i in range(len(store.plan))]
     np.testing.assert_array_equal(before, after)
     assert (tmp_path / "a" / "results.csv").read_bytes() == csv
+
+
+def test_fields_that_are_damaged_are_computed_again_where_they_are_looked_at(tmp_path):
+    design = small_design(results=replace(GREY, fields=("gm-nodes",)))
+    out = tmp_path / "out"
+    run_study(design, out, cluster=ONE)
+    (E,) = (out / "results.zarr").glob("fields/*/*/E")
+    before = {path.name: path.read_bytes() for path in E.glob("c.*")}
+    assert len(before) == design.cases
+    damaged = sorted(before)[0]
+    (E / damaged).write_bytes(before[damaged][:-1])
+    with pytest.raises(FemtmsError, match="`femtms run --resume --check-fields` computes it again"):
+        femtms.open_fields(out, "ball")["gm-nodes"].load()
+    with pytest.raises(FemtmsError, match="--check-fields goes with --resume"):
+        run_study(design, tmp_path / "other", check_fields=True, cluster=ONE)
+    assert run_study(design, out, resume=True, cluster=ONE)["cases_in_this_run"] == 0
+    block = len(Store.open(out).plan.block(0))
+    assert run_study(design, out, resume=True, check_fields=True, cluster=ONE)["cases_in_this_run"] == block
+    assert {path.name: path.read_bytes() for path in E.glob("c.*")} == before
 
 
 def test_one_bad_head_coil_or_place_does_not_cost_the_others(tmp_path):

@@ -208,6 +208,22 @@ def test_damaged_or_missing_field_takes_its_block_back(tmp_path):
     assert store.check(whole=True) == []
 
 
+@pytest.mark.parametrize("name", ["points_mm/c/0/0", "points_mm/zarr.json", "E/zarr.json", "zarr.json"])
+def test_fields_whose_points_are_lost_are_all_taken_back_and_made_anew(tmp_path, name):
+    store = with_fields(tmp_path / "out")
+    commit_all(store, fields_of)
+    cut_off(store.fields(0, 0).path / "field-0" / name)
+    assert store.check() == []
+    found = store.check(whole=True)
+    assert {store.plan.block(damaged.block).key[0] for damaged in found} == {0}
+    assert len(found) == sum(block.key[0] == 0 for block in blocks_of(store))
+    store.field_group(0, 0, geometry())
+    for damaged in found:
+        block = store.plan.block(damaged.block)
+        store.commit(block, values_of(store.design, block), fields_of(block))
+    assert store.check(whole=True) == []
+
+
 def test_fields_of_some_cases_are_those_of_the_block(tmp_path):
     """A block that ends its workers is done case by case."""
     one, other = with_fields(tmp_path / "one"), with_fields(tmp_path / "other")
