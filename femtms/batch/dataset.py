@@ -21,6 +21,8 @@ from femtms.study.design import DIMS, Design
 
 _CASES = 4096  # in a piece of the Dataset, about: Dask takes a millisecond for each piece
 _AXES = ("x", "y", "z")
+_NUMBERS_AGAIN = "`femtms run --resume`"  # what computes a damaged chunk again
+_FIELDS_AGAIN = "`femtms run --resume --check-fields`"
 _OF_POINTS = (POINTS, "nodes", "tets", "tags")  # of "whole" and "gm-nodes"
 
 
@@ -30,7 +32,7 @@ def study_dataset(out: Path) -> xr.Dataset:
     block = int(np.prod(store.plan.chunks))
     place, angle, distance = store.plan.chunks
     pieces = (1, 1, 1, 1, place * max(1, _CASES // block), angle, distance, len(store.columns))
-    values = lazy(store.array, out / RESULTS / VALUES, pieces, "`femtms run --resume`")
+    values = lazy(store.array, out / RESULTS / VALUES, pieces, _NUMBERS_AGAIN)
     parts = _coordinates_of(store.columns)
     variables: dict[str, Any] = {}
     for name in dict.fromkeys(column.variable for column in store.columns):
@@ -65,8 +67,7 @@ def fields_dataset(out: Path, head: str, option: str | None) -> xr.Dataset:
     for name, group in fields.groups().items():
         point = f"{name}_point"
         for key, array in group.arrays():
-            where, remedy = fields.path / group.basename / key, "`femtms run --resume --check-fields`"
-            values = lazy(array, where, array.chunks, remedy)
+            values = lazy(array, fields.path / group.basename / key, array.chunks, _FIELDS_AGAIN)
             if key == E:
                 dims = ("conductivity", *DIMS[3:], point, "axis")
                 variables[name] = dims, values, {"units": "V/m", "long_name": "induced electric field"}

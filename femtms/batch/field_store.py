@@ -117,9 +117,11 @@ class FieldStore:
         """Remove the group where it cannot be read what its points are: its fields are of no use then."""
         try:
             for group in self.groups().values():
-                for name in {POINTS, *(name for name, _ in group.arrays())} - {E}:
-                    read_array(group, name)
-                open_array(group, E)
+                for name in (E, POINTS):
+                    open_array(group, name)  # KeyError where it is lost, which arrays() would pass over
+                for name, _ in group.arrays():
+                    if name != E:
+                        read_array(group, name)
         except (FemtmsError, ValueError, KeyError):
             shutil.rmtree(self.path)
 

@@ -183,6 +183,12 @@ def fields_of(block):
     }
 
 
+def commit_again(store, found):
+    for damaged in found:
+        block = store.plan.block(damaged.block)
+        store.commit(block, values_of(store.design, block), fields_of(block))
+
+
 def with_fields(out):
     store = begun(out, fields=("gm-nodes", "surfaces"), surfaces={"a/../b": "/a.gii"})
     for head in range(2):
@@ -202,9 +208,7 @@ def test_damaged_or_missing_field_takes_its_block_back(tmp_path):
     assert [damaged.block for damaged in found] == [0, 5]
     assert "field 'gm-nodes' of case 3 cannot be read" in found[0].reason
     assert found[1].reason == "field 'gm-nodes' of case 0 is missing"
-    for damaged in found:
-        block = store.plan.block(damaged.block)
-        store.commit(block, values_of(store.design, block), fields_of(block))
+    commit_again(store, found)
     assert store.check(whole=True) == []
 
 
@@ -218,9 +222,7 @@ def test_fields_whose_points_are_lost_are_all_taken_back_and_made_anew(tmp_path,
     assert {store.plan.block(damaged.block).key[0] for damaged in found} == {0}
     assert len(found) == sum(block.key[0] == 0 for block in blocks_of(store))
     store.field_group(0, 0, geometry())
-    for damaged in found:
-        block = store.plan.block(damaged.block)
-        store.commit(block, values_of(store.design, block), fields_of(block))
+    commit_again(store, found)
     assert store.check(whole=True) == []
 
 
