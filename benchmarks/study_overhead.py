@@ -9,7 +9,8 @@ turns, so that what else the computer does meets both alike, and each round give
 - whole: from nothing to everything, the start of the worker, meshing and tables included
 - positions: from the end of the engine's first block to that of the last one, by its own journal; the same for the loop
 
-Printed as a Markdown table.
+Printed as a Markdown table, and below it what noise of the computer hardly touches: how long the worker had no block
+between its first and its last, and the processor time of the client, which has the scheduler in it.
 """
 
 import argparse
@@ -76,17 +77,17 @@ def plain(design, device):
 
 
 def engine(design, device):
-    """The same by `run_study`."""
+    """The same by `run_study`, and seconds without a block and of the client's processor."""
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "out"
-        start = time.perf_counter()
+        start, client = time.perf_counter(), time.process_time()
         summary = run_study(design, out, cluster=ClusterChoice(workers=1, device=device))
-        whole = time.perf_counter() - start
+        whole, client = time.perf_counter() - start, time.process_time() - client
         if summary["done"] != design.cases:
             raise RuntimeError(f"all cases must be done; {summary}")
-        done = sorted(event["time"] for event in read_events(out) if event["event"] == "done")
+        begun, done = (sorted(e["time"] for e in read_events(out) if e["event"] == what) for what in ("begun", "done"))
         last = float(femtms.open_study(out)["mean"].sel(tissue="gm").values.ravel()[-1])
-    return whole, done[-1] - done[0], last
+    return whole, done[-1] - done[0], last, sum(begun[1:]) - sum(done[:-1]), client
 
 
 def main():
@@ -101,12 +102,16 @@ def main():
         parser.error("--positions must be at least 32, and --rounds at least 1")
     compile_all(options.device)
     design = study(options.head, options.size, options.positions)
-    rows = []
-    for _ in range(options.rounds):
-        loop, run = plain(design, options.device), engine(design, options.device)
+    rows, own = [], []
+    for number in range(options.rounds):
+        if number % 2:  # the other one first, for a computer that becomes slower or faster
+            run, loop = engine(design, options.device), plain(design, options.device)
+        else:
+            loop, run = plain(design, options.device), engine(design, options.device)
         if loop[2] != run[2]:
             raise RuntimeError(f"both must compute the same; the mean of the last is {loop[2]!r} and {run[2]!r}")
         rows.append([loop[:2], run[:2]])
+        own.append(run[3:])
     seconds = np.array(rows)  # (rounds, 2, 2): loop and engine; whole and positions
     print(f"{options.head}, {loop[3]}; {options.positions} positions, {options.rounds} rounds\n")
     print("| | loop, s | engine, s | engine / loop |\n| --- | --- | --- | --- |")
@@ -114,6 +119,8 @@ def main():
         median = np.median(seconds[:, :, i], axis=0)
         ratio = np.median(seconds[:, 1, i] / seconds[:, 0, i])
         print(f"| {name} | {median[0]:.1f} | {median[1]:.1f} | {ratio:.3f} |")
+    idle, client = np.median(own, axis=0)
+    print(f"\nwithout a block {idle:.2f} s, client's processor {client:.1f} s")
 
 
 if __name__ == "__main__":

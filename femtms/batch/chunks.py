@@ -56,6 +56,7 @@ def write_array(
         dimension_names=dims,
         attributes=attributes,
         compressors=[ZstdCodec(), Crc32cCodec()],
+        config=_KEPT,  # zeros as well: a file that is missing has been lost
     )
     array[...] = values
 
@@ -73,10 +74,16 @@ def open_array(group: zarr.Group, name: str) -> zarr.Array:
 
 
 def read_array(group: zarr.Group, name: str) -> np.ndarray:
-    """All of a small array.  Raises KeyError where there is none, FemtmsError where it is damaged."""
-    array = group[name]
-    assert isinstance(array, zarr.Array)
-    return read_chunk(array, (...,))
+    """All that `write_array` wrote.  Raises KeyError where there is none, FemtmsError where it is damaged."""
+    return read_chunk(whole_array(group, name), (...,))
+
+
+def whole_array(group: zarr.Group, name: str) -> zarr.Array:
+    """What `write_array` wrote, not read yet.  Raises KeyError where there is none, FemtmsError for a lost chunk."""
+    array = open_array(group, name)
+    if array.nchunks_initialized < array.nchunks:  # they would be read as zeros
+        raise FemtmsError(f"'{name}' must have {array.nchunks} chunks; there are {array.nchunks_initialized}")
+    return array
 
 
 def chunk_file(folder: Path, at: tuple[int, ...]) -> Path:

@@ -11,7 +11,7 @@ import xarray as xr
 
 from femtms.batch.chunks import open_array
 from femtms.batch.columns import NOT_DONE, Column
-from femtms.batch.field_store import POINTS, E
+from femtms.batch.field_store import FIELDS_AGAIN, POINTS, E
 from femtms.batch.layout import FIELDS, VALUES
 from femtms.batch.lazy import lazy
 from femtms.batch.places import PlaceTable
@@ -21,8 +21,7 @@ from femtms.study.design import DIMS, Design
 
 _CASES = 4096  # in a piece of the Dataset, about: Dask takes a millisecond for each piece
 _AXES = ("x", "y", "z")
-_NUMBERS_AGAIN = "`femtms run --resume`"  # what computes a damaged chunk again
-_FIELDS_AGAIN = "`femtms run --resume --check-fields`"
+_NUMBERS_AGAIN = "femtms run --resume"  # what computes a damaged chunk again
 _OF_POINTS = (POINTS, "nodes", "tets", "tags")  # of "whole" and "gm-nodes"
 
 
@@ -67,7 +66,7 @@ def fields_dataset(out: Path, head: str, option: str | None) -> xr.Dataset:
     for name, group in fields.groups().items():
         point = f"{name}_point"
         for key, array in group.arrays():
-            values = lazy(array, fields.path / group.basename / key, array.chunks, _FIELDS_AGAIN)
+            values = lazy(array, fields.path / group.basename / key, array.chunks, FIELDS_AGAIN)
             if key == E:
                 dims = ("conductivity", *DIMS[3:], point, "axis")
                 variables[name] = dims, values, {"units": "V/m", "long_name": "induced electric field"}

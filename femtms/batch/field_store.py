@@ -3,7 +3,7 @@
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -13,14 +13,15 @@ from typing import Any
 import numpy as np
 import zarr
 
-from femtms.batch.chunks import chunk_file, create_array, open_array, read_array, read_chunk, write_array
+from femtms.batch.chunks import chunk_file, create_array, open_array, read_array, read_chunk, whole_array, write_array
 from femtms.batch.safe_store import SafeStore
-from femtms.errors import FemtmsError
+from femtms.errors import FemtmsError, in_one_line
 from femtms.io.files import on_disk
 from femtms.study.design import POSITION_DIMS, Design
 from femtms.study.plan import Block
 
-E, POINTS = "E", "points_mm"
+E, POINTS, FIELDS = "E", "points_mm", "fields"
+FIELDS_AGAIN = "femtms run --resume --check-fields"  # what computes a damaged one again
 _AT_ONCE = 8  # cases: most of the time is waiting for the disk
 _SAME_MM = 1e-3  # what two machines may make of one mesh
 
@@ -48,7 +49,7 @@ class FieldStore:
         if not self.path.exists():
             temporary = Path(tempfile.mkdtemp(prefix=".femtms-", dir=self.folder))
             try:
-                self._fill(zarr.create_group(SafeStore(temporary), attributes=self._names()), geometry)
+                self._fill(zarr.create_group(SafeStore(temporary), attributes=self._names(geometry)), geometry)
                 temporary.chmod(self.folder.stat().st_mode)
                 os.rename(temporary, self.path)
                 on_disk(self.folder)
@@ -59,8 +60,9 @@ class FieldStore:
                 shutil.rmtree(temporary, ignore_errors=True)
         self._check_same(geometry)
 
-    def _names(self) -> dict[str, Any]:
-        return {"head": self.design.heads[self.head].name, "option": self.design.options[self.option].name}
+    def _names(self, geometry: Mapping[str, Mapping[str, np.ndarray]]) -> dict[str, Any]:
+        head, option = self.design.heads[self.head].name, self.design.options[self.option].name
+        return {"head": head, "option": option, FIELDS: {name: list(arrays) for name, arrays in geometry.items()}}
 
     def _fill(self, group: zarr.Group, geometry: Mapping[str, Mapping[str, np.ndarray]]) -> None:
         design = self.design
@@ -92,11 +94,20 @@ class FieldStore:
                 )
 
     def groups(self) -> dict[str, zarr.Group]:
-        """Field -> its group; {} before a worker made it."""
+        """Field -> its group; {} before a worker made it.  Raises FemtmsError when anything but an E has been lost."""
         if not self.path.exists():
             return {}
-        group = zarr.open_group(SafeStore(self.path), mode="r+", zarr_format=3, use_consolidated=False)
-        return {str(own.attrs["field"]): own for _, own in sorted(group.groups())}
+        try:
+            group = zarr.open_group(SafeStore(self.path), mode="r+", zarr_format=3, use_consolidated=False)
+            fields: Any = group.attrs[FIELDS]
+            return {
+                name: _whole_field(group, f"field-{number}", arrays)
+                for number, (name, arrays) in enumerate(fields.items())
+            }
+        except (FemtmsError, ValueError, KeyError, FileNotFoundError) as error:
+            raise FemtmsError(
+                f"{self.path}: is damaged ({in_one_line(error)}); `{FIELDS_AGAIN}` computes its fields again"
+            ) from error
 
     def write(self, block: Block, fields: Mapping[str, np.ndarray], cases: Sequence[int] | None) -> None:
         """Write E of a block, or of some of its cases; see `Store.write_fields`."""
@@ -117,12 +128,10 @@ class FieldStore:
         """Remove the group where it cannot be read what its points are: its fields are of no use then."""
         try:
             for group in self.groups().values():
-                for name in (E, POINTS):
-                    open_array(group, name)  # KeyError where it is lost, which arrays() would pass over
                 for name, _ in group.arrays():
                     if name != E:
                         read_array(group, name)
-        except (FemtmsError, ValueError, KeyError):
+        except FemtmsError:
             shutil.rmtree(self.path)
 
     def check(self, block: Block, cases: Sequence[int]) -> None:
@@ -142,6 +151,16 @@ class FieldStore:
                     raise FemtmsError(f"field '{name}' of case {case} {error}") from error
         if not groups and len(cases):
             raise FemtmsError("its fields are missing")
+
+
+def _whole_field(group: zarr.Group, name: str, arrays: Iterable[str]) -> zarr.Group:
+    """The group of a field, with E and all of these arrays in it."""
+    own = group[name]
+    assert isinstance(own, zarr.Group)
+    open_array(own, E)
+    for key in arrays:
+        whole_array(own, key)
+    return own
 
 
 def _write_case(array: zarr.Array, block: Block, case: int, values: np.ndarray) -> None:

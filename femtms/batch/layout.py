@@ -16,7 +16,7 @@ from femtms.tissue import PROPERTIES, name_of
 
 VALUES, FIELDS = "values", "fields"
 KIND = "results of a femtms study"
-FORMAT = 1
+FORMAT = 2
 
 
 def make_store(

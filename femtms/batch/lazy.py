@@ -37,7 +37,7 @@ class _Read:
         try:
             return read_chunk(self.array, where)
         except FemtmsError as error:
-            raise FemtmsError(f"{self.path}: a chunk {error}; {self.remedy} computes it again") from error
+            raise FemtmsError(f"{self.path}: a chunk {error}; `{self.remedy}` computes it again") from error
 
 
 def lazy(array: zarr.Array, path: Path, chunks: Sequence[int], remedy: str) -> da.Array:

@@ -1,4 +1,4 @@
-"""Runs of studies in processes of their own, to be killed."""
+"""Runs of studies, and Dask schedulers and workers, in processes of their own, to be killed."""
 
 import contextlib
 import os
@@ -13,6 +13,7 @@ from femtms.batch.journal import read_events
 from femtms.batch.store import Store
 
 FEMTMS = [sys.executable, "-m", "femtms.cli.main"]
+DASK = [sys.executable, "-m", "dask"]
 ENVIRONMENT = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
 
 
@@ -123,3 +124,50 @@ def times_done(out):
         if event["event"] == "done":
             counts[event["block"]] = counts.get(event["block"], 0) + 1
     return counts
+
+
+@contextlib.contextmanager
+def dask(*words):
+    """A dask command while the block runs."""
+    process = subprocess.Popen(
+        [*DASK, *map(str, words)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+        env=ENVIRONMENT,
+    )
+    try:
+        yield process
+    finally:
+        kill_group(process)
+
+
+@contextlib.contextmanager
+def dask_cluster(folder, workers=2, tls=()):
+    """Scheduler and workers on loopback, and the file of the scheduler."""
+    file = folder / "scheduler.json"
+    protocol = ("--protocol", "tls") if tls else ()
+    with contextlib.ExitStack() as stack:
+        scheduler = stack.enter_context(
+            dask(
+                "scheduler",
+                "--host",
+                "127.0.0.1",
+                "--port",
+                0,
+                "--no-dashboard",
+                "--scheduler-file",
+                file,
+                *protocol,
+                *tls,
+            )
+        )
+        wait_for(lambda: file.exists() and file.read_text().rstrip().endswith("}"))
+        for _ in range(workers):
+            stack.enter_context(
+                dask(
+                    *("worker", "--scheduler-file", file, "--nthreads", 1, "--memory-limit", 0, "--no-dashboard"),
+                    *("--death-timeout", 60, "--local-directory", folder, "--host", "127.0.0.1", *protocol, *tls),
+                )
+            )
+        yield scheduler, file

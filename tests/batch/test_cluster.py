@@ -4,17 +4,14 @@ import datetime
 import json
 import os
 import stat
-import subprocess
 import sys
-from contextlib import ExitStack, contextmanager
 
 import pytest
 from processes import (
-    ENVIRONMENT,
     begun,
+    dask_cluster,
     finish,
     kill,
-    kill_group,
     run,
     start,
     undisturbed,
@@ -25,8 +22,6 @@ from processes import (
 
 from femtms.batch.cluster import ClusterChoice, Tls, connected, local_workers
 from femtms.errors import FemtmsError
-
-DASK = [sys.executable, "-m", "dask"]
 
 STUDY = """
 name: clustered
@@ -49,53 +44,6 @@ def study(tmp_path_factory):
 @pytest.fixture(scope="module")
 def expected(study):
     return values_of(undisturbed(study))
-
-
-@contextmanager
-def dask(*words):
-    """A dask command while the block runs."""
-    process = subprocess.Popen(
-        [*DASK, *map(str, words)],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-        env=ENVIRONMENT,
-    )
-    try:
-        yield process
-    finally:
-        kill_group(process)
-
-
-@contextmanager
-def dask_cluster(folder, workers=2, tls=()):
-    """Scheduler and workers on loopback, and the file of the scheduler."""
-    file = folder / "scheduler.json"
-    protocol = ("--protocol", "tls") if tls else ()
-    with ExitStack() as stack:
-        scheduler = stack.enter_context(
-            dask(
-                "scheduler",
-                "--host",
-                "127.0.0.1",
-                "--port",
-                0,
-                "--no-dashboard",
-                "--scheduler-file",
-                file,
-                *protocol,
-                *tls,
-            )
-        )
-        wait_for(lambda: file.exists() and file.read_text().rstrip().endswith("}"))
-        for _ in range(workers):
-            stack.enter_context(
-                dask(
-                    *("worker", "--scheduler-file", file, "--nthreads", 1, "--memory-limit", 0, "--no-dashboard"),
-                    *("--death-timeout", 60, "--local-directory", folder, "--host", "127.0.0.1", *protocol, *tls),
-                )
-            )
-        yield scheduler, file
 
 
 def address_in(file):

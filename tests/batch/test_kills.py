@@ -4,12 +4,14 @@ import contextlib
 import random
 import subprocess
 import sys
+import time
 
 import processes
 import pytest
 from processes import (
     begun,
     committed,
+    dask_cluster,
     finish,
     kill,
     kill_group,
@@ -103,6 +105,36 @@ def test_workers_killed_again_and_again(study, undisturbed, tmp_path, kills):
             kill(chance.choice(workers))
     code, _, err = finish(process)
     assert code == 0, err
+    check_same(out, undisturbed, kills)
+
+
+# A scheduler that goes away leaves its workers time to end and to commit what they have in hand: more blocks, for
+# enough of them to be left at the last kill.
+COILS = "[figure8-70mm, figure8-25mm, C-B60, circular-70mm, circular-90mm]"
+LONG = STUDY.replace("[figure8-70mm, circular-70mm]", COILS)
+
+
+@pytest.mark.slow
+def test_schedulers_and_all_processes_killed_again_and_again(tmp_path_factory, tmp_path):
+    study, out, chance, kills = written(tmp_path_factory, LONG), tmp_path / "out", random.Random(7), 20
+    undisturbed = processes.undisturbed(study, workers=2)
+    for kill_number in range(kills):
+        folder = tmp_path / f"cluster-{kill_number}"
+        folder.mkdir()
+        words = ["--resume"] if (out / "study.json").exists() else []
+        with dask_cluster(folder) as (scheduler, file):
+            before = begun(out)
+            client = start("run", study, "-o", out, "--scheduler-file", file, "--quiet", *words)
+            wait_for_more(begun, out, before, client)
+            time.sleep(chance.uniform(0.0, 0.5))
+            assert client.poll() is None, f"nothing was left to do at kill {kill_number + 1} of {kills}"
+            if chance.random() < 0.5:
+                kill(scheduler.pid)
+                code, _, err = finish(client)
+                assert code == 3 and "the Dask scheduler went away" in err and "Traceback" not in err
+            else:
+                kill_group(client)  # and the others, as the block ends
+    resumed(study, out, "--workers", 2)
     check_same(out, undisturbed, kills)
 
 

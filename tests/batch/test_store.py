@@ -212,11 +212,25 @@ def test_damaged_or_missing_field_takes_its_block_back(tmp_path):
     assert store.check(whole=True) == []
 
 
+def lost(path):
+    shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+@pytest.mark.parametrize("damage", [cut_off, lost])
 @pytest.mark.parametrize("name", ["points_mm/c/0/0", "points_mm/zarr.json", "E/zarr.json", "zarr.json"])
-def test_fields_whose_points_are_lost_are_all_taken_back_and_made_anew(tmp_path, name):
+def test_fields_whose_points_are_lost_are_all_taken_back_and_made_anew(tmp_path, name, damage):
+    check_fields_made_anew(tmp_path, f"field-0/{name}", damage)
+
+
+@pytest.mark.parametrize("name", ["zarr.json", "field-1", "field-1/triangles"])
+def test_fields_of_which_a_part_is_lost_are_all_taken_back_and_made_anew(tmp_path, name):
+    check_fields_made_anew(tmp_path, name, lost)
+
+
+def check_fields_made_anew(tmp_path, name, damage):
     store = with_fields(tmp_path / "out")
     commit_all(store, fields_of)
-    cut_off(store.fields(0, 0).path / "field-0" / name)
+    damage(store.fields(0, 0).path / name)
     assert store.check() == []
     found = store.check(whole=True)
     assert {store.plan.block(damaged.block).key[0] for damaged in found} == {0}
@@ -371,6 +385,13 @@ def test_places_are_those_that_were_stored(tmp_path):
         )
         assert (kept.matrix is None) == (place.matrix is None)
     assert kept.matrix.tobytes() == matrix.tobytes()
+
+
+def test_places_that_were_lost_are_not_read_as_zeros(tmp_path):
+    store = begun(tmp_path / "out")
+    (store.out / RESULTS / "place_offset_mm/c/0/0").unlink()  # all zeros, and yet written
+    with pytest.raises(FemtmsError, match=r"is damaged \('place_offset_mm' must have 1 chunks; there are 0"):
+        Store.open(store.out)
 
 
 def test_hash_of_places_sees_every_number(tmp_path):

@@ -104,6 +104,12 @@ def test_opening_reads_no_result(store):
         fields["gm-nodes"][0, 0, 0, 0, 0].compute()
 
 
+def test_lost_points_of_a_field_are_told_and_not_read_as_zeros(store):
+    (store.fields(0, 0).path / "field-0/points_mm/c/0/0").unlink()
+    with pytest.raises(FemtmsError, match=r"head-0-option-0: is damaged \('points_mm' .* --check-fields` computes"):
+        femtms.open_fields(store.out, "head 0")
+
+
 def test_part_that_is_asked_for_is_read_alone(store):
     """The chunks of all other heads and coils are damaged, and those of one can be had."""
     for path in (store.out / "results.zarr/values").glob("c.*"):
