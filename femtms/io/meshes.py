@@ -88,7 +88,9 @@ def _read(path: Path) -> Any:
     except (Exception, SystemExit) as error:
         reason = str(error) if isinstance(error, Exception) and str(error) else said.getvalue()
         reason = " ".join(reason.replace("Error:", " ").split()) or type(error).__name__
-        raise FemtmsError(f"{path}: cannot be read as a mesh ({reason[:300]})") from error
+        raise FemtmsError(
+            f"{path}: cannot be read as a mesh: it is cut off, damaged or of another format ({reason[:300]})"
+        ) from error
 
 
 def _tags(raw: Any, blocks: list[int], path: Path) -> np.ndarray:
