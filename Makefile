@@ -1,4 +1,4 @@
-# make demo: environment, installation, and the main job on the built-in head; make test: all tests but the slow ones.
+# make demo: environment, installation, and the main job on the built-in head; make test: all tests but the slow ones, two files at a time.
 PYTHON ?= python3
 BIN := .venv/bin
 
@@ -18,7 +18,7 @@ demo: .venv/installed
 	@echo "open demo/field.png"
 
 test: .venv/installed-dev
-	$(BIN)/python -m pytest -m "not slow" $(ARGS)
+	OMP_WAIT_POLICY=passive $(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: .venv/installed-dev
 	$(BIN)/ruff check .

@@ -13,7 +13,7 @@ def test_python_example_runs(tmp_path, monkeypatch):
     assert "size_mm=3.2" in code
     monkeypatch.chdir(tmp_path)
     names = {}
-    exec(code.replace("size_mm=3.2", "size_mm=5.0"), names)  # coarser, to be quick
+    exec(code.replace("size_mm=3.2", "size_mm=7.0"), names)  # coarser, to be quick
     assert names["field"].summary("gm").peak > 0.5
     assert (tmp_path / "out.vtu").exists()
 

@@ -30,7 +30,7 @@ def test_real_head_with_a_real_coil(tmp_path):
     scalp = np.argwhere(labels.data > 0) @ labels.affine[:3, :3].T + labels.affine[:3, 3]
     top = scalp[scalp[:, 2].argmax()]
     summary = simulate(
-        head, coil, tmp_path / "out", at=tuple(top), towards=tuple(top - [0, 50, 10]), size_mm=4.0, device="cpu"
+        head, coil, tmp_path / "out", at=tuple(top), towards=tuple(top - [0, 50, 10]), size_mm=5.0, device="cpu"
     )
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == sorted(RESULTS)
     assert json.loads((tmp_path / "out" / "summary.json").read_text()) == summary
@@ -64,6 +64,7 @@ def test_built_in_coil_resembles_the_measured_model_of_its_kind():
     np.testing.assert_allclose(a, b, rtol=0.1)
 
 
+@pytest.mark.slow
 def test_mesh_of_a_real_head_is_sound_well_shaped_and_true_to_its_labels():
     labels = read_labels(external("ants40_labels.nii.gz"))
     quality = mesh_head(labels).quality(labels)

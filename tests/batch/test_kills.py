@@ -69,7 +69,7 @@ def check_same(out, undisturbed, killed):
     assert not list(out.rglob("*.partial"))
 
 
-@pytest.mark.parametrize("kills", [3, pytest.param(20, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kills", [2, pytest.param(20, marks=pytest.mark.slow)])
 def test_client_and_workers_killed_again_and_again(study, undisturbed, tmp_path, kills):
     out, chance = tmp_path / "out", random.Random(kills)
     process = start("run", study, "-o", out, "--workers", 2, "--quiet")
@@ -93,7 +93,7 @@ def test_client_and_workers_killed_again_and_again(study, undisturbed, tmp_path,
     check_same(out, undisturbed, kills)
 
 
-@pytest.mark.parametrize("kills", [3, pytest.param(20, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kills", [2, pytest.param(20, marks=pytest.mark.slow)])
 def test_workers_killed_again_and_again(study, undisturbed, tmp_path, kills):
     out, chance = tmp_path / "out", random.Random(kills)
     process = start("run", study, "-o", out, "--workers", 2, "--quiet")

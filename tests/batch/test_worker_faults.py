@@ -167,6 +167,7 @@ def test_a_mistake_of_ours_costs_one_block(with_fault, study, expected, tmp_path
     assert values_of(tmp_path / "out") == expected
 
 
+@pytest.mark.slow
 def test_an_error_while_a_block_is_tried_in_parts_costs_that_block(with_fault, tmp_path):
     code, _, err = with_fault(
         """

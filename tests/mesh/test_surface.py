@@ -49,15 +49,18 @@ def filled(tets, inside):
 
 def assert_closed_manifold(surface):
     """Each directed edge once, and once in the other direction; the triangles at each node are one ring."""
-    directed = surface.triangles[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2)
-    assert len(np.unique(directed, axis=0)) == len(directed)
-    np.testing.assert_array_equal(np.unique(directed, axis=0), np.unique(directed[:, ::-1], axis=0))
+    count = np.int64(len(surface.nodes))
+    start, end = surface.triangles[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2).astype(np.int64).T
+    directed = np.unique(start * count + end)
+    assert len(directed) == len(start)
+    np.testing.assert_array_equal(directed, np.unique(end * count + start))
     corners = surface.triangles[:, [[0, 1, 2], [1, 2, 0], [2, 0, 1]]].reshape(-1, 3)
     # nodes of the graph are the ends of edges as seen from one node; around a node they are one ring
-    ends, index = np.unique(np.concatenate([corners[:, :2], corners[:, ::2]]), axis=0, return_inverse=True)
-    index = index.ravel().reshape(2, -1)
+    pairs = np.concatenate([corners[:, :2], corners[:, ::2]]).astype(np.int64)
+    ends, index = np.unique(pairs[:, 0] * count + pairs[:, 1], return_inverse=True)
+    index = index.reshape(2, -1)
     graph = sp.coo_matrix((np.ones(index.shape[1]), index), shape=(len(ends), len(ends)))
-    assert connected_components(graph, directed=False)[0] == len(np.unique(ends[:, 0])) == len(surface.nodes)
+    assert connected_components(graph, directed=False)[0] == len(np.unique(ends // count)) == len(surface.nodes)
     assert surface.is_watertight
 
 

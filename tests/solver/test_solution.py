@@ -44,8 +44,18 @@ def mesh():
 
 
 @pytest.fixture(scope="module")
-def poses(mesh):
+def coarser_mesh():
+    """For SuperLU, which fills in far more than the others."""
+    return mesh_head(LayeredSphere((60.0, 75.0, 92.0), (2, 4, 5)), 14.0)
+
+
+def poses_on(mesh):
     return [place(mesh, at, "Cz") for at in ("C3", "Oz", "F4")]
+
+
+@pytest.fixture(scope="module")
+def poses(mesh):
+    return poses_on(mesh)
 
 
 def right_hand_sides(n, k=3):
@@ -99,9 +109,10 @@ def test_a_solution_does_not_change_when_its_memory_is_used_again(mesh):
 
 @pytest.mark.parametrize("order", [1, 2])
 @pytest.mark.parametrize("library", LIBRARIES)
-def test_a_direct_method_gives_the_same_field(mesh, poses, library, order):
-    by_factors = Simulator(mesh, order=order, solver=Direct(library), device="cpu")
-    by_iterations = Simulator(mesh, order=order, device="cpu", rtol=1e-10)
+def test_a_direct_method_gives_the_same_field(coarser_mesh, library, order):
+    poses = poses_on(coarser_mesh)
+    by_factors = Simulator(coarser_mesh, order=order, solver=Direct(library), device="cpu")
+    by_iterations = Simulator(coarser_mesh, order=order, device="cpu", rtol=1e-10)
     for one, other in zip(by_factors.solve(COIL, poses), by_iterations.solve(COIL, poses)):
         assert relative(one.E, other.E) < 1e-9
         assert one.iterations == 0 and one.residual < 1e-12
