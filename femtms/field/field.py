@@ -212,20 +212,32 @@ class Field:
         """
         tag = self.mesh.present_tag(tissue)
         own = np.flatnonzero(self.mesh.tags == tag)
-        nodes, corners = np.unique(self.mesh.tets[own], return_inverse=True)
+        volumes = self._volumes_at_nodes(own)
+        nodes = np.flatnonzero(volumes)
         if self.recovery == RAW:
-            gradient = np.zeros((len(nodes), 3))
-            for a, weights in enumerate(np.eye(4)):
-                at_corner = np.ascontiguousarray(np.broadcast_to(weights, (len(own), 4)))
-                values = corner_values(self.mesh, self.potential, self.order, own, at_corner)
-                nothing = np.zeros((len(own), 3))
-                minus_gradient = field_in(self.mesh.nodes, self.mesh.tets, own, values, nothing)
-                weighted = -self.mesh.volumes[own, None] * minus_gradient
-                np.add.at(gradient, corners.reshape(-1, 4)[:, a], weighted)
-            gradient /= np.bincount(corners.ravel(), np.repeat(self.mesh.volumes[own], 4))[:, None]
+            gradient = self._gradient_times_volumes(own)[nodes] / volumes[nodes, None]
         else:
             gradient = self.recoveries.at_nodes(tag, self.potential)
         return nodes, -self.dadt_at(self.mesh.nodes[nodes]) - gradient
+
+    def _volumes_at_nodes(self, own: np.ndarray) -> np.ndarray:
+        """Sum (n,) of the volumes, of these tetrahedra, that meet in each node."""
+        tets = self.mesh.tets[own]
+        return np.bincount(tets.ravel(), np.repeat(self.mesh.volumes[own], 4), len(self.mesh.nodes))
+
+    def _gradient_times_volumes(self, own: np.ndarray) -> np.ndarray:
+        """Sum (n,3) of ∇φ at the corner times the volume, of those tetrahedra, in each node."""
+        mesh = self.mesh
+        sums = np.zeros((len(mesh.nodes), 3))
+        nothing = np.zeros((len(own), 3))
+        for a, weights in enumerate(np.eye(4)):
+            if a == 0 or self.order > 1:  # in a linear element it is the same at every corner
+                at_corner = np.ascontiguousarray(np.broadcast_to(weights, (len(own), 4)))
+                values = corner_values(mesh, self.potential, self.order, own, at_corner)
+                weighted = -mesh.volumes[own, None] * field_in(mesh.nodes, mesh.tets, own, values, nothing)
+            for d in range(3):
+                sums[:, d] += np.bincount(mesh.tets[own, a], weighted[:, d], len(sums))
+        return sums
 
     def relative_difference(self, other: "Field", tissue: int | str) -> float:
         """√(Σ V |E' - E|²) / √(Σ V |E'|²) in a tissue, E' that of another field of the same mesh, at the centroids.
