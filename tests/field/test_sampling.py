@@ -335,6 +335,17 @@ def test_at_nodes_an_interface_has_one_field_for_each_side(mesh, dipole_coil, ve
     assert np.linalg.norm(E_csf[i] - E_bone[o]) > 1e-6 * scale  # two values, not one
 
 
+def test_at_nodes_of_linear_elements_is_a_mean_weighted_by_volume(mesh, dipole_coil, vertex_pose):
+    field = Simulator(mesh, device="cpu").solve(dipole_coil, vertex_pose)
+    in_tets = field.E + field.dadt_at(mesh.centroids)  # -∇φ
+    nodes, E = field.at_nodes("bone")
+    at_nodes = E + field.dadt_at(mesh.nodes[nodes])
+    for i in range(0, len(nodes), 50):
+        own = (mesh.tets == nodes[i]).any(axis=1) & (mesh.tags == 4)
+        mean = np.average(in_tets[own], axis=0, weights=mesh.volumes[own])
+        np.testing.assert_allclose(at_nodes[i], mean, atol=1e-6 * np.abs(in_tets).max())
+
+
 def test_at_nodes_of_what_is_not_there_is_an_error(uniform):
     with pytest.raises(FemtmsError, match="not 'wm'"):
         uniform.at_nodes("wm")
