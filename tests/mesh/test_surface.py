@@ -199,7 +199,7 @@ def test_surface_of_a_sphere_has_its_area_volume_and_normals():
 
 
 def test_surfaces_of_the_built_in_head_are_closed_and_nested():
-    mesh = mesh_head(load_head("colin27"), 6.0)
+    mesh = mesh_head(load_head("colin27"), 8.0)
     volumes = {}
     for tissue in ("wm", "gm", "csf", "bone", "scalp"):
         surface = mesh.surface(tissue)
