@@ -105,8 +105,9 @@ class FieldStore:
                 for number, (name, arrays) in enumerate(fields.items())
             }
         except (FemtmsError, ValueError, KeyError, FileNotFoundError) as error:
+            reason = f"there is no {error}" if isinstance(error, KeyError) else in_one_line(error)
             raise FemtmsError(
-                f"{self.path}: is damaged ({in_one_line(error)}); `{FIELDS_AGAIN}` computes its fields again"
+                f"{self.path}: is damaged ({reason}); `{FIELDS_AGAIN}` computes its fields again"
             ) from error
 
     def write(self, block: Block, fields: Mapping[str, np.ndarray], cases: Sequence[int] | None) -> None:

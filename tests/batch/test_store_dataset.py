@@ -1,6 +1,7 @@
 """A study as an xarray Dataset, which reads what is asked for and nothing else."""
 
 import json
+import shutil
 
 import dask
 import numpy as np
@@ -107,6 +108,9 @@ def test_opening_reads_no_result(store):
 def test_lost_points_of_a_field_are_told_and_not_read_as_zeros(store):
     (store.fields(0, 0).path / "field-0/points_mm/c/0/0").unlink()
     with pytest.raises(FemtmsError, match=r"head-0-option-0: is damaged \('points_mm' .* --check-fields` computes"):
+        femtms.open_fields(store.out, "head 0")
+    shutil.rmtree(store.fields(0, 0).path / "field-0/points_mm")
+    with pytest.raises(FemtmsError, match=r"is damaged \(there is no 'points_mm'\)"):
         femtms.open_fields(store.out, "head 0")
 
 
