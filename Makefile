@@ -1,4 +1,5 @@
-# make demo: environment, installation, and the main job on the built-in head; make test: all tests but the slow ones, two files at a time.
+# make demo: environment, installation, and the main job on the built-in head; make test: all tests but the slow ones,
+# two files at a time, whose threads leave the cores to each other while they wait.
 PYTHON ?= python3
 BIN := .venv/bin
 

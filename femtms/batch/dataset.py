@@ -15,13 +15,12 @@ from femtms.batch.field_store import FIELDS_AGAIN, POINTS, E
 from femtms.batch.layout import FIELDS, VALUES
 from femtms.batch.lazy import lazy
 from femtms.batch.places import PlaceTable
-from femtms.batch.store import RESULTS, Store
+from femtms.batch.store import NUMBERS_AGAIN, RESULTS, Store
 from femtms.errors import FemtmsError
 from femtms.study.design import DIMS, Design
 
 _CASES = 4096  # in a piece of the Dataset, about: Dask takes a millisecond for each piece
 _AXES = ("x", "y", "z")
-_NUMBERS_AGAIN = "femtms run --resume"  # what computes a damaged chunk again
 _OF_POINTS = (POINTS, "nodes", "tets", "tags")  # of "whole" and "gm-nodes"
 
 
@@ -31,7 +30,7 @@ def study_dataset(out: Path) -> xr.Dataset:
     block = int(np.prod(store.plan.chunks))
     place, angle, distance = store.plan.chunks
     pieces = (1, 1, 1, 1, place * max(1, _CASES // block), angle, distance, len(store.columns))
-    values = lazy(store.array, out / RESULTS / VALUES, pieces, _NUMBERS_AGAIN)
+    values = lazy(store.array, out / RESULTS / VALUES, pieces, NUMBERS_AGAIN)
     parts = _coordinates_of(store.columns)
     variables: dict[str, Any] = {}
     for name in dict.fromkeys(column.variable for column in store.columns):

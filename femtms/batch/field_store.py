@@ -20,7 +20,8 @@ from femtms.io.files import on_disk
 from femtms.study.design import POSITION_DIMS, Design
 from femtms.study.plan import Block
 
-E, POINTS, FIELDS = "E", "points_mm", "fields"
+E, POINTS = "E", "points_mm"
+_HELD = "fields"  # attribute: field -> names of the arrays that say where it is
 FIELDS_AGAIN = "femtms run --resume --check-fields"  # what computes a damaged one again
 _AT_ONCE = 8  # cases: most of the time is waiting for the disk
 _SAME_MM = 1e-3  # what two machines may make of one mesh
@@ -62,7 +63,7 @@ class FieldStore:
 
     def _names(self, geometry: Mapping[str, Mapping[str, np.ndarray]]) -> dict[str, Any]:
         head, option = self.design.heads[self.head].name, self.design.options[self.option].name
-        return {"head": head, "option": option, FIELDS: {name: list(arrays) for name, arrays in geometry.items()}}
+        return {"head": head, "option": option, _HELD: {name: list(arrays) for name, arrays in geometry.items()}}
 
     def _fill(self, group: zarr.Group, geometry: Mapping[str, Mapping[str, np.ndarray]]) -> None:
         design = self.design
@@ -99,7 +100,7 @@ class FieldStore:
             return {}
         try:
             group = zarr.open_group(SafeStore(self.path), mode="r+", zarr_format=3, use_consolidated=False)
-            fields: Any = group.attrs[FIELDS]
+            fields: Any = group.attrs[_HELD]
             return {
                 name: _whole_field(group, f"field-{number}", arrays)
                 for number, (name, arrays) in enumerate(fields.items())
@@ -125,19 +126,24 @@ class FieldStore:
             with ThreadPoolExecutor(_AT_ONCE) as pool:
                 list(pool.map(partial(_write_case, array, block), numbers, values))
 
-    def give_up_without_geometry(self) -> None:
-        """Remove the group where it cannot be read what its points are: its fields are of no use then."""
+    def readable_groups(self) -> dict[str, zarr.Group]:
+        """As `groups`; {} where it cannot be read what the points are: the fields are of no use then, and removed."""
         try:
-            for group in self.groups().values():
+            groups = self.groups()
+            for group in groups.values():
                 for name, _ in group.arrays():
                     if name != E:
                         read_array(group, name)
         except FemtmsError:
             shutil.rmtree(self.path)
+            return {}
+        return groups
 
-    def check(self, block: Block, cases: Sequence[int]) -> None:
-        """Raise FemtmsError when a field of one of these cases is missing or damaged; the file of that is removed."""
-        groups = self.groups()
+    def check(self, block: Block, cases: Sequence[int], groups: Mapping[str, zarr.Group]) -> None:
+        """Raise FemtmsError when a field of one of these cases is missing or damaged; the file of that is removed.
+
+        groups  what `readable_groups` gave: once for all blocks
+        """
         for name, group in groups.items():
             array = open_array(group, E)
             for case in cases:

@@ -28,6 +28,7 @@ from femtms.study.design import Design
 from femtms.study.plan import Block, Plan
 
 STUDY, RESULTS = "study.json", "results.zarr"
+NUMBERS_AGAIN = "femtms run --resume"  # what computes a damaged block again
 # All that belongs to a study, the last one first when it is taken away and last when it is put there.
 FILES = ("study.yaml", "journal", "failures.jsonl", "results.csv", "results.parquet", "report.html", RESULTS, STUDY)
 _TEMPORARY = ".femtms-"
@@ -161,7 +162,7 @@ class Store:
         try:
             values = self._read(block)
         except FemtmsError as error:
-            raise FemtmsError(f"{self._file(block)}: {error}; `femtms run --resume` computes it again") from error
+            raise FemtmsError(f"{self._file(block)}: {error}; `{NUMBERS_AGAIN}` computes it again") from error
         values[np.isnan(values[:, 0]), 0] = NOT_DONE
         return values
 
@@ -213,13 +214,14 @@ class Store:
 
         whole  read the fields of each case as well, and where they are
         """
+        groups = {}  # of the fields that are to be read
         if whole and self.design.results.fields:
-            for head, option in np.ndindex(len(self.design.heads), len(self.design.options)):
-                self.fields(head, option).give_up_without_geometry()
+            for at in np.ndindex(len(self.design.heads), len(self.design.options)):
+                groups[at] = self.fields(*at).readable_groups()
         found = []
         for index in np.flatnonzero(self.committed()):
             block = self.plan.block(int(index))
-            reason = self._damage(block, whole)
+            reason = self._damage(block, groups.get((block.key[0], block.key[2])))
             if reason is not None:
                 self._file(block).unlink(missing_ok=True)
                 found.append(Damaged(block.index, reason))
@@ -227,14 +229,14 @@ class Store:
             on_disk(self.out / RESULTS / VALUES)
         return found
 
-    def _damage(self, block: Block, whole: bool) -> str | None:
+    def _damage(self, block: Block, groups: Mapping[str, zarr.Group] | None) -> str | None:
         try:
             states = self._read(block)[:, 0]
             if not np.isin(states, (DONE, FAILED)).all():
                 return "has cases that are neither done nor failed"
-            if whole and self.design.results.fields:
+            if groups is not None:
                 done = np.flatnonzero(states == DONE).tolist()
-                self.fields(block.key[0], block.key[2]).check(block, done)
+                self.fields(block.key[0], block.key[2]).check(block, done, groups)
         except FemtmsError as error:
             return str(error)
         return None
