@@ -23,6 +23,7 @@ from femtms.field.statistics import TissueSummary, TissueTets, magnitude, statis
 from femtms.field.surface_field import SurfaceField
 from femtms.kernels.places import field_in, points_in
 from femtms.mesh.locate import checked_points
+from femtms.mesh.node_sums import sums_at_nodes
 from femtms.mesh.surface import Surface
 from femtms.mesh.tetmesh import TetMesh
 from femtms.tissue import Tissue, name_of
@@ -212,32 +213,24 @@ class Field:
         """
         tag = self.mesh.present_tag(tissue)
         own = np.flatnonzero(self.mesh.tags == tag)
-        volumes = self._volumes_at_nodes(own)
-        nodes = np.flatnonzero(volumes)
+        corners, volumes, count = self.mesh.tets[own], self.mesh.volumes[own, None, None], len(self.mesh.nodes)
+        at_nodes = sums_at_nodes(corners, volumes, count)
+        nodes = np.flatnonzero(at_nodes)
         if self.recovery == RAW:
-            gradient = self._gradient_times_volumes(own)[nodes] / volumes[nodes, None]
+            gradient = sums_at_nodes(corners, volumes * self._gradients_at_corners(own), count)[nodes] / at_nodes[nodes]
         else:
             gradient = self.recoveries.at_nodes(tag, self.potential)
         return nodes, -self.dadt_at(self.mesh.nodes[nodes]) - gradient
 
-    def _volumes_at_nodes(self, own: np.ndarray) -> np.ndarray:
-        """Sum (n,) of the volumes, of these tetrahedra, that meet in each node."""
-        tets = self.mesh.tets[own]
-        return np.bincount(tets.ravel(), np.repeat(self.mesh.volumes[own], 4), len(self.mesh.nodes))
-
-    def _gradient_times_volumes(self, own: np.ndarray) -> np.ndarray:
-        """Sum (n,3) of ∇φ at the corner times the volume, of those tetrahedra, in each node."""
-        mesh = self.mesh
-        sums = np.zeros((len(mesh.nodes), 3))
-        nothing = np.zeros((len(own), 3))
-        for a, weights in enumerate(np.eye(4)):
-            if a == 0 or self.order > 1:  # in a linear element it is the same at every corner
-                at_corner = np.ascontiguousarray(np.broadcast_to(weights, (len(own), 4)))
-                values = corner_values(mesh, self.potential, self.order, own, at_corner)
-                weighted = -mesh.volumes[own, None] * field_in(mesh.nodes, mesh.tets, own, values, nothing)
-            for d in range(3):
-                sums[:, d] += np.bincount(mesh.tets[own, a], weighted[:, d], len(sums))
-        return sums
+    def _gradients_at_corners(self, tets: np.ndarray) -> np.ndarray:
+        """∇φ (m,4,3) at the corners of some tetrahedra; (m,1,3) for linear elements, where it is the same at each."""
+        nothing = np.zeros((len(tets), 3))
+        gradients = []
+        for weights in np.eye(4) if self.order > 1 else np.eye(4)[:1]:
+            at_corner = np.ascontiguousarray(np.broadcast_to(weights, (len(tets), 4)))
+            values = corner_values(self.mesh, self.potential, self.order, tets, at_corner)
+            gradients.append(-field_in(self.mesh.nodes, self.mesh.tets, tets, values, nothing))
+        return np.stack(gradients, axis=1)
 
     def relative_difference(self, other: "Field", tissue: int | str) -> float:
         """√(Σ V |E' - E|²) / √(Σ V |E'|²) in a tissue, E' that of another field of the same mesh, at the centroids.

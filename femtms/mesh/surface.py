@@ -11,6 +11,7 @@ from scipy.sparse.csgraph import connected_components
 from femtms.arrays import frozen, sealed
 from femtms.errors import FemtmsError
 from femtms.kernels.faces import unpaired_faces
+from femtms.mesh.node_sums import sums_at_nodes
 
 # Faces opposite nodes 0..3 of a positively oriented tetrahedron, normals outward.
 OUTWARD_FACES = np.array([[1, 2, 3], [0, 3, 2], [0, 1, 3], [0, 2, 1]])
@@ -56,7 +57,7 @@ class Surface:
 
         NaN where a node has no triangle, or they cancel.
         """
-        total = self._at_nodes(triangle_normals(self.nodes, self.triangles))
+        total = sums_at_nodes(self.triangles, triangle_normals(self.nodes, self.triangles)[:, None], len(self.nodes))
         length = np.linalg.norm(total, axis=1, keepdims=True)
         # of triangles that cancel, rounding leaves a direction that means nothing
         clear = length > 1e-9 * self.node_areas[:, None]
@@ -66,12 +67,7 @@ class Surface:
     def node_areas(self) -> np.ndarray:
         """Area (n,) in m² of each node: a third of that of the triangles there."""
         areas = np.linalg.norm(triangle_normals(self.nodes, self.triangles), axis=1)
-        return sealed(self._at_nodes(areas[:, None])[:, 0] / 3)
-
-    def _at_nodes(self, values: np.ndarray) -> np.ndarray:
-        """Sums (n,c) at the nodes of values (f,c) of the triangles there."""
-        corners, n = self.triangles.ravel(), len(self.nodes)
-        return np.column_stack([np.bincount(corners, np.repeat(column, 3), n) for column in values.T])
+        return sealed(sums_at_nodes(self.triangles, areas[:, None, None], len(self.nodes))[:, 0] / 3)
 
     @property
     def area(self) -> float:

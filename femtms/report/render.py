@@ -8,6 +8,7 @@ import scipy.ndimage as ndi
 import scipy.sparse as sp
 
 from femtms.kernels.jit import njit
+from femtms.mesh.node_sums import sums_at_nodes
 from femtms.mesh.surface import triangle_normals
 
 OVERSAMPLING = 2  # samples per pixel and direction; their mean gives smooth edges
@@ -170,9 +171,7 @@ def render_each(
 
 def vertex_normals(nodes: np.ndarray, faces: np.ndarray) -> np.ndarray:
     """Unit normals (n,3) at the nodes: the sum of the area vectors of the triangles that meet there."""
-    areas = triangle_normals(nodes, faces)
-    corner = faces.ravel()
-    normals = np.stack([np.bincount(corner, np.repeat(areas[:, d], 3), len(nodes)) for d in range(3)], axis=1)
+    normals = sums_at_nodes(faces, triangle_normals(nodes, faces)[:, None], len(nodes))
     return normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-300)
 
 
