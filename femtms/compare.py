@@ -31,7 +31,7 @@ from femtms.io.coils import load_coil
 from femtms.io.comparison_columns import COLUMNS
 from femtms.io.comparisons import RESULTS, cases_summary, profiles_of, rows_of, write_csv, write_tex
 from femtms.io.files import check_out, whole_folder
-from femtms.io.heads import SPHERE, load_head, no_label_volume
+from femtms.io.heads import SPHERE, check_from_file, load_head
 from femtms.io.label_maps import Labels
 from femtms.io.summary import head_summary, inputs_summary, rounded, solver_summary, write_json
 from femtms.mesh.generate import mesh_head
@@ -66,6 +66,8 @@ def compare(
     period: float = PERIOD_S,
     size_mm: SizeMM = DEFAULT_SIZE_MM,
     labels: Labels | None = None,
+    tissue_array: str | None = None,
+    as_numbered: bool = False,
     sigma: Mapping[int | str, float] | None = None,
     anisotropy: Anisotropy | None = None,
     order: int = 1,
@@ -89,7 +91,8 @@ def compare(
     period   of the current's sine in s, for the energy
     allow_intersection   measure the gap from the coil's origin, as `simulate` does, even if the casing then cuts; the
              wires must be outside
-    size_mm, labels, sigma, anisotropy, order, recovery, device, rtol, outside, stage   are those of `simulate`
+    size_mm, labels, tissue_array, as_numbered, sigma, anisotropy, order, recovery, device, rtol, outside, stage   are
+             those of `simulate`
 
     For each coil there is a row for every place and, unless the head is the standard sphere, one for that.  In spheres
     the numbers are exact, but with allow_intersection or anisotropy; the volumes of grey matter and the maps are of
@@ -103,8 +106,8 @@ def compare(
     # bad input is found before the long stages start
     if isinstance(head, str | Path) and str(head) == SPHERE:
         head = LayeredSphere((BRAIN_MM, SCALP_MM))
-    if labels is not None and isinstance(head, LayeredSphere):
-        raise no_label_volume(head.name)
+    if isinstance(head, LayeredSphere):
+        check_from_file(head.name, labels, tissue_array)
     places = _named(at, towards)
     known_sigma = sigma_by_tag(sigma or {})
     check_gap(gap_mm)
@@ -119,7 +122,7 @@ def compare(
     the_coils = _loaded(coils, outside)
     tensors = None if anisotropy is None else anisotropy.loaded()
     with timed("read", "reading the head"):
-        source = head if isinstance(head, LayeredSphere) else load_head(head, labels)
+        source = head if isinstance(head, LayeredSphere) else load_head(head, labels, tissue_array, as_numbered)
         tissues = np.array(source.tags) if isinstance(source, LayeredSphere) else source.tissues
         if not isinstance(source, LayeredSphere):
             check_known(tissues, known_sigma)
@@ -128,7 +131,8 @@ def compare(
             check_place(where, source.landmarks, "at")
             if to is not None:
                 check_place(to, source.landmarks, "towards")
-        inputs = _inputs(head, coils, the_coils, sigma, labels)  # now: in an hour a file may be another
+        # now: in an hour a file may be another
+        inputs = _inputs(head, coils, the_coils, sigma, labels, tissue_array, as_numbered)
         inputs["tensors"] = None if tensors is None else tensors.inputs()
     with timed("standard_sphere", "standard sphere") as count:
         exact: dict[str, SphereMetrics] = {}
@@ -363,10 +367,12 @@ def _inputs(
     coils: Mapping[str, Coil],
     sigma: Mapping[int | str, float] | None,
     labels: Labels | None,
+    tissue_array: str | None,
+    as_numbered: bool,
 ) -> dict[str, Any]:
     """Names, paths and hashes of what went in."""
     given = [(origin, coil, None) for origin, coil in zip(origins, coils.values(), strict=True)]
-    summary = inputs_summary(head, given, sigma, labels)
+    summary = inputs_summary(head, given, sigma, labels, tissue_array, as_numbered)
     each = summary["coil"] if len(given) > 1 else [summary["coil"]]
     shared = {key: value for key, value in summary.items() if key not in ("coil", "matrix")}
     return shared | {"coils": [one | {"name": name} for one, name in zip(each, coils, strict=True)]}

@@ -15,7 +15,7 @@ from femtms.field.recoveries import RAW, check_recovery
 from femtms.head.labels import LabelVolume
 from femtms.head.sphere import LayeredSphere
 from femtms.io.files import check_out, whole_folder
-from femtms.io.heads import load_head, no_label_volume
+from femtms.io.heads import check_from_file, load_head
 from femtms.io.label_maps import Labels
 from femtms.io.nifti import covering_grid, write_nifti
 from femtms.io.results import save_field
@@ -50,6 +50,8 @@ def simulate(
     matrix: str | Path | Sequence[str | Path] | None = None,
     size_mm: SizeMM | None = None,
     labels: Labels | None = None,
+    tissue_array: str | None = None,
+    as_numbered: bool = False,
     sigma: Mapping[int | str, float] | None = None,
     anisotropy: Anisotropy | None = None,
     outside: str = "error",
@@ -75,7 +77,8 @@ def simulate(
     matrix   a file with its 4×4 matrix in mm
     size_mm  of the tetrahedra, or tissue -> size, for heads that are meshed here: see `mesh_head`; None for 2.6 mm, or
              with a tolerance 6 mm to begin with
-    labels   which tissue each label of a label volume is: see `read_labels`
+    labels   which tissue each label of a volume or number of a mesh is: see `read_labels`
+    tissue_array, as_numbered   where a file's tissue numbers are, and that they are to be believed: see `load_head`
     sigma    {tissue number or name: S/m} in place of the built-in values
     anisotropy   diffusion tensors of the brain, as Anisotropy("dti_tensor.nii.gz", "vn")
     outside  what a coil's sampled A is outside its grid: "error", or "zero"
@@ -104,8 +107,8 @@ def simulate(
     timed = Timed(stage)
 
     # bad input is found before the long stages start
-    if labels is not None and isinstance(head, LayeredSphere):
-        raise no_label_volume(head.name)
+    if isinstance(head, LayeredSphere):
+        check_from_file(head.name, labels, tissue_array)
     known_sigma = sigma_by_tag(sigma or {})
     for placement in wanted:
         check_didt(placement.didt)
@@ -126,7 +129,7 @@ def simulate(
     to_sample = Samples.read(surfaces, points)
     tensors = None if anisotropy is None else anisotropy.loaded()
     with timed("read", "reading the head"):
-        source = head if isinstance(head, LayeredSphere) else load_head(head, labels)
+        source = head if isinstance(head, LayeredSphere) else load_head(head, labels, tissue_array, as_numbered)
         if isinstance(source, LabelVolume | TetMesh):
             check_known(source.tissues, known_sigma)
         tissues = source.tags if isinstance(source, LayeredSphere) else source.tissues
@@ -144,7 +147,7 @@ def simulate(
             )
     # hashed now: the files may change, or go away, while we compute
     went_in = [(one.wanted.name, one.coil, one.wanted.matrix) for one in loaded]
-    inputs = inputs_summary(head, went_in, sigma, labels) | {"outside": outside}
+    inputs = inputs_summary(head, went_in, sigma, labels, tissue_array, as_numbered) | {"outside": outside}
     inputs |= to_sample.provenance()
     inputs["tensors"] = None if tensors is None else tensors.inputs()
     with timed("mesh", "mesh"):

@@ -23,7 +23,7 @@ from femtms.head.labels import LabelVolume
 from femtms.head.sphere import LayeredSphere
 from femtms.io.coils import load_coil
 from femtms.io.files import made_folders, on_disk, only_one
-from femtms.io.heads import load_head, no_label_volume
+from femtms.io.heads import check_from_file, load_head
 from femtms.io.label_maps import Labels
 from femtms.io.poses import read_poses
 from femtms.io.summary import head_summary, inputs_summary, rounded, solver_summary
@@ -58,6 +58,8 @@ def sweep(
     *,
     size_mm: SizeMM = DEFAULT_SIZE_MM,
     labels: Labels | None = None,
+    tissue_array: str | None = None,
+    as_numbered: bool = False,
     sigma: Mapping[int | str, float] | None = None,
     anisotropy: Anisotropy | None = None,
     outside: str = "error",
@@ -74,7 +76,7 @@ def sweep(
 ) -> dict[str, Any]:
     """Compute statistics of |E| for many poses, write sweep.csv and sweep.json into `out`, and return the summary.
 
-    head, coil, size_mm, labels, sigma, anisotropy, outside, order, recovery, device, rtol,
+    head, coil, size_mm, labels, tissue_array, as_numbered, sigma, anisotropy, outside, order, recovery, device, rtol,
                allow_intersection, stage   are those of `simulate`, for one coil
     didt       rate of change of the current, A/s; one for each stimulator of a coil with several, or one for all
     poses      file of poses, see `read_poses`, or the poses themselves
@@ -91,8 +93,8 @@ def sweep(
     timed = Timed(stage)
 
     # bad input is found before the long stages start
-    if labels is not None and isinstance(head, LayeredSphere):
-        raise no_label_volume(head.name)
+    if isinstance(head, LayeredSphere):
+        check_from_file(head.name, labels, tissue_array)
     known_sigma = sigma_by_tag(sigma or {})
     wanted = None if tissues is None else sorted({tag_of(t) for t in tissues})
     check_didt(didt)
@@ -105,7 +107,8 @@ def sweep(
     tensors = None if anisotropy is None else anisotropy.loaded()
     chosen = backend(device)
     as_json = np.asarray(didt, dtype=np.float64).tolist()  # a number or a list
-    inputs = inputs_summary(head, [(coil, the_coil, None)], {name_of(tag): s for tag, s in known_sigma.items()}, labels)
+    by_name: dict[int | str, float] = {name_of(tag): s for tag, s in known_sigma.items()}
+    inputs = inputs_summary(head, [(coil, the_coil, None)], by_name, labels, tissue_array, as_numbered)
     del inputs["matrix"]
     inputs |= {
         "poses": {
@@ -134,7 +137,7 @@ def sweep(
             return complete
 
         with timed("read", "reading the head"):
-            source = head if isinstance(head, LayeredSphere) else load_head(head, labels)
+            source = head if isinstance(head, LayeredSphere) else load_head(head, labels, tissue_array, as_numbered)
             if isinstance(source, LabelVolume | TetMesh):
                 check_known(source.tissues, known_sigma)
                 _check_present(wanted, source.tissues)

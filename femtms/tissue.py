@@ -3,6 +3,7 @@
 The numbers are those that head meshes of this field carry; surface elements carry 1000 + number.
 """
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
@@ -26,6 +27,8 @@ class Tissue(IntEnum):
     SPONGY_BONE = 8
     BLOOD = 9
     MUSCLE = 10
+    CARTILAGE = 11
+    FAT = 12
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,8 @@ PROPERTIES: dict[int, TissueProperties] = {
     Tissue.SPONGY_BONE: TissueProperties(0.025, "Opitz et al. 2015, NeuroImage 109:140", "spongy bone", "#dcc98f"),
     Tissue.BLOOD: TissueProperties(0.600, "Gabriel et al. 2009, Phys Med Biol 54:4863", "blood", "#b5483f"),
     Tissue.MUSCLE: TissueProperties(0.160, "Gabriel et al. 2009, Phys Med Biol 54:4863", "muscle", "#b9786b"),
+    Tissue.CARTILAGE: TissueProperties(0.880, "Gabriel et al. 2009, Phys Med Biol 54:4863", "cartilage", "#a9c4c0"),
+    Tissue.FAT: TissueProperties(0.078, "Gabriel et al. 2009, Phys Med Biol 54:4863", "fat", "#f1d98a"),
 }
 
 # What encloses what in a head, from the inside outward: vessels run in the CSF, and the scalp is around everything.
@@ -74,6 +79,42 @@ _ALIASES = {
     "skin": Tissue.SCALP,
     "eyes": Tissue.EYE,
 }
+
+AIR = 0  # in label volumes and label maps; a mesh has none
+
+# What words in the name of a group of elements mean.
+_WORDS = {
+    AIR: ("air", "sinus", "sinuses", "cavity", "cavities", "background", "exterior"),
+    Tissue.CSF: ("csf", "cerebrospinal", "liquor", "ventricle", "ventricles"),
+    Tissue.CARTILAGE: ("cartilage",),
+    Tissue.COMPACT_BONE: ("compact", "compacta"),
+    Tissue.SPONGY_BONE: ("spongy", "spongiosa", "cancellous", "trabecular", "diploe"),
+    Tissue.BONE: ("bone", "bones", "skull", "cranium"),
+    Tissue.EYE: ("eye", "eyes", "eyeball", "eyeballs"),
+    Tissue.BLOOD: ("blood", "vessel", "vessels", "artery", "arteries", "vein", "veins"),
+    Tissue.MUSCLE: ("muscle", "muscles"),
+    Tissue.FAT: ("fat", "adipose"),
+    Tissue.SCALP: ("scalp", "skin"),
+    Tissue.WM: ("wm", "white", "whitematter"),
+    Tissue.GM: ("gm", "grey", "gray", "greymatter", "graymatter", "cortex", "brain"),
+}
+_JOINED = {"cortical bone": "compact", "bone cortical": "compact", "soft tissue": "scalp", "white matter": "white"}
+
+
+def tissue_in(name: str) -> int | None:
+    """The tissue number that the name of a group of elements says, AIR among them; None where it says none, or several.
+
+    >>> [tissue_in(name) for name in ("Skull", "grey_matter", "2-skin", "BoneCompact", "volume 1", "air")]
+    [4, 2, 5, 7, None, 0]
+    """
+    words = " ".join(re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", name)).lower()
+    for joined, word in _JOINED.items():
+        words = words.replace(joined, word)
+    found = [int(tissue) for tissue, known in _WORDS.items() if not set(known).isdisjoint(words.split())]
+    bones = {int(Tissue.BONE), int(Tissue.COMPACT_BONE), int(Tissue.SPONGY_BONE)}
+    if len(found) == 2 and bones.issuperset(found) and Tissue.BONE in found:
+        found.remove(Tissue.BONE)
+    return found[0] if len(found) == 1 else None
 
 
 def name_of(tag: int) -> str:

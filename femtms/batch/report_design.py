@@ -64,6 +64,8 @@ def _head(head: StudyHead) -> str:
         parts.append("radii " + ", ".join(f"{r:g}" for r in head.radii_mm) + " mm")
     if head.labels is not None:
         parts.append(f"labels {head.labels}")
+    if head.tissue_array is not None:
+        parts.append(f"tissues from {head.tissue_array}")
     if head.tensors is not None:
         parts.append(f"tensors {head.tensors} in the frame {head.tensor_frame}")
     parts += [f"target {name} at {_point(point)}" for name, point in head.targets.items()]

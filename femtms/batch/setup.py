@@ -180,7 +180,10 @@ def _meshed(head: StudyHead, option: StudyOption, design: Design) -> MeshedHead:
     results = design.results
     with _stage(head, "head"):
         radii = head.radii_mm if head.source == SPHERE else None
-        source = load_head(head.source, head.labels) if radii is None else LayeredSphere(radii)
+        if radii is None:
+            source = load_head(head.source, head.labels, head.tissue_array, head.as_numbered)
+        else:
+            source = LayeredSphere(radii)
     with _stage(head, "mesh"):
         mesh = source if isinstance(source, TetMesh) else mesh_head(source, option.size_mm)
         del source

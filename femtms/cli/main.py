@@ -17,6 +17,7 @@ from femtms.cli.interrupted import Interrupted
 from femtms.cli.options import (
     AllowIntersection,
     AnySize,
+    AsNumbered,
     Check,
     Debug,
     Device,
@@ -38,6 +39,7 @@ from femtms.cli.options import (
     Size,
     TensorFrame,
     Tensors,
+    TissueArray,
 )
 from femtms.cli.parse import (
     parse_anisotropy,
@@ -127,6 +129,8 @@ def simulate(
     size: AnySize = None,
     radii: Radii = None,
     labels: Labels = None,
+    tissue_array: TissueArray = None,
+    as_numbered: AsNumbered = False,
     sigma: Sigma = None,
     tensors: Tensors = None,
     anisotropy: Normalisation = None,
@@ -183,6 +187,8 @@ def simulate(
             matrix=_for_coils(coil, "--matrix", matrix or [], None),
             size_mm=None if size is None else parse_size(size),
             labels=labels,
+            tissue_array=tissue_array,
+            as_numbered=as_numbered,
             sigma=parse_sigma(sigma or []),
             anisotropy=parse_anisotropy(tensors, anisotropy, max_ratio, max_sigma, tensor_frame),
             outside=outside,
@@ -236,6 +242,8 @@ def sweep(
     size: Size = "2.6",
     radii: Radii = None,
     labels: Labels = None,
+    tissue_array: TissueArray = None,
+    as_numbered: AsNumbered = False,
     sigma: Sigma = None,
     tensors: Tensors = None,
     anisotropy: Normalisation = None,
@@ -267,6 +275,8 @@ def sweep(
                 out,
                 size_mm=parse_size(size),
                 labels=labels,
+                tissue_array=tissue_array,
+                as_numbered=as_numbered,
                 sigma=parse_sigma(sigma or []),
                 anisotropy=parse_anisotropy(tensors, anisotropy, max_ratio, max_sigma, tensor_frame),
                 outside=outside,
@@ -314,6 +324,8 @@ def compare(
     size: Size = "6",
     radii: Radii = None,
     labels: Labels = None,
+    tissue_array: TissueArray = None,
+    as_numbered: AsNumbered = False,
     sigma: Sigma = None,
     tensors: Tensors = None,
     anisotropy: Normalisation = None,
@@ -350,6 +362,8 @@ def compare(
             period=1e-6 * period,
             size_mm=parse_size(size),
             labels=labels,
+            tissue_array=tissue_array,
+            as_numbered=as_numbered,
             sigma=parse_sigma(sigma or []),
             anisotropy=parse_anisotropy(tensors, anisotropy, max_ratio, max_sigma, tensor_frame),
             order=order,
@@ -380,6 +394,8 @@ def mesh(
     size: Size = "2.6",
     radii: Radii = None,
     labels: Labels = None,
+    tissue_array: TissueArray = None,
+    as_numbered: AsNumbered = False,
     picture: Annotated[
         Path | None, typer.Option("--picture", help="Picture of the mesh to write: .png, .pdf or .svg.")
     ] = None,
@@ -406,7 +422,8 @@ def mesh(
     with stages(quiet or json_) as stage:
         with stage("reading the head"):
             source = _layered(head, radii, labels)
-            source = load_head(source, labels) if isinstance(source, str) else source
+            if isinstance(source, str):
+                source = load_head(source, labels, tissue_array, as_numbered)
         if isinstance(source, TetMesh):
             raise FemtmsError(f"{head}: is a mesh already; give a label volume or a built-in head")
         with stage("meshing"):
@@ -438,6 +455,9 @@ def surface(
     out: Annotated[Path, typer.Option("--out", "-o", help="Surface to write: .stl, .gii or .vtp, in mm.")],
     size: Size = "2.6",
     radii: Radii = None,
+    labels: Labels = None,
+    tissue_array: TissueArray = None,
+    as_numbered: AsNumbered = False,
     largest: Annotated[bool, typer.Option("--largest", help="Only the largest piece, without loose crumbs.")] = False,
     overwrite: Overwrite = False,
     json_: Json = False,
@@ -457,8 +477,9 @@ def surface(
     start = time.perf_counter()
     with stages(quiet or json_) as stage:
         with stage("reading the head"):
-            source = _layered(head, radii)
-            source = load_head(source) if isinstance(source, str) else source
+            source = _layered(head, radii, labels)
+            if isinstance(source, str):
+                source = load_head(source, labels, tissue_array, as_numbered)
         if not isinstance(source, TetMesh):
             with stage("meshing"):
                 source = mesh_head(source, sizes, stage)
@@ -584,6 +605,8 @@ def _show_coil(
 def info(
     file: Annotated[str, typer.Argument(metavar="FILE", help="Head, mesh, coil, pose or result folder.")],
     labels: Labels = None,
+    tissue_array: TissueArray = None,
+    as_numbered: AsNumbered = False,
     check: Check = False,
     against: Annotated[
         Path | None, typer.Option("--against", help="Label volume (NIfTI) to check a mesh against.")
@@ -601,11 +624,11 @@ def info(
     from femtms.io.sweeps import read_sweep
 
     path = Path(file)
-    if labels is not None:
-        print_head(femtms.load_head(file, labels), json_)
+    if labels is not None or tissue_array is not None:
+        print_head(femtms.load_head(file, labels, tissue_array, as_numbered), json_)
         return
     if check or against is not None:
-        _print_check(file, against, json_)
+        _print_check(file, against, as_numbered, json_)
         return
     if (path / "summary.json").is_file():
         content = read_summary(path / "summary.json")
@@ -632,15 +655,15 @@ def info(
         pose = read_pose(path)
         print(json.dumps({"pose_mm": pose.matrix.tolist()}, indent=2) if json_ else f"{pose!r}")
         return
-    print_head(femtms.load_head(file), json_)
+    print_head(femtms.load_head(file, as_numbered=as_numbered), json_)
 
 
-def _print_check(file: str, against: Path | None, json_: bool) -> None:
+def _print_check(file: str, against: Path | None, as_numbered: bool, json_: bool) -> None:
     """The quality of a mesh file."""
     from femtms import TetMesh, load_head, read_labels
 
-    labels = None if against is None else read_labels(against)
-    found = load_head(file)
+    labels = None if against is None else read_labels(against, as_numbered=as_numbered)
+    found = load_head(file, as_numbered=as_numbered)
     if not isinstance(found, TetMesh):
         raise FemtmsError(
             f"--check and --against are for mesh files; got {found!r}; `femtms mesh --check` meshes first"

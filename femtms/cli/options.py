@@ -33,7 +33,20 @@ Radii = Annotated[
 Labels = Annotated[
     str | None,
     typer.Option(
-        "--labels", metavar="MAP", help="Map of label numbers to tissues: a CSV file, freesurfer, samseg or spm."
+        "--labels",
+        metavar="MAP",
+        help="Map of numbers to tissues, for label volumes and meshes: a CSV file, freesurfer, samseg, spm, bids, "
+        "roast, brain2mesh or simnibs.",
+    ),
+]
+TissueArray = Annotated[
+    str | None,
+    typer.Option("--tissue-array", metavar="NAME", help="Array of a mesh file that has the tissue of each element."),
+]
+AsNumbered = Annotated[
+    bool,
+    typer.Option(
+        "--as-numbered", help="Take the numbers as femtms's tissue numbers, even if the tissues lie as in no head."
     ),
 ]
 Sigma = Annotated[list[str] | None, typer.Option("--sigma", help="TISSUE=S/m, such as bone=0.008; repeat for more.")]

@@ -55,6 +55,7 @@ def mesh_report(mesh: Any) -> dict[str, Any]:
     volume_ml = {name_of(t): 1e6 * float(mesh.volumes[mesh.tags == t].sum()) for t in mesh.tissues}
     report = {"nodes": len(mesh.nodes), "tets": len(mesh.tets), "volume_ml": volume_ml, "notes": list(mesh.notes)}
     stages = {name: round(value, 3) for name, value in mesh.seconds.items()}
+    report |= {"tissue_array": mesh.tissue_array} if mesh.tissue_array else {}
     return report | ({"stages": stages} if stages else {})
 
 

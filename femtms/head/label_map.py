@@ -1,7 +1,8 @@
 """What the numbers of a foreign segmentation mean: label -> tissue.
 
 The label numbers are facts of public documentation: FreeSurfer's colour table (FreeSurferColorLUT.txt) and its tissue
-types, the atlas of SAMSEG, the labels of charm, and SPM's order of tissue classes (c1 to c6).
+types, the atlas of SAMSEG, the labels and tissue numbers of charm, SPM's order of tissue classes (c1 to c6), the common
+labels of discrete segmentations in BIDS, ROAST's masks, and the region labels of Brain2Mesh.
 """
 
 import re
@@ -13,9 +14,8 @@ from types import MappingProxyType
 import numpy as np
 
 from femtms.errors import FemtmsError
-from femtms.tissue import MAX_TAG, Tissue, tag_of
+from femtms.tissue import AIR, MAX_TAG, Tissue, tag_of
 
-AIR = 0
 MAX_LABEL = 2**24 - 1  # beyond this, labels that were stored as float32 are no longer exact
 _MOST_IN_A_RANGE = 100_000
 _REST = "*"
@@ -171,6 +171,7 @@ _FREESURFER = _spread(
             *(31, 63),  # choroid plexus
             *(30, 62),  # "vessel": among FreeSurfer's own tissue types these are CSF
             *(193, 197, 215),  # hippocampal fissure
+            *(29, 61),  # "undetermined": SAMSEG's atlas has it in the fluid beside the hippocampus
         ],
         Tissue.BONE: [121, 129, 135, 165],  # skull as a whole, teeth
         Tissue.COMPACT_BONE: [146, 147, 915],  # outer and inner table
@@ -201,11 +202,22 @@ _CHARM = _spread(
 )
 
 _SPM = {1: Tissue.GM, 2: Tissue.WM, 3: Tissue.CSF, 4: Tissue.BONE, 5: Tissue.SCALP, 6: AIR}
+_ROAST = {1: Tissue.WM, 2: Tissue.GM, 3: Tissue.CSF, 4: Tissue.BONE, 5: Tissue.SCALP, 6: AIR}
+_BRAIN2MESH = {1: Tissue.SCALP, 2: Tissue.BONE, 3: Tissue.CSF, 4: Tissue.GM, 5: Tissue.WM, 6: AIR}  # outside in
+# "Non-brain" (6) and "lesion" (7) name no tissue and are refused rather than guessed.
+_BIDS = {
+    **{1: Tissue.GM, 2: Tissue.WM, 3: Tissue.CSF, 4: Tissue.BONE, 5: Tissue.SCALP},
+    **{8: Tissue.GM, 9: Tissue.GM, 10: Tissue.WM, 11: Tissue.GM},  # cortical, subcortical, brain stem, cerebellum
+}
 
 PRESETS: Mapping[str, LabelMap] = MappingProxyType(
     {
         "freesurfer": LabelMap(_FREESURFER, "freesurfer"),
         "samseg": LabelMap(_FREESURFER | _CHARM, "samseg"),
         "spm": LabelMap(_SPM, "spm"),
+        "bids": LabelMap(_BIDS, "bids"),
+        "roast": LabelMap(_ROAST, "roast"),
+        "brain2mesh": LabelMap(_BRAIN2MESH, "brain2mesh"),
+        "simnibs": LabelMap({int(tissue): tissue for tissue in Tissue}, "simnibs"),
     }
 )

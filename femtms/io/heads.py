@@ -12,9 +12,10 @@ from femtms.head.labels import LabelVolume
 from femtms.head.sphere import LayeredSphere
 from femtms.io.files import file_provenance, sha256_of
 from femtms.io.label_maps import Labels
-from femtms.io.meshes import read_mesh
+from femtms.io.meshes import is_mesh_file, read_mesh
 from femtms.io.nifti import SUFFIXES, is_volume, read_labels
 from femtms.mesh.tetmesh import TetMesh
+from femtms.spelling import meant
 from femtms.tissue import name_of
 
 SPHERE = "sphere"
@@ -54,34 +55,51 @@ def _sphere_title() -> str:
     return f"concentric spheres, outer radii in mm: {layers}; --radii for others"
 
 
-def load_head(head: str | Path, labels: Labels | None = None) -> LabelVolume | LayeredSphere | TetMesh:
+def load_head(
+    head: str | Path,
+    labels: Labels | None = None,
+    tissue_array: str | None = None,
+    as_numbered: bool = False,
+) -> LabelVolume | LayeredSphere | TetMesh:
     """A head by its built-in name ("colin27", "sphere"), or from a label volume or a mesh file.
 
-    labels  which tissue each label of a label volume is: see `read_labels`
+    labels        which tissue each label of a volume or each number of a mesh is: see `read_labels`
+    tissue_array  the array of a mesh file that has the tissues: see `read_mesh`
+    as_numbered   take the numbers of a file as tissue numbers whatever speaks against it: see `read_labels`
 
-    Raises FemtmsError when there is no such head, the file is bad, or labels are given for another kind of head.
+    Raises FemtmsError when there is no such head, the file is bad, or an argument is for another kind of head.
     """
-    if labels is not None and not is_volume(head) and (str(head) in built_in_heads() or Path(head).exists()):
-        raise no_label_volume(str(head))
-    if str(head) == SPHERE:
+    if not isinstance(head, str | Path):
+        raise FemtmsError(f"a head must be a built-in name or a file; got {type(head).__name__}")
+    name, path = str(head), Path(head)
+    is_built_in = name in built_in_heads()
+    if is_built_in or (path.exists() and not is_volume(path) and not is_mesh_file(path)):
+        check_from_file(name, labels, tissue_array)
+    if name == SPHERE:
         return LayeredSphere()
-    recipes = _recipes()
-    if str(head) in recipes:
-        return _built_in(*recipes[str(head)])
-    path = Path(head)
+    if is_built_in:
+        return _built_in(*_recipes()[name])
     if is_volume(path):
-        return read_labels(path, labels)
+        if tissue_array is not None and path.exists():
+            raise FemtmsError(f"--tissue-array (tissue_array=) is for mesh files; got '{name}'")
+        return read_labels(path, labels, as_numbered)
     if not path.suffix and not path.exists():
         names = ", ".join(built_in_heads())
         raise FemtmsError(
-            f"a head must be a built-in name ({names}), a label volume or a mesh file; there is no '{head}'"
+            f"a head must be a built-in name ({names}), a label volume or a mesh file; there is no '{name}'"
+            f"{meant(name, built_in_heads())}"
         )
-    return read_mesh(path)
+    return read_mesh(path, labels, tissue_array, as_numbered)
 
 
-def no_label_volume(head: str) -> FemtmsError:
-    """The error for a label map that is given for a head of another kind."""
-    return FemtmsError(f"--labels (labels=) is for label volumes from files ({', '.join(SUFFIXES)}); got '{head}'")
+def check_from_file(head: str, labels: Labels | None, tissue_array: str | None) -> None:
+    """Raise FemtmsError for a label map or an array that is given for a head that is not from a file."""
+    if labels is not None:
+        raise FemtmsError(
+            f"--labels (labels=) is for label volumes from files ({', '.join(SUFFIXES)}) and for mesh files; got '{head}'"
+        )
+    if tissue_array is not None:
+        raise FemtmsError(f"--tissue-array (tissue_array=) is for mesh files; got '{head}'")
 
 
 def built_in_labels(name: str) -> Path | None:

@@ -11,37 +11,41 @@ import meshio
 import numpy as np
 
 from femtms.errors import FemtmsError
+from femtms.head.anatomy import Contacts, check_anatomy
 from femtms.io.files import bounded_memory, check_size, existing_file, whole_file
+from femtms.io.label_maps import Labels, label_map_of
+from femtms.io.mesh_tissues import group_names, map_of_names, mapped, without_air
+from femtms.io.mesh_tissues import tissue_array as tissue_numbers
+from femtms.kernels.faces import face_neighbours
+from femtms.mesh.interfaces import interfaces_of
 from femtms.mesh.repair import repaired
+from femtms.mesh.surface import triangle_normals
 from femtms.mesh.tetmesh import TetMesh
-from femtms.tissue import MAX_TAG
 
 log = logging.getLogger("femtms")
 
-# Names under which programs of this field store the tissue of an element, in the order in which they are looked for.
-TAG_NAMES = (
-    "gmsh:physical",
-    "tissue",
-    "tag",
-    "tags",
-    "label",
-    "labels",
-    "medit:ref",
-    "cell_tags",
-    "material",
-    "region",
-    "subdomain",
-    "gmsh:geometrical",
-)
+
+def is_mesh_file(path: str | Path) -> bool:
+    """Whether the name has the suffix of a mesh."""
+    return Path(path).suffix.lower() in meshio.extension_to_filetypes
 
 
-def read_mesh(path: str | Path) -> TetMesh:
+def read_mesh(
+    path: str | Path, labels: Labels | None = None, tissue_array: str | None = None, as_numbered: bool = False
+) -> TetMesh:
     """A head mesh in mm: Gmsh .msh (2.2 and 4.1, ASCII and binary), .vtu, and whatever else meshio reads.
+
+    labels        which tissue each number is, see `read_labels`; tetrahedra of air are left out.  None: the names of
+                  the file's physical groups say it or, where these say nothing, the numbers are tissue numbers
+    tissue_array  the array of element data that has the numbers; None for the one under a usual name
+    as_numbered   take the numbers as tissue numbers whatever the names of groups and the order of tissues say
 
     Only tetrahedra and their tissue numbers are used; surface triangles are ignored.  What is repaired
     (see `femtms.mesh.repair`) is logged and kept in `mesh.notes`; nodes are renumbered where some are dropped.
-    Raises FemtmsError when the file is missing or damaged, has no tetrahedra or no tissue numbers, or the mesh is bad.
+    Raises FemtmsError when the file is missing or damaged, has no tetrahedra or no tissue numbers, the mesh is bad, or
+    its tissues lie where no head has them (see `femtms.head.anatomy`).
     """
+    label_map = None if labels is None else label_map_of(labels)
     path = existing_file(path)
     raw = _read(path)
     blocks = [i for i, block in enumerate(raw.cells) if block.type == "tetra"]
@@ -53,7 +57,11 @@ def read_mesh(path: str | Path) -> TetMesh:
         found = ", ".join(f"{count:,} {kind}" for kind, count in others.items())
         raise FemtmsError(f"{path}: all volume elements must be linear tetrahedra ('tetra'); there are {found} besides")
     tets = np.concatenate([raw.cells[i].data for i in blocks])
-    tags = _tags(raw, blocks, path)
+    array, numbers = tissue_numbers(raw, blocks, path, tissue_array, label_map is not None)
+    if label_map is None and not as_numbered:
+        label_map = map_of_names(np.unique(numbers), group_names(raw, path, array), path)
+    tags = numbers if label_map is None else mapped(numbers, label_map, path)
+    tets, tags, left_out = without_air(tets, tags)
     nodes_mm = np.asarray(raw.points, dtype=np.float64)
     if nodes_mm.ndim != 2 or nodes_mm.shape[1] != 3:
         raise FemtmsError(f"{path}: nodes must have three coordinates; got shape {nodes_mm.shape}")
@@ -63,13 +71,21 @@ def read_mesh(path: str | Path) -> TetMesh:
             f"{path}: elements refer to nodes {tets.min()} to {tets.max()}, but there are {len(nodes_mm):,}"
         )
     try:
-        nodes_mm, tets, tags, notes = repaired(nodes_mm, tets, tags)
-        mesh = TetMesh(1e-3 * nodes_mm, tets, tags, notes=notes)
+        nodes_mm, tets, tags, repairs = repaired(nodes_mm, tets, tags)
+        doubts = check_anatomy(_contacts(nodes_mm, tets, tags), path.name, label_map is not None, as_numbered)
+        mesh = TetMesh(1e-3 * nodes_mm, tets, tags, notes=left_out + repairs + doubts, tissue_array=array)
     except FemtmsError as error:
         raise FemtmsError(f"{path}: {error}") from error
-    for note in notes:
+    for note in mesh.notes:
         log.warning("%s: %s", path.name, note)
     return mesh
+
+
+def _contacts(nodes_mm: np.ndarray, tets: np.ndarray, tags: np.ndarray) -> Contacts:
+    """On how much area the tissues of a mesh touch each other and air."""
+    interfaces = interfaces_of(tets, tags, face_neighbours(tets, len(nodes_mm))[0])
+    areas = np.linalg.norm(triangle_normals(nodes_mm, interfaces.triangles), axis=1)
+    return Contacts.of_pairs(interfaces.low, interfaces.high, areas)
 
 
 def _read(path: Path) -> Any:
@@ -91,24 +107,6 @@ def _read(path: Path) -> Any:
         raise FemtmsError(
             f"{path}: cannot be read as a mesh: it is cut off, damaged or of another format ({reason[:300]})"
         ) from error
-
-
-def _tags(raw: Any, blocks: list[int], path: Path) -> np.ndarray:
-    """Tissue numbers (m,) of the tetrahedra."""
-    candidates = [name for name in TAG_NAMES if name in raw.cell_data]
-    candidates += [name for name in raw.cell_data if name not in TAG_NAMES]
-    for name in candidates:
-        values = np.concatenate([np.asarray(raw.cell_data[name][i]) for i in blocks])
-        numbers = values.ndim == 1 and values.dtype.kind in "iuf" and np.isfinite(values).all()
-        whole = numbers and (values == np.rint(values)).all() and (values <= MAX_TAG).all()
-        # files without physical groups carry zeros in their place
-        if whole and (values > 0).all() and (name in TAG_NAMES or values.dtype.kind in "iu"):
-            return values.astype(np.int32)
-    have = ", ".join(raw.cell_data) or "none"
-    raise FemtmsError(
-        f"{path}: every tetrahedron must have a tissue number from 1 to {MAX_TAG:,}, as whole numbers under "
-        f"one of {', '.join(TAG_NAMES)}; the file's element data: {have}"
-    )
 
 
 def _check_nodes(nodes_mm: np.ndarray, path: Path) -> None:

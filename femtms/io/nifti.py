@@ -3,6 +3,7 @@
 import logging
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from femtms.errors import FemtmsError, in_one_line
 from femtms.field.field import Field
 from femtms.field.grid import E_on_grid, check_grid
 from femtms.field.statistics import magnitude
+from femtms.head.anatomy import Contacts, check_anatomy
 from femtms.head.labels import LabelVolume, check_shape, check_tissues
 from femtms.io.extensions import LARGEST_RATIO, load_image
 from femtms.io.files import check_size, existing_file, whole_file
@@ -32,21 +34,29 @@ def is_volume(path: str | Path) -> bool:
     return str(path).lower().endswith(SUFFIXES)
 
 
-def read_labels(path: str | Path, labels: Labels | None = None) -> LabelVolume:
+def read_labels(path: str | Path, labels: Labels | None = None, as_numbered: bool = False) -> LabelVolume:
     """A label volume from NIfTI (.nii, .nii.gz) or any other volume that nibabel reads; coordinates are RAS mm.
 
-    labels  which tissue each label is: "freesurfer", "samseg", "spm", a CSV file (see `read_label_map`), a mapping such
-            as {2: "wm", "1000-1035": "gm"} or a LabelMap; None when the labels are tissue numbers already
+    labels       which tissue each label is: the name of a preset ("freesurfer", "samseg", "spm", "bids", "roast",
+                 "brain2mesh", "simnibs"), a CSV file (see `read_label_map`), a mapping such as {2: "wm",
+                 "1000-1035": "gm"} or a LabelMap; None when the labels are tissue numbers already
+    as_numbered  take the labels as tissue numbers even where the tissues do not lie as in a head
 
     Raises FemtmsError when the file is missing, damaged, too large for the memory or holds something other than labels,
-    when a label has no tissue, and when labels that are tissue numbers are too many or too large.
+    when a label has no tissue, when labels that are tissue numbers are too many or too large, and when tissues lie
+    where no head has them (see `femtms.head.anatomy`).
     """
     label_map = None if labels is None else label_map_of(labels)
     volume = _read_volume(existing_file(path))
     if label_map is None:
         check_tissues(volume)
-        return volume
-    return volume.mapped(label_map)
+    else:
+        volume = volume.mapped(label_map)
+    contacts = Contacts.of_voxels(volume.data, volume.voxel_mm)
+    doubts = check_anatomy(contacts, volume.name, label_map is not None, as_numbered)
+    for doubt in doubts:
+        log.warning("%s: %s", volume.name, doubt)
+    return replace(volume, notes=volume.notes + doubts)
 
 
 def _read_volume(path: Path) -> LabelVolume:

@@ -76,6 +76,8 @@ def inputs_summary(
     coils: Sequence[tuple[str | Path, Coil, str | Path | None]],
     sigma: Mapping[int | str, float] | None,
     labels: Labels | None = None,
+    tissue_array: str | None = None,
+    as_numbered: bool = False,
 ) -> dict[str, Any]:
     """Names, paths and hashes of what went in; a built-in coil is hashed by its elements.
 
@@ -90,6 +92,8 @@ def inputs_summary(
     return {
         "head": of_head,
         "labels": None if labels is None else label_map_provenance(labels),
+        "tissue_array": tissue_array,
+        "as_numbered": as_numbered,
         "coil": of_coils[0] if len(coils) == 1 else of_coils,
         "matrix": matrices[0] if len(coils) == 1 else matrices,
         "sigma": {str(k): float(v) for k, v in (sigma or {}).items()},

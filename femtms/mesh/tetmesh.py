@@ -31,6 +31,7 @@ class TetMesh:
     landmarks  name -> (3,) m, electrode positions and the like, where the head has them
     notes      one sentence for each thing that was dropped, repaired or noticed on the way to this mesh
     seconds    stage of meshing -> seconds, where the mesh was made here
+    tissue_array  name of the array that gave the tissues, where the mesh is from a file
 
     Raises FemtmsError when an array has the wrong shape, a coordinate is not finite, an index is out of
     range, or a tetrahedron is inverted or has no volume.
@@ -42,6 +43,7 @@ class TetMesh:
     landmarks: Mapping[str, np.ndarray] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     seconds: Mapping[str, float] = field(default_factory=dict)
+    tissue_array: str = ""
 
     def __post_init__(self) -> None:
         for name, kinds in (("nodes", "fiu"), ("tets", "iu"), ("tags", "iu")):

@@ -20,6 +20,7 @@ class StudyHead:
 
     source     built-in name or absolute path, as `load_head` takes it; radii_mm make "sphere" another one
     labels     which tissue each label is, see `read_labels`: a name, or the absolute path of a CSV file
+    tissue_array, as_numbered   see `load_head`
     tensors    absolute path of a file of diffusion tensors, in the frame tensor_frame; used by the conductivities that
                are anisotropic
     targets    name -> point, in place of those of the study
@@ -31,6 +32,8 @@ class StudyHead:
     labels: str | None = None
     tensors: str | None = None
     tensor_frame: str = "fsl"
+    tissue_array: str | None = None
+    as_numbered: bool = False
     targets: Mapping[str, Point] = field(default_factory=dict)
 
 

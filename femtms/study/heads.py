@@ -7,7 +7,7 @@ from typing import Any
 
 from femtms.errors import FemtmsError
 from femtms.io.heads import SPHERE
-from femtms.io.nifti import SUFFIXES, is_volume
+from femtms.io.nifti import is_volume
 from femtms.study.design import Point, StudyHead
 from femtms.study.document import At
 from femtms.study.faults import Faults
@@ -42,13 +42,24 @@ def _of_files(entry: HeadEntry, files: Files) -> list[tuple[StudyHead, tuple[str
         raise FemtmsError(f"'name' is for one head; {len(sources)} files match '{entry.path}'")
     heads = []
     for source in sources:
-        if entry.labels is not None and not (isinstance(source, Path) and is_volume(source)):
-            raise FemtmsError(f"'labels' is for label volumes ({', '.join(SUFFIXES)}); got {source}")
+        if entry.labels is not None and not isinstance(source, Path):
+            raise FemtmsError(f"'labels' is for label volumes and meshes from files; got {source}")
+        if entry.tissue_array is not None and (not isinstance(source, Path) or is_volume(source)):
+            raise FemtmsError(f"'tissue_array' is for mesh files; got {source}")
         names = names_from(source, by_subject=True) if isinstance(source, Path) else (source,)
         names = names if entry.name is None else (entry.name,)
         tensors = None if entry.tensors is None else _tensors_of(source, entry.tensors, files)
         targets: Mapping[str, Point] = dict(entry.targets)
-        head = StudyHead(names[0], str(source), None, entry.labels, tensors, entry.tensor_frame, targets)
+        head = StudyHead(
+            names[0],
+            str(source),
+            labels=entry.labels,
+            tensors=tensors,
+            tensor_frame=entry.tensor_frame,
+            tissue_array=entry.tissue_array,
+            as_numbered=entry.as_numbered,
+            targets=targets,
+        )
         heads.append((head, names))
     return heads
 

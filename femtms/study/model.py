@@ -10,6 +10,7 @@ from femtms.conductivity.anisotropic import check_limits
 from femtms.conductivity.isotropic import sigma_by_tag
 from femtms.errors import FemtmsError
 from femtms.field.recoveries import RAW
+from femtms.head.label_map import PRESETS
 from femtms.head.sphere import LayeredSphere
 from femtms.mesh.sizes import OTHER
 from femtms.simulator import check_order, check_rtol
@@ -106,7 +107,14 @@ class HeadEntry(Entry):
     )
     name: Name | None = Field(default=None, description="For one head. Default: sub-…_ses-…, or its file's name.")
     labels: LabelsText | None = Field(
-        default=None, description="Which tissue each label is: freesurfer, samseg, spm, or a CSV file."
+        default=None,
+        description=f"Which tissue each label or number of a mesh is: {', '.join(PRESETS)}, or a CSV file.",
+    )
+    tissue_array: Text | None = Field(
+        default=None, description="Array of a mesh file that has the tissue of each element."
+    )
+    as_numbered: Flag = Field(
+        default=False, description="Take the numbers as tissue numbers, even if the tissues lie as in no head."
     )
     tensors: Text | None = Field(
         default=None,

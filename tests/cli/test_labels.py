@@ -82,7 +82,7 @@ def test_python_takes_a_mapping_and_records_it(foreign, cheap_picture):
 @pytest.mark.parametrize("command", ["info", "mesh", "simulate"])
 def test_map_for_another_kind_of_head_is_refused(command, files, refused, tmp_path):
     more = {"info": (), "mesh": ("-o", tmp_path / "x.msh"), "simulate": (*PLACE, "-o", tmp_path / "out")}[command]
-    for head in ("sphere", "colin27", files["msh22-binary"], files["vtu-ascii"]):
+    for head in ("sphere", "colin27"):
         refused(command, head, *more, "--labels", "spm", words=["--labels", "label volumes", f"'{head}'"])
     if command != "info":
         refused(command, "sphere", "--radii", "80,90", *more, "--labels", "spm", words=["--labels", "--radii"])

@@ -60,7 +60,7 @@ def test_both_hemispheres_are_the_same_tissue():
 
 
 def test_every_label_that_samseg_writes_is_named():
-    brain = [2, 3, 4, 5, 7, 8, *range(10, 19), 26, 28, 30, 31, 41, 42, 43, 44, 46, 47, *range(49, 55), 58, 60, 62, 63]
+    brain = [2, 3, 4, 5, 7, 8, *range(10, 19), 26, 28, 29, 30, 31, 41, 42, 43, 44, 46, 47, *range(49, 55), 58, 60, 62, 63]
     first_atlas = [0, *brain, 24, 72, 77, 80, 85, 165, 258, 259]
     new_atlas = [0, *brain, 24, 34, 66, 72, 77, 85, 126, 183, 184, 192, 259, 262, 267, 902, 907, 908, 909, 911]
     new_atlas += [914, 915, 916, 930, 11300, 12300]

@@ -120,10 +120,9 @@ def test_map_that_is_none_is_refused_before_the_volume_is_read(labels, words, pa
         read_labels(parcellated[1], labels)
 
 
-@pytest.mark.parametrize("head", ["sphere", "colin27", "head.msh", "folder"])
-def test_map_for_what_is_no_label_volume_is_refused(head, tmp_path, monkeypatch):
+@pytest.mark.parametrize("head", ["sphere", "colin27", "folder"])
+def test_map_for_what_is_no_file_is_refused(head, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "head.msh").touch()
     (tmp_path / "folder").mkdir()
     with pytest.raises(FemtmsError, match=rf"--labels .*is for label volumes from files \(\.nii.*; got '{head}'"):
         load_head(head, "spm")
