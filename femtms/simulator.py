@@ -9,13 +9,15 @@ from typing import Any, TypeVar, overload
 
 import numpy as np
 
+from femtms.arguments import checks_kinds
 from femtms.arrays import sealed
 from femtms.backend import backend, to_host
 from femtms.coil.array import Didt, driven_at
 from femtms.coil.coil import Coil
 from femtms.coil.expansion import HarmonicBoxes
-from femtms.coil.place import check_clear
+from femtms.coil.place import check_clear, pose_doubt
 from femtms.coil.pose import Pose
+from femtms.coil.strength import check_strength
 from femtms.conductivity.isotropic import Conductivity, conductivity_of
 from femtms.errors import FemtmsError, OutOfMemory
 from femtms.fem.p1 import P1
@@ -93,6 +95,7 @@ class Simulator:
     Raises FemtmsError for bad conductivities, another order or recovery, or a device that is not there.
     """
 
+    @checks_kinds
     def __init__(
         self,
         mesh: TetMesh,
@@ -119,6 +122,7 @@ class Simulator:
         self.backend = backend(device)
         self.seconds: dict[str, float] = {}
         self._stage = stage
+        self._doubts: set[str] = set()  # about poses, that were logged; a sweep may have thousands of a kind
         self.conductivity = conductivity
         self.sigma = conductivity_of(mesh, conductivity)
         self._recoveries = Recoveries(mesh, recovery, self.order, self.sigma, self.backend)
@@ -172,6 +176,7 @@ class Simulator:
         self, coil: Coil, poses: Iterable[Pose], didt: Didt = 1e6, allow_intersection: bool = False
     ) -> list[Field]: ...
 
+    @checks_kinds
     def solve(
         self, coil: Coil, poses: Pose | Iterable[Pose], didt: Didt = 1e6, allow_intersection: bool = False
     ) -> Field | list[Field]:
@@ -188,6 +193,7 @@ class Simulator:
             return next(self.solve_each(coil, [poses], didt, allow_intersection))
         return list(self.solve_each(coil, poses, didt, allow_intersection))
 
+    @checks_kinds
     def solve_each(
         self,
         coil: Coil,
@@ -212,6 +218,7 @@ class Simulator:
         tags = [] if self.recovery == RAW else [int(tag) for tag in self.mesh.tissues]
         return self._in_blocks(coil, poses, fields, allow_intersection)
 
+    @checks_kinds
     def sweep(
         self,
         coil: Coil,
@@ -264,6 +271,8 @@ class Simulator:
 
         most  how many that may be, whatever the memory; None for any number
         """
+        if not isinstance(poses, Iterable):
+            raise FemtmsError(f"poses must be several femtms.Pose; got {type(poses).__name__}")
         to_come = self._checked(coil, poses, allow_intersection)
         size = self._largest_block() if most is None else min(most, self._largest_block())
         waiting: list[Pose] = []
@@ -301,11 +310,15 @@ class Simulator:
         return int(np.clip(bound // column, 1, _LARGEST_BLOCK))
 
     def _checked(self, coil: Coil, poses: Iterable[Pose], allow_intersection: bool) -> Iterator[Pose]:
-        """The poses, each looked at before it is solved.  Raises FemtmsError."""
+        """The poses, each looked at before it is solved; the first that is odd is logged.  Raises FemtmsError."""
+        check_strength(coil)
         for pose in poses:
             if not isinstance(pose, Pose):
                 raise FemtmsError(f"a pose must be a femtms.Pose, such as Pose(matrix); got {type(pose).__name__}")
             check_clear(self.mesh, coil, pose, allow_intersection)
+            if coil.name not in self._doubts and (doubt := pose_doubt(self.mesh, coil, pose)) is not None:
+                self._doubts.add(coil.name)
+                log.warning("%s; other such poses are not mentioned", doubt)
             yield pose
 
     def _solve_block(

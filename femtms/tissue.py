@@ -10,6 +10,7 @@ from enum import IntEnum
 from numbers import Integral
 
 from femtms.errors import FemtmsError
+from femtms.spelling import meant
 
 MAX_TAG = 65_535  # of tissue numbers; what is larger in a file is damage, or no tissue number
 
@@ -145,8 +146,10 @@ def tag_of(tissue: int | str) -> int:
         return int(_ALIASES[key])
     if key.isdecimal():
         return int(key)
-    known = ", ".join(t.name.lower() for t in Tissue)
-    raise FemtmsError(f"a tissue must be a number or one of {known}; got '{tissue}'")
+    known = [t.name.lower() for t in Tissue]
+    raise FemtmsError(
+        f"a tissue must be a number or one of {', '.join(known)}; got '{tissue}'{meant(key, [*known, *_ALIASES])}"
+    )
 
 
 def is_within(other: int, tag: int) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from femtms.arguments import checks_kinds
 from femtms.backend import backend
 from femtms.coil.array import Didt
 from femtms.coil.coil import Coil
@@ -86,6 +87,7 @@ def check_tolerance(tolerance: float, recovery: str = RAW) -> None:
         )
 
 
+@checks_kinds
 def solve_within(
     tolerance: float,
     mesh: TetMesh,

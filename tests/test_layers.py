@@ -11,7 +11,8 @@ PACKAGE = Path(femtms.__file__).parent
 
 # In the order in which data flows.  Names in one row do not know each other.
 ROWS = [
-    {"errors", "arrays", "stage", "memory", "spelling"},
+    {"errors", "arguments", "arrays", "stage", "memory", "spelling"},
+    {"plausible"},
     {"extras"},
     {"tissue", "kernels"},
     {"backend"},

@@ -14,6 +14,7 @@ import typer
 
 from femtms.cli import run as studies
 from femtms.cli.interrupted import Interrupted
+from femtms.cli.once import Commands
 from femtms.cli.options import (
     AllowIntersection,
     AnySize,
@@ -76,7 +77,7 @@ _MOST_FAULTS = 100  # of a study that are printed
 _INTERRUPTED = 130  # the shell's code for a program that SIGINT ended
 
 
-app = typer.Typer(
+app = Commands(
     help="The electric field that a TMS coil induces in a head.",
     no_args_is_help=True,
     add_completion=False,
@@ -215,10 +216,14 @@ def simulate(
 def _for_coils(coils: list[str], option: str, values: list[Any], otherwise: Any) -> Any:
     """What `femtms.simulate` takes: a value for one coil, a list for several.
 
-    Of an option that is repeated for one coil the last counts; a gap or dI/dt that is given once is for all coils.
+    A gap or dI/dt that is given once is for all coils.
     """
-    if len(coils) == 1 or not values:
-        return values[-1] if values else otherwise
+    if not values:
+        return otherwise
+    if len(coils) == 1 and len(values) > 1:
+        raise FemtmsError(f"{option} must be given once for one coil; it is given {len(values)} times")
+    if len(coils) == 1:
+        return values[0]
     if option in ("--gap", "--didt") and len(values) == 1:
         values = values * len(coils)
     if len(values) != len(coils):

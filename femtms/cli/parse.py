@@ -71,6 +71,8 @@ def parse_sigma(assignments: Sequence[str]) -> dict[int | str, float]:
         tissue, equals, value = assignment.partition("=")
         if equals:
             tag_of(tissue)  # an unknown name is the better complaint
+        if tissue.strip() in sigma:
+            raise FemtmsError(f"--sigma must name each tissue once; '{tissue.strip()}' is there twice")
         try:
             sigma[tissue.strip()] = float(value)
         except ValueError:

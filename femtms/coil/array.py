@@ -1,5 +1,6 @@
 """Several coils, or several channels of one, that are driven at the same time: their fields add up."""
 
+import logging
 from collections.abc import Sequence
 
 import numpy as np
@@ -11,18 +12,31 @@ from femtms.coil.sampled import SampledField
 from femtms.coil.stimulator import Stimulator
 from femtms.errors import FemtmsError
 from femtms.mesh.surface import Surface, joined
+from femtms.plausible import DIDT
+
+log = logging.getLogger("femtms")
 
 Didt = float | Sequence[float]
 
 
 def check_didt(didt: Didt) -> None:
-    """Raise FemtmsError unless a rate of change, or each of several, is a finite number."""
+    """Raise FemtmsError unless a rate of change, or each of several, is a finite number that currents reach."""
     try:
         finite = bool(np.isfinite(np.asarray(didt, dtype=np.float64)).all()) and np.ndim(didt) <= 1
     except (TypeError, ValueError):
         finite = False
     if not finite:
         raise FemtmsError(f"didt must be finite, in A/s; got {didt}")
+    for rate in np.ravel(np.abs(np.asarray(didt, dtype=np.float64))):
+        DIDT.check(float(rate))
+
+
+def warn_of_odd_didt(didt: Didt) -> None:
+    """Log a warning for a rate of change (A/s) that is probably in another unit."""
+    fastest = float(np.abs(np.asarray(didt, dtype=np.float64)).max(initial=0.0))
+    doubt = DIDT.doubt(fastest)
+    if doubt is not None:
+        log.warning("%s", doubt)
 
 
 def driven_at(coil: Coil, didt: Didt) -> tuple[Coil, float]:

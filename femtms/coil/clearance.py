@@ -5,12 +5,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from femtms.arguments import checks_kinds
 from femtms.arrays import sealed
 from femtms.coil.coil import Coil
 from femtms.coil.pose import Pose
 from femtms.errors import FemtmsError
 from femtms.mesh.tetmesh import TetMesh
-from femtms.mesh.triangle_tree import TriangleTree
+from femtms.plausible import GAP
 
 _DEPTH_TOLERANCE = 5e-5  # m
 _MOST_PIECES = 200_000  # of triangles that are looked at together for the deepest point: bounds the memory
@@ -46,9 +47,11 @@ class Clearance:
 
 
 def check_gap(gap_mm: float) -> None:
-    """Raise FemtmsError unless a distance from the scalp is finite and ≥ 0."""
+    """Raise FemtmsError unless a distance from the scalp is finite and ≥ 0, and is one in mm; warn of an odd one."""
     if not (np.isfinite(gap_mm) and gap_mm >= 0):
         raise FemtmsError(f"gap_mm must be finite and ≥ 0; got {gap_mm}")
+    if gap_mm > 0:  # at 0 the coil touches the scalp
+        GAP.checked(gap_mm)
 
 
 def hull(coil: Coil) -> np.ndarray:
@@ -71,6 +74,7 @@ def has_extent(coil: Coil) -> bool:
     return len(hull(coil)) > 0
 
 
+@checks_kinds
 def clearance(mesh: TetMesh, coil: Coil, pose: Pose) -> Clearance:
     """The least distance of a posed coil's casing from the scalp, or the depth to which it cuts.
 
@@ -92,37 +96,7 @@ def is_apart(mesh: TetMesh, coil: Coil, pose: Pose) -> bool:
     return mesh.skin.distance(triangles, within=_TOUCH)[0] >= _TOUCH and not _is_below(mesh, coil, triangles)
 
 
-def casings_meet(first: tuple[Coil, Pose], second: tuple[Coil, Pose]) -> np.ndarray | None:
-    """Where (3,) m in head coordinates the casings of two posed coils meet; None where they do not.
-
-    One casing inside the other counts, too.  Coils without casings do not meet.
-    """
-    if first[0].casing is None or second[0].casing is None:
-        return None
-    one, other = _posed_hull(*first), _posed_hull(*second)
-    distance, at = TriangleTree.build(one).distance(other, within=_TOUCH)
-    if distance < _TOUCH:
-        return sealed(at)
-    for outer, inner, casing in ((one, other, second[0].casing), (other, one, first[0].casing)):
-        for point in inner[casing.one_of_each_piece, 0]:
-            if _encloses(outer, point):
-                return sealed(point.copy())
-    return None
-
-
-def _encloses(triangles: np.ndarray, point: np.ndarray) -> bool:
-    """Whether closed surfaces (f,3,3) hold a point (3,): the solid angle that they fill around it, of ±4π.
-
-    van Oosterom & Strackee 1983, IEEE Trans Biomed Eng 30:125, eq. 8.
-    """
-    r = triangles - point
-    a, b, c = np.moveaxis(np.linalg.norm(r, axis=2), 1, 0)
-    ab, bc, ca = ((r[:, i] * r[:, j]).sum(axis=1) for i, j in ((0, 1), (1, 2), (2, 0)))
-    volume = np.einsum("fd,fd->f", r[:, 0], np.cross(r[:, 1], r[:, 2]))
-    angle = 2 * np.arctan2(volume, a * b * c + ab * c + bc * a + ca * b).sum()
-    return bool(abs(angle) > 2 * np.pi)
-
-
+@checks_kinds
 def raised(mesh: TetMesh, coil: Coil, pose: Pose, gap_mm: float) -> Pose:
     """The pose moved along its z until the casing is gap_mm (mm) from the scalp, outward or inward as needed.
 

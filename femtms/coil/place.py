@@ -6,13 +6,17 @@ from itertools import combinations
 
 import numpy as np
 
-from femtms.coil.clearance import casings_meet, check_gap, clearance, is_apart
+from femtms.arguments import checks_kinds
+from femtms.coil.clearance import check_gap, clearance, is_apart
 from femtms.coil.coil import Coil
 from femtms.coil.direction import y_at_45_degrees
 from femtms.coil.pose import Pose
 from femtms.coil.scalp import Scalp, Seat
+from femtms.coil.solid import coils_meet
 from femtms.errors import FemtmsError
 from femtms.mesh.tetmesh import TetMesh
+from femtms.plausible import DISTANCE, in_metres
+from femtms.spelling import meant
 
 log = logging.getLogger("femtms")
 
@@ -21,9 +25,12 @@ DEFAULT_GAP_MM = 4.0
 _FARTHEST_MM = 30.0
 # What rounding in files and the facets of a coarse scalp make of a coil that touches it.
 _TOUCHING_MM = 0.1
+_LARGEST_ANGLE = 60.0  # degrees between z and the direction to the scalp: bent coils and tilted ones have half of it
+_AT_THE_SCALP = 1e-4  # m: where a direction to it means nothing
 _FAR_MM = 5.0  # worth a note: electrodes lie on the scalp, but so coarse are meshes and coordinates from other heads
 
 
+@checks_kinds
 def place(
     mesh: TetMesh,
     at: str | Sequence[float],
@@ -90,11 +97,19 @@ def check_place(place: str | Sequence[float], landmarks: Mapping[str, np.ndarray
                 f"'{what}' names the electrode '{place}', but this head has no electrode positions: give x,y,z in mm"
             )
         if place.lower() not in {name.lower() for name in landmarks}:
-            raise FemtmsError(f"'{what}' must be one of {', '.join(landmarks)}, or x,y,z in mm; got '{place}'")
+            raise FemtmsError(
+                f"'{what}' must be one of {', '.join(landmarks)}, or x,y,z in mm; got '{place}'"
+                f"{meant(place, landmarks)}"
+            )
         return
-    position = np.asarray(place, dtype=np.float64)
+    try:
+        position = np.asarray(place, dtype=np.float64)
+    except (TypeError, ValueError):
+        position = np.empty(0)
     if position.shape != (3,) or not np.isfinite(position).all():
-        raise FemtmsError(f"'{what}' must be an electrode name or three finite numbers in mm; got {place}")
+        raise FemtmsError(f"'{what}' must be an electrode name or three finite numbers in mm; got {place!r:.60}")
+    if in_metres(position):
+        raise FemtmsError(f"'{what}' must be in mm; {position.tolist()} is at the origin (is it in m?)")
 
 
 def _shown(place: str | Sequence[float]) -> str:
@@ -115,6 +130,7 @@ def check_clear(
     """
     for field in coil.sampled:
         field.moved(pose).check_covers(mesh.outer_nodes, "the head")
+    DISTANCE.check(1e3 * float(mesh.skin.nearest(_middle(coil, pose))[1][0]), f"coil '{coil.name}'")
     points = pose.in_head(coil.positions)
     inside = mesh.cells.hold(points)
     if inside.any():
@@ -122,7 +138,7 @@ def check_clear(
         raise FemtmsError(
             f"the pose puts the coil inside the head: {inside.sum():,} of {len(points):,} elements of '{coil.name}', "
             f"the deepest {1e3 * depths.max():.1f} mm below the surface at {_mm(points[inside][depths.argmax()])}; "
-            f"move it outward, increase the gap, or {remedy}"
+            f"move it outward, increase the gap, or {remedy}{_and(_axes_doubt(mesh, pose))}"
         )
     if coil.casing is None or allow_intersection or is_apart(mesh, coil, pose):
         return
@@ -131,17 +147,63 @@ def check_clear(
         raise FemtmsError(
             f"the casing of a coil must not cut the scalp; that of '{coil.name}' is up to {-found.mm:.1f} mm below it, "
             f"at {_mm(found.at)}: move it outward, increase the gap, or let it cut with --allow-intersection "
-            f"(allow_intersection=True)"
+            f"(allow_intersection=True){_and(_axes_doubt(mesh, pose))}"
         )
 
 
+def _and(doubt: str | None) -> str:
+    return "" if doubt is None else f"; {doubt}"
+
+
+def _middle(coil: Coil, pose: Pose) -> np.ndarray:
+    """Where (1,3) m a posed coil is: the mean of its elements, or its origin where all that is known is a sampled A."""
+    return pose.in_head(coil.positions).mean(axis=0)[None] if len(coil.positions) else pose.centre[None]
+
+
+def pose_doubt(mesh: TetMesh, coil: Coil, pose: Pose) -> str | None:
+    """What is odd about where a coil is, as a sentence: far away, or with its z not towards the scalp; or None."""
+    odd = DISTANCE.doubt(1e3 * float(mesh.skin.nearest(_middle(coil, pose))[1][0]))
+    if odd is not None:
+        return f"coil '{coil.name}': {odd} (is the pose in mm, and in the frame of the head?)"
+    return _axes_doubt(mesh, pose)
+
+
+def _axes_doubt(mesh: TetMesh, pose: Pose) -> str | None:
+    """That z of a pose does not point to the scalp, and whose axes may have been meant; None where it does."""
+    foot, distance = (found[0] for found in mesh.skin.nearest(pose.centre[None]))
+    if distance < _AT_THE_SCALP:
+        return None
+    into = (foot - pose.centre) / distance
+    if mesh.cells.hold(pose.centre[None])[0]:
+        into = -into
+    angle = float(np.degrees(np.arccos(np.clip(into @ pose.rotation[:, 2], -1, 1))))
+    if angle <= _LARGEST_ANGLE:
+        return None
+    return (
+        f"z of a coil must point into the head; that of the coil at {_mm(pose.centre)} makes {angle:.0f}° with the "
+        f"direction to the nearest scalp{_other_axes(pose.rotation, into)}"
+    )
+
+
+def _other_axes(rotation: np.ndarray, into: np.ndarray) -> str:
+    """Whose axes may have been meant, where another one than z points into the head."""
+    conventions = {
+        "Brainsight, whose z points away from the head (x and z must be turned round)": -rotation[:, 2],
+        "Localite, whose x points into the head": rotation[:, 0],
+        "a transposed matrix": rotation[2],
+    }
+    name, closest = max(conventions.items(), key=lambda item: float(item[1] @ into))
+    return f" (are the axes those of {name}?)" if closest @ into > np.cos(np.radians(_LARGEST_ANGLE)) else ""
+
+
 def check_apart(coils: Sequence[tuple[Coil, Pose]]) -> None:
-    """Raise FemtmsError when the casings of two posed coils cut each other, and where."""
+    """Raise FemtmsError when two posed coils go through each other, and where: casings or, without, windings."""
     for (i, first), (j, second) in combinations(enumerate(coils, 1), 2):
-        at = casings_meet(first, second)
+        at = coils_meet(first, second)
         if at is not None:
+            what = "windings" if first[0].casing is None and second[0].casing is None else "casings"
             raise FemtmsError(
-                f"the casings of coils must not cut each other; those of coils {i} ('{first[0].name}') and {j} "
+                f"the {what} of coils must not cut each other; those of coils {i} ('{first[0].name}') and {j} "
                 f"('{second[0].name}') meet at {_mm(at)}: move one, or let them with --allow-intersection "
                 f"(allow_intersection=True)"
             )

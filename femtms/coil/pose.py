@@ -33,6 +33,11 @@ class Pose:
             raise FemtmsError(f"a pose must be a 4×4 matrix; got shape {matrix.shape}")
         if not np.isfinite(matrix).all():
             raise FemtmsError("a pose must be finite; the matrix has NaN or infinite entries")
+        if np.array_equal(matrix[:3, 3], np.zeros(3)) and matrix[3, 3] == 1 and matrix[3, :3].any():
+            raise FemtmsError(
+                f"the pose is transposed: its last row must be 0 0 0 1 and its last column the centre; the last row is "
+                f"{matrix[3].tolist()}: transpose it"
+            )
         if np.abs(matrix[3] - [0, 0, 0, 1]).max() > 1e-6:
             raise FemtmsError(f"the last row of a pose must be 0 0 0 1; got {matrix[3].tolist()}")
         axes = matrix[:3, :3]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from femtms.arguments import checks_kinds
 from femtms.arrays import sealed
 from femtms.conductivity.anisotropic_conductivity import AnisotropicConductivity, TensorCounts
 from femtms.conductivity.isotropic import conductivity_of, sigma_by_tag
@@ -14,6 +15,7 @@ from femtms.conductivity.tensor import components_of, full_tensors
 from femtms.conductivity.tensor_volume import TensorVolume
 from femtms.errors import FemtmsError
 from femtms.mesh.tetmesh import TetMesh
+from femtms.plausible import SIGMA
 from femtms.tissue import name_of, tag_of
 
 log = logging.getLogger("femtms")
@@ -31,8 +33,10 @@ def check_limits(max_ratio: float, max_sigma: float) -> None:
         raise FemtmsError(f"max_ratio of eigenvalues must be from 1 to {_LARGEST_RATIO:g}; got {max_ratio}")
     if not 0 < max_sigma < np.inf:
         raise FemtmsError(f"max_sigma must be > 0 and finite in S/m; got {max_sigma}")
+    SIGMA.check(max_sigma, "max_sigma")
 
 
+@checks_kinds
 def anisotropic(
     mesh: TetMesh,
     tensors: TensorVolume,

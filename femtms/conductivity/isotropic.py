@@ -9,6 +9,7 @@ from femtms.conductivity.anisotropic_conductivity import AnisotropicConductivity
 from femtms.conductivity.tensor import tensor_components
 from femtms.errors import FemtmsError
 from femtms.mesh.tetmesh import TetMesh
+from femtms.plausible import SIGMA, SIGMA_OF_ANYTHING, Quantity
 from femtms.tissue import PROPERTIES, name_of, tag_of
 
 log = logging.getLogger("femtms")
@@ -30,7 +31,12 @@ def conductivity_of(mesh: TetMesh, conductivity: Conductivity = None) -> np.ndar
         absent = [str(tissue) for tissue in overrides if tag_of(tissue) not in mesh.tissues]
         if absent:
             log.warning("sigma is given for %s, which the head does not have", ", ".join(absent))
-        return _by_tissue(mesh, sigma_by_tag(overrides))
+        by_tag = sigma_by_tag(overrides)
+        for tissue, value in overrides.items():
+            doubt = _range_of(tag_of(tissue)).doubt(float(value))
+            if doubt is not None:
+                log.warning("tissue '%s': %s", tissue, doubt)
+        return _by_tissue(mesh, by_tag)
     m = len(mesh.tets)
     if isinstance(conductivity, AnisotropicConductivity):
         conductivity.check_of(mesh)
@@ -41,9 +47,12 @@ def conductivity_of(mesh: TetMesh, conductivity: Conductivity = None) -> np.ndar
     sigma = sigma.astype(np.float64)
     if sigma.shape == (m,):
         _check_positive(mesh, sigma)
+        _check_range(sigma)
         return sigma[:, None]
     if sigma.shape == (m, 3, 3):
-        return tensor_components(sigma)
+        components = tensor_components(sigma)
+        _check_range(np.trace(sigma, axis1=1, axis2=2) / 3)
+        return components
     raise FemtmsError(f"conductivity must be a mapping, ({m},) or ({m}, 3, 3) for this mesh; got shape {sigma.shape}")
 
 
@@ -60,7 +69,13 @@ def sigma_by_tag(overrides: Mapping[int | str, float]) -> dict[int, float]:
             raise FemtmsError(f"sigma must be given once for each tissue; '{tissue}' is the same as '{given[tag]}'")
         given[tag] = tissue
         sigma[tag] = float(value)
+        _range_of(tag).check(sigma[tag], f"tissue '{tissue}'")
     return sigma
+
+
+def _range_of(tag: int) -> Quantity:
+    """What σ can be: that of a tissue of a body or, under a number that is none of these, of anything."""
+    return SIGMA if tag in PROPERTIES else SIGMA_OF_ANYTHING
 
 
 def check_known(tags: np.ndarray, sigma: Mapping[int, float]) -> None:
@@ -88,3 +103,9 @@ def _check_positive(mesh: TetMesh, sigma: np.ndarray) -> None:
             f"sigma must be > 0 and finite in S/m; got {sigma[first]:g} for tissue '{name_of(mesh.tags[first])}' "
             f"({len(bad):,} tets, first {first})"
         )
+
+
+def _check_range(sigma: np.ndarray) -> None:
+    """Raise FemtmsError for values (m,) in S/m that nothing has: of which tissue they are is not known here."""
+    for extreme in (sigma.min(initial=1.0), sigma.max(initial=1.0)):
+        SIGMA_OF_ANYTHING.check(float(extreme))

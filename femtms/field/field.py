@@ -8,6 +8,7 @@ from typing import overload
 
 import numpy as np
 
+from femtms.arguments import checks_kinds
 from femtms.arrays import sealed
 from femtms.backend import cpu_backend, to_host
 from femtms.coil.coil import Coil
@@ -154,6 +155,7 @@ class Field:
         places = Places.of(self.mesh, 1e-3 * checked_points(points_mm, "mm"), tissue, reach)
         return self.E_in(places.tets, places.weights)
 
+    @checks_kinds
     def on_surface(
         self, surface: Surface, tissue: int | str | None = "gm", reach_mm: float | None = None
     ) -> SurfaceField:
@@ -232,6 +234,7 @@ class Field:
             gradients.append(-field_in(self.mesh.nodes, self.mesh.tets, tets, values, nothing))
         return np.stack(gradients, axis=1)
 
+    @checks_kinds
     def relative_difference(self, other: "Field", tissue: int | str) -> float:
         """√(Σ V |E' - E|²) / √(Σ V |E'|²) in a tissue, E' that of another field of the same mesh, at the centroids.
 

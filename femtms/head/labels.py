@@ -4,10 +4,11 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import product
 
 import numpy as np
 
-from femtms.arrays import frozen, sealed
+from femtms.arrays import frozen, sealed, transformed
 from femtms.errors import FemtmsError
 from femtms.head.label_map import MAX_LABEL, PRESETS, LabelMap
 from femtms.tissue import MAX_TAG, Tissue, name_of
@@ -16,6 +17,7 @@ log = logging.getLogger("femtms")
 
 MOST_TISSUES = 60
 _BRAIN = {Tissue.WM, Tissue.GM, Tissue.CSF}
+_WHOLE = 1e-3  # what resampling and scaling leave of whole numbers
 _SHOWN = 5  # labels in a message
 
 
@@ -57,6 +59,16 @@ class LabelVolume:
     def voxel_ml(self) -> float:
         """Volume of one voxel in mL."""
         return float(1e-3 * abs(np.linalg.det(self.affine[:3, :3])))
+
+    @property
+    def box_mm(self) -> tuple[np.ndarray, np.ndarray]:
+        """Corners (3,), (3,) in mm of the box around all that is not air."""
+        ends = []
+        for axis in range(3):
+            occupied = np.flatnonzero((self.data > 0).any(axis=tuple({0, 1, 2} - {axis})))
+            ends.append((occupied[0] - 0.5, occupied[-1] + 0.5))
+        corners = transformed(np.array(list(product(*ends))), self.affine)
+        return corners.min(axis=0), corners.max(axis=0)
 
     @cached_property
     def tissues(self) -> np.ndarray:
@@ -145,12 +157,16 @@ def _as_labels(data: np.ndarray, name: str) -> np.ndarray:
         if not np.isfinite(data).all():
             bad = int((~np.isfinite(data)).sum())
             raise FemtmsError(f"{name}: labels must be whole numbers; {bad:,} voxels are NaN or infinite")
-        if (data != np.rint(data)).any():
-            where = np.argwhere(data != np.rint(data))[0]
+        whole = np.rint(data)
+        is_between = np.abs(data - whole) > _WHOLE
+        if is_between.any():
+            where = np.argwhere(is_between)[0]
             raise FemtmsError(
                 f"{name}: labels must be whole numbers; voxel {tuple(int(i) for i in where)} is "
-                f"{data[tuple(where)]:g} (is this an image rather than a segmentation?)"
+                f"{np.format_float_positional(data[tuple(where)], trim='-')} "
+                f"(is this an image rather than a segmentation?)"
             )
+        data = whole + 0.0  # no -0
     elif data.dtype.kind not in "iub":
         raise FemtmsError(f"{name}: labels must be whole numbers; got data of type {data.dtype}")
     if data.min() < 0:

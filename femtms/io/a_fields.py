@@ -20,6 +20,7 @@ from femtms.io.extensions import load_image
 from femtms.io.files import bounded_memory, existing_file
 from femtms.io.names import printable
 from femtms.io.nifti import check_length
+from femtms.io.nifti_frame import affine_in_mm, has_orientation
 from femtms.io.units import in_m, in_mm
 from femtms.memory import available_memory
 
@@ -28,9 +29,6 @@ _BYTES_PER_NUMBER = 32  # the values, and copies on the way
 _EXTENT_MM = (1.0, 5000.0)
 _DESCRIPTION = 79  # bytes that the header has for text
 _COMMENT = nibabel.nifti1.extension_codes["comment"]
-_UNIT_BITS = 7  # of xyzt_units
-_MM_OR_UNKNOWN = (0, 2)
-_UNITS = {1: "m", 3: "µm"}
 _CHUNK = 2**16  # points that A is computed at together
 
 
@@ -97,7 +95,12 @@ def _content(path: Path) -> tuple[np.ndarray, np.ndarray, dict[str, str]]:
         )
     if image.get_data_dtype().kind not in "fiu":
         raise FemtmsError(f"{path}: a sampled A must be of real numbers; got {image.get_data_dtype()}")
-    _check_frame(image.header, path)
+    if not has_orientation(image, path):  # nibabel makes one up, mirrored
+        raise FemtmsError(
+            f"{path}: a sampled A must have an affine that leads to the coil's frame; it has none (the codes of sform "
+            f"and qform are 0)"
+        )
+    affine_mm = affine_in_mm(image, path)
     check_length(image, path)
     need, there = _BYTES_PER_NUMBER * int(np.prod(shape, dtype=object)), available_memory()
     if there is not None and need > there:
@@ -105,21 +108,7 @@ def _content(path: Path) -> tuple[np.ndarray, np.ndarray, dict[str, str]]:
             f"{path}: a grid of {shape} needs about {need / 2**30:.3g} GiB of memory; {there / 2**30:.3g} GiB are there"
         )
     values = np.asarray(image.dataobj, dtype=np.float64).reshape(*shape[:3], -1, 3)
-    return values, np.array(image.affine, dtype=np.float64), _description(image.header)
-
-
-def _check_frame(header: Any, path: Path) -> None:
-    """Raise FemtmsError unless the header has a frame, in mm: nibabel makes one up, mirrored, and ignores the unit."""
-    if header["sform_code"] == 0 and header["qform_code"] == 0:
-        raise FemtmsError(
-            f"{path}: a sampled A must have an affine that leads to the coil's frame; it has none (the codes of sform "
-            f"and qform are 0)"
-        )
-    unit = int(header["xyzt_units"]) & _UNIT_BITS
-    if unit not in _MM_OR_UNKNOWN:
-        raise FemtmsError(
-            f"{path}: the affine must be in mm; the header's xyzt_units say {_UNITS.get(unit, f'unit {unit}')}"
-        )
+    return values, affine_mm, _description(image.header)
 
 
 def _check_extent(shape: Sequence[int], affine_mm: np.ndarray) -> None:

@@ -5,10 +5,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from femtms.arguments import checks_kinds
 from femtms.coil.coil import Coil
 from femtms.coil.elements import Dipoles
 from femtms.coil.model import CoilModel
 from femtms.coil.sampled import OUTSIDE
+from femtms.coil.strength import check_strength, warn_of_odd_strength
 from femtms.errors import FemtmsError
 from femtms.io.a_fields import read_a_field, write_a_field
 from femtms.io.catalogue import catalogue, coil_suffix, resolved
@@ -17,6 +19,7 @@ from femtms.io.names import printable
 from femtms.io.tcd import read_tcd
 from femtms.io.tcd_writer import write_tcd
 from femtms.io.windings import read_winding
+from femtms.spelling import meant
 
 log = logging.getLogger("femtms")
 
@@ -36,11 +39,15 @@ def load_coil(name: str | Path, outside: str = "error") -> Coil:
     """
     if outside not in OUTSIDE:
         raise FemtmsError(f"outside must be one of {', '.join(OUTSIDE)}; got '{outside}'")
+    if not isinstance(name, str | Path):
+        raise FemtmsError(f"a coil must be a name in the catalogue or a file; got {type(name).__name__}")
     known = resolved(name)
     if known.file is None:
         assert known.table is not None
         return known.table.coil(Path())
     coil = _read(known.file, outside)
+    check_strength(coil, str(known.file))
+    warn_of_odd_strength(coil, str(known.file))
     return replace(coil, name=known.name) if known.name else coil
 
 
@@ -61,9 +68,11 @@ def _read(path: Path, outside: str) -> Coil:
         raise FemtmsError(f"{path}: a coil file must be {FORMATS}; got '{path.suffix or path.name}'")
     raise FemtmsError(
         f"a coil must be a name in the catalogue ({', '.join(catalogue())}) or {FORMATS}; there is no '{path}'"
+        f"{meant(str(path), catalogue())}"
     )
 
 
+@checks_kinds
 def write_coil(
     coil: Coil | CoilModel,
     path: str | Path,

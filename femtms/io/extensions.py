@@ -4,10 +4,13 @@ import gzip
 import math
 import os
 import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import nibabel
+import numpy as np
 
 from femtms.errors import FemtmsError
 
@@ -16,6 +19,7 @@ LARGEST_RATIO = 1100  # deflate packs at most 1032 bytes into one
 # and where the offset of the data is.
 _KINDS = {348: ((40, "h"), 344, b"n+1", (108, "f")), 540: ((16, "q"), 4, b"n+2", (168, "q"))}
 _LEAST = 16  # bytes of an extension
+_ROUNDING = np.float64(1e-5)  # of a quaternion's squared length; 0.2° at most
 
 
 def load_image(path: Path) -> Any:
@@ -28,7 +32,19 @@ def load_image(path: Path) -> Any:
     if name.endswith((".nii", ".nii.gz")):
         with gzip.open(path) if name.endswith("gz") else open(path, "rb") as file:
             _check_extensions(file, path, os.path.getsize(path) * (LARGEST_RATIO if name.endswith("gz") else 1))
-    return nibabel.load(path)
+    with _rounded_quaternions():
+        return nibabel.load(path)
+
+
+@contextmanager
+def _rounded_quaternions() -> Iterator[None]:
+    """Inside the block nibabel takes quaternions that rounding made a little longer than 1, as MNE writes them."""
+    exact = nibabel.Nifti1Header.quaternion_threshold
+    nibabel.Nifti1Header.quaternion_threshold = _ROUNDING
+    try:
+        yield
+    finally:
+        nibabel.Nifti1Header.quaternion_threshold = exact
 
 
 def _check_extensions(file: Any, path: Path, room: int) -> None:

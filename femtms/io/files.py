@@ -11,7 +11,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import numpy as np
+
 from femtms.errors import FemtmsError
+from femtms.plausible import FROM_ORIGIN, HEAD
 
 
 def sha256_of(path: Path) -> str:
@@ -35,6 +38,8 @@ def text_lines(path: Path, must: str) -> list[str]:
 
 def existing_file(path: str | Path) -> Path:
     """The path, or a FemtmsError that says what is wrong with it."""
+    if not isinstance(path, str | os.PathLike):
+        raise FemtmsError(f"the path of a file must be text or a Path; got {type(path).__name__}")
     path = Path(path)
     if path.is_dir():
         raise FemtmsError(f"{path}: must be a file; it is a folder")
@@ -92,11 +97,13 @@ def _others_are_running() -> bool:
     return any(not type(t).__module__.startswith("rich.") for t in others)
 
 
-def check_size(size_mm: float, path: Path) -> None:
-    """Raise FemtmsError when a head of this size was not written in mm."""
-    if not 1.0 <= size_mm <= 5000.0:
-        wrong = "is it in m?" if size_mm < 1.0 else "is it in µm, or damaged?"
-        raise FemtmsError(f"{path}: coordinates must be in mm; this head would be {size_mm:.3g} mm across ({wrong})")
+def check_size(low_mm: np.ndarray, high_mm: np.ndarray, path: Path) -> None:
+    """Raise FemtmsError for a head whose extent, or whose place, is that of none in mm; warn of an odd one.
+
+    low_mm, high_mm  (3,) corners of the box around it
+    """
+    HEAD.checked(float((high_mm - low_mm).max()), str(path))
+    FROM_ORIGIN.checked(float(np.linalg.norm((low_mm + high_mm) / 2)), str(path))
 
 
 @contextmanager

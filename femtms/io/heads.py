@@ -96,7 +96,8 @@ def check_from_file(head: str, labels: Labels | None, tissue_array: str | None) 
     """Raise FemtmsError for a label map or an array that is given for a head that is not from a file."""
     if labels is not None:
         raise FemtmsError(
-            f"--labels (labels=) is for label volumes from files ({', '.join(SUFFIXES)}) and for mesh files; got '{head}'"
+            f"--labels (labels=) is for label volumes from files ({', '.join(SUFFIXES)}) and for mesh files; "
+            f"got '{head}'"
         )
     if tissue_array is not None:
         raise FemtmsError(f"--tissue-array (tissue_array=) is for mesh files; got '{head}'")

@@ -8,6 +8,7 @@ from typing import Any
 from femtms.errors import FemtmsError
 from femtms.head.label_map import PRESETS, LabelMap, labels_of
 from femtms.io.files import existing_file, file_provenance, text_lines
+from femtms.spelling import meant
 
 Labels = str | Path | Mapping[int | str, int | str] | LabelMap
 
@@ -29,7 +30,7 @@ def label_map_of(labels: Labels) -> LabelMap:
         return PRESETS[str(labels).lower()]
     path = Path(labels)
     if not path.suffix and not path.exists():
-        raise FemtmsError(f"{_choice()}; there is no '{labels}'")
+        raise FemtmsError(f"{_choice()}; there is no '{labels}'{meant(str(labels), PRESETS)}")
     return read_label_map(path)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import meshio
 import numpy as np
 
+from femtms.arguments import checks_kinds
 from femtms.errors import FemtmsError
 from femtms.head.anatomy import Contacts, check_anatomy
 from femtms.io.files import bounded_memory, check_size, existing_file, whole_file
@@ -113,9 +114,11 @@ def _check_nodes(nodes_mm: np.ndarray, path: Path) -> None:
     if not np.isfinite(nodes_mm).all():
         bad = np.flatnonzero(~np.isfinite(nodes_mm).all(axis=1))
         raise FemtmsError(f"{path}: node coordinates must be finite; {len(bad):,} are not, the first is node {bad[0]}")
-    check_size(float(np.ptp(nodes_mm, axis=0).max()) if len(nodes_mm) else 0.0, path)
+    if len(nodes_mm):
+        check_size(nodes_mm.min(axis=0), nodes_mm.max(axis=0), path)
 
 
+@checks_kinds
 def write_mesh(mesh: TetMesh, path: str | Path, overwrite: bool = False) -> None:
     """Write a mesh in mm with its tissue numbers: .msh (Gmsh 2.2 binary) or .vtu.
 

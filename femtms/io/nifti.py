@@ -10,6 +10,7 @@ from typing import Any
 import nibabel
 import numpy as np
 
+from femtms.arguments import checks_kinds
 from femtms.errors import FemtmsError, in_one_line
 from femtms.field.field import Field
 from femtms.field.grid import E_on_grid, check_grid
@@ -19,6 +20,7 @@ from femtms.head.labels import LabelVolume, check_shape, check_tissues
 from femtms.io.extensions import LARGEST_RATIO, load_image
 from femtms.io.files import check_size, existing_file, whole_file
 from femtms.io.label_maps import Labels, label_map_of
+from femtms.io.nifti_frame import affine_in_mm
 from femtms.memory import available_memory
 from femtms.mesh.tetmesh import TetMesh
 
@@ -66,25 +68,17 @@ def _read_volume(path: Path) -> LabelVolume:
         check_length(image, path)
         check_shape(image.shape, path.name)
         _check_memory(image, path)
+        affine = affine_in_mm(image, path)
         data = np.asanyarray(image.dataobj)
     except FemtmsError:
         raise
     except Exception as error:  # damaged files surface as many types, from gzip, zlib, struct and nibabel
         reason = in_one_line(error)
         raise FemtmsError(f"{path}: cannot be read as a label volume ({reason})") from error
-    labels = LabelVolume(data, image.affine, path.name)
-    check_size(float((labels.voxel_mm * labels.data.shape).max()), path)
-    warn_of_no_orientation(image, path)
+    labels = LabelVolume(data, affine, path.name)
+    if len(labels.tissues):
+        check_size(*labels.box_mm, path)
     return labels
-
-
-def warn_of_no_orientation(image: Any, path: Path) -> None:
-    """Say what is assumed of a NIfTI image whose header does not say where it is."""
-    header = image.header
-    if "qform_code" in header and header["qform_code"] == 0 and header["sform_code"] == 0:
-        log.warning(
-            "%s: has no orientation (qform and sform codes are 0): voxel axis i is taken to point left", path.name
-        )
 
 
 def check_length(image: Any, path: Path) -> None:
@@ -111,6 +105,7 @@ def _check_memory(image: Any, path: Path) -> None:
         )
 
 
+@checks_kinds
 def write_nifti(
     field: Field,
     path: str | Path,

@@ -33,7 +33,7 @@ def read_surface(path: str | Path) -> Surface:
     if not np.isfinite(surface.nodes).all():
         first = int(np.flatnonzero(~np.isfinite(surface.nodes).all(axis=1))[0])
         raise FemtmsError(f"{path}: nodes must be finite; node {first} is {surface.nodes[first]}")
-    check_size(1e3 * float(np.ptp(surface.nodes, axis=0).max()), path)
+    check_size(1e3 * surface.nodes.min(axis=0), 1e3 * surface.nodes.max(axis=0), path)
     if surface.is_watertight and surface.volume < 0:
         log.warning("%s: its triangles go round clockwise as seen from outside: they are turned", path.name)
         surface = replace(surface, triangles=surface.triangles[:, ::-1])

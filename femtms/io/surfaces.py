@@ -8,6 +8,7 @@ from typing import Any
 import nibabel
 import numpy as np
 
+from femtms.arguments import checks_kinds
 from femtms.errors import FemtmsError
 from femtms.field.surface_field import SurfaceField
 from femtms.io.files import whole_file
@@ -21,6 +22,7 @@ _STRUCTURES = {"wm": "CortexRightAndLeft", "gm": "CortexRightAndLeft", "scalp": 
 _SIDES = {"wm": "GrayWhite", "gm": "Pial"}
 
 
+@checks_kinds
 def write_surface(surface: Surface, path: str | Path, overwrite: bool = False) -> None:
     """Write a surface in mm: .stl (binary), .gii (GIFTI, scanner RAS) or .vtp (VTK PolyData).
 
@@ -35,6 +37,7 @@ def write_surface(surface: Surface, path: str | Path, overwrite: bool = False) -
         write(surface, temporary)
 
 
+@checks_kinds
 def write_surface_field(field: SurfaceField, path: str | Path, overwrite: bool = False) -> None:
     """Write a field on a surface, with `magnE`, `E_normal`, `E_tangential` (V/m) and `angle` (degrees) at each node.
 

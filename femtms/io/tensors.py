@@ -10,7 +10,8 @@ from femtms.conductivity.tensor_volume import TensorVolume
 from femtms.errors import FemtmsError, in_one_line
 from femtms.io.extensions import load_image
 from femtms.io.files import check_size, existing_file
-from femtms.io.nifti import check_length, warn_of_no_orientation
+from femtms.io.nifti import check_length
+from femtms.io.nifti_frame import affine_in_mm
 
 _SYMMETRIC_MATRIX = 1005  # NIFTI_INTENT_SYMMATRIX
 _FROM_LOWER = [0, 1, 3, 2, 4, 5]  # xx, xy, xz, yy, yz, zz among xx, yx, yy, zx, zy, zz
@@ -32,6 +33,7 @@ def read_tensors(path: str | Path, frame: str = "fsl") -> TensorVolume:
         image = load_image(path)
         check_length(image, path)
         is_lower = _is_lower_triangle(image, path)
+        affine = affine_in_mm(image, path)
         components = np.asarray(image.dataobj, dtype=np.float32 if _fits_float32(image) else np.float64)
     except FemtmsError:
         raise
@@ -39,11 +41,11 @@ def read_tensors(path: str | Path, frame: str = "fsl") -> TensorVolume:
         reason = in_one_line(error)
         raise FemtmsError(f"{path}: cannot be read as tensors ({reason})") from error
     components = components.reshape(*components.shape[:3], 6)
-    affine = image.affine
     check_affine(affine, path.name)
-    check_size(float((np.linalg.norm(affine[:3, :3], axis=0) * components.shape[:3]).max()), path)
-    warn_of_no_orientation(image, path)
-    return TensorVolume.in_frame(components[..., _FROM_LOWER] if is_lower else components, affine, frame, path.name)
+    components = components[..., _FROM_LOWER] if is_lower else components
+    tensors = TensorVolume.in_frame(components, affine, frame, path.name)
+    check_size(tensors.corners_mm.min(axis=0), tensors.corners_mm.max(axis=0), path)
+    return tensors
 
 
 def _is_lower_triangle(image: Any, path: Path) -> bool:

@@ -6,6 +6,7 @@ from functools import cached_property
 
 import numpy as np
 
+from femtms.arguments import checks_kinds
 from femtms.arrays import frozen, sealed
 from femtms.errors import FemtmsError
 from femtms.head.labels import LabelVolume
@@ -217,6 +218,7 @@ class TetMesh:
         nodes, tets, counts = halved(self.nodes, self.tets, self.edges, self.tet_edges, mask)
         return TetMesh(nodes, tets, np.repeat(self.tags, counts), self.landmarks, self.notes)
 
+    @checks_kinds
     def quality(self, labels: LabelVolume | None = None) -> Quality:
         """Shapes, topology, volumes and interfaces of the mesh, compared with the labels where they are given."""
         return quality_of(self.nodes, self.tets, self.tags, labels)

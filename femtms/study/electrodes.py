@@ -1,12 +1,12 @@
 """Electrodes that a study names: only the built-in heads have some, and those are known without a mesh."""
 
 from collections.abc import Iterator
-from difflib import get_close_matches
 from functools import cache
 from typing import Any
 
 from femtms.errors import FemtmsError
 from femtms.io.heads import built_in_heads, built_in_landmarks
+from femtms.spelling import closest
 from femtms.study.design import Point
 
 
@@ -20,8 +20,8 @@ def check_electrode(name: str) -> str:
     """The name.  Raises FemtmsError when no built-in head has such an electrode."""
     known = [electrode for head in built_in_heads() for electrode in electrodes_of(head)]
     if name.lower() not in {electrode.lower() for electrode in known}:
-        close = get_close_matches(name, known, 1)
-        meant = f"did you mean {close[0]}?" if close else "or give [x, y, z] in mm"
+        close = closest(name, known)
+        meant = f"did you mean {close}?" if close else "or give [x, y, z] in mm"
         raise FemtmsError(f"'{name}' is no electrode of the 10-10 system; {meant}")
     return name
 

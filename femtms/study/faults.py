@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from difflib import get_close_matches
 from typing import Any
 
 from pydantic_core import ErrorDetails
 
 from femtms.errors import FemtmsError, StudyFaults
+from femtms.spelling import closest
 from femtms.study.document import At, Document
 from femtms.study.kinds import is_number
 from femtms.study.model import KEYS
@@ -85,8 +85,8 @@ def _told(at: At, error: ErrorDetails) -> tuple[At, str]:
 
 def unknown_key(key: str, known: tuple[str, ...]) -> str:
     """What to say of a key that means nothing, with what may be meant."""
-    close = get_close_matches(key.lower(), known, 1)
-    return "is no key here; " + (f"did you mean '{close[0]}'?" if close else f"the keys are {', '.join(known)}")
+    close = closest(key, known)
+    return "is no key here; " + (f"did you mean '{close}'?" if close else f"the keys are {', '.join(known)}")
 
 
 def _keys_at(at: At, loc: tuple[int | str, ...]) -> tuple[str, ...]:

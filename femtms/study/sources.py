@@ -1,6 +1,5 @@
 """What a study may name as a head, a coil, a map of labels or a surface, and the files that are meant."""
 
-from difflib import get_close_matches
 from pathlib import Path
 
 from femtms.errors import FemtmsError
@@ -8,6 +7,7 @@ from femtms.head.label_map import PRESETS
 from femtms.io.catalogue import SUFFIXES, catalogue, coil_suffix
 from femtms.io.heads import built_in_heads
 from femtms.io.surface_files import check_surface_file
+from femtms.spelling import closest
 from femtms.study.files import Files
 
 
@@ -60,6 +60,6 @@ def _or_a_name(error: FemtmsError, text: str, names: list[str], what: str) -> Fe
     """The same error with the names that there are, for what may have been meant as one."""
     if "/" in text or Path(text).suffix:
         return error
-    close = get_close_matches(text.lower(), names, 1)
-    meant = f"did you mean '{close[0]}'?" if close else f"built-in {what} are {', '.join(names)}"
+    close = closest(text, names)
+    meant = f"did you mean '{close}'?" if close else f"built-in {what} are {', '.join(names)}"
     return FemtmsError(f"{error}; {meant}")

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 from femtms import Coil, FemtmsError, LabelVolume, LayeredSphere, Pose, Surface, mesh_head, place
-from femtms.coil.clearance import casings_meet, clearance, is_apart, raised
+from femtms.coil.clearance import clearance, is_apart, raised
 from femtms.coil.elements import Dipoles
 from femtms.coil.place import check_clear
 from femtms.coil.sampled import SampledField
+from femtms.coil.solid import coils_meet
 
 RADIUS = 0.09
 ELEMENTS = (Dipoles([[0, 0, -0.03]], [[0, 0, 1e-3]]),)
@@ -208,11 +209,11 @@ def test_casings_meet_where_their_surfaces_cut():
     lying, standing = above(0, 0.004), np.eye(4)
     standing[:3, :3] = [[0, 0, 1], [0, 1, 0], [-1, 0, 0]]  # across the first, through the middle of its triangles
     standing[:3, 3] = [11, 7, 1e3 * (RADIUS + 0.03)]
-    at = casings_meet((plates, lying), (plates, Pose(standing)))
+    at = coils_meet((plates, lying), (plates, Pose(standing)))
     np.testing.assert_allclose(at[[0, 2]], [0.009, RADIUS + 0.006], atol=1e-9)
     standing[2, 3] = 1e3 * (RADIUS + 0.0561)  # its edge is 0.1 mm above the first
-    assert casings_meet((plates, lying), (plates, Pose(standing))) is None
-    assert casings_meet((plates, lying), (Coil("bare", ELEMENTS), lying)) is None
+    assert coils_meet((plates, lying), (plates, Pose(standing))) is None
+    assert coils_meet((plates, lying), (Coil("bare", ELEMENTS), lying)) is None
 
 
 def test_elements_in_the_head_are_refused_even_if_the_casing_may_cut(ball):
@@ -229,6 +230,6 @@ def test_casing_inside_another_meets_it():
 
     small, large, here = box(0.02, "small"), box(0.1, "large"), Pose(np.eye(4))
     beside = Pose(np.array([[1, 0, 0, 300], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1.0]]))
-    assert casings_meet((small, here), (large, here)) is not None
-    assert casings_meet((large, here), (small, here)) is not None
-    assert casings_meet((small, beside), (large, here)) is None
+    assert coils_meet((small, here), (large, here)) is not None
+    assert coils_meet((large, here), (small, here)) is not None
+    assert coils_meet((small, beside), (large, here)) is None

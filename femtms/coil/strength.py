@@ -1,0 +1,55 @@
+"""Whether a coil can be one: how strong it is for 1 A, and how large."""
+
+import logging
+
+import numpy as np
+
+from femtms.coil.coil import Coil
+from femtms.coil.elements import CoilElements, Currents, Dipoles
+from femtms.errors import FemtmsError
+from femtms.plausible import COIL, MOMENT, SAMPLED_A, WIRE, Quantity
+
+log = logging.getLogger("femtms")
+
+
+def measures_of(coil: Coil) -> list[tuple[Quantity, float]]:
+    """What tells how strong a coil is and how large, with its values: see femtms.plausible."""
+    of_kind = {MOMENT: Dipoles, WIRE: Currents}
+    found = [
+        (quantity, sum(_total(group) for group in coil.elements if isinstance(group, kind)))
+        for quantity, kind in of_kind.items()
+        if any(isinstance(group, kind) for group in coil.elements)
+    ]
+    if coil.sampled:
+        found.append((SAMPLED_A, max(float(np.abs(field.values).max()) for field in coil.sampled)))
+    if len(coil.positions):
+        found.append((COIL, float(np.ptp(coil.positions, axis=0).max())))
+    return found
+
+
+def check_strength(coil: Coil, where: str = "") -> None:
+    """Raise FemtmsError for a coil without a field, or one whose strength or extent is that of none.
+
+    where  it is from, for messages
+    """
+    place = f"{where or 'coil ' + repr(coil.name)}"
+    measures = measures_of(coil)
+    if all(value == 0 for quantity, value in measures if quantity is not COIL):
+        raise FemtmsError(f"{place}: a coil must make a field; all its moments are zero")
+    for quantity, value in measures:
+        if value:
+            quantity.check(value, place)
+
+
+def warn_of_odd_strength(coil: Coil, where: str) -> None:
+    """Log a warning for a strength or an extent that is probably in another unit."""
+    for quantity, value in measures_of(coil):
+        doubt = quantity.doubt(value) if value else None
+        if doubt is not None:
+            log.warning("%s: %s", where, doubt)
+
+
+def _total(group: CoilElements) -> float:
+    """Sum of the sizes of the vectors."""
+    with np.errstate(over="ignore"):  # infinite is more than any coil has
+        return float(np.linalg.norm(group.vectors, axis=1).sum())
