@@ -553,7 +553,7 @@ def test_host_arrays_do_not_mix_with_device_arrays():
         xp.stack([there, here])
     with pytest.raises(TypeError, match="meets device arrays"):
         np.where(there > 0, there, here)
-    assert np.isnan(xp.empty(3)).all()
+    assert np.isnan(xp.empty(3).get()).all()
 
 
 def test_a_number_on_the_device_stays_there_until_it_is_asked_for():
