@@ -21,6 +21,27 @@ def test_percentiles_count_volume_not_tetrahedra():
     np.testing.assert_array_equal(halves, weighted_percentiles(values, weights, (50.0, 98.5, 99.5)))
 
 
+def test_percentiles_do_not_depend_on_the_order_of_addition():
+    """Cumulative sums of doubles differ in their last bits from one order to another; where a percentile falls between
+    two values, that decides which it is."""
+    rng = np.random.default_rng(3)
+    weights = rng.lognormal(sigma=2, size=3000) * 1e-9
+    values = np.zeros(3000)
+    values[1000:] = rng.permutation(2000) // 200 + 1.0  # many are equal, and may come in any order
+    share = 100 * weights[values < 4].sum() / weights.sum()  # exactly between two values, but for rounding
+    first = weighted_percentiles(values, weights, (share, 50.0, 99.0))
+    for _ in range(20):
+        order = rng.permutation(3000)
+        np.testing.assert_array_equal(weighted_percentiles(values[order], weights[order], (share, 50.0, 99.0)), first)
+
+
+@pytest.mark.parametrize("scale", [1e-300, 1e-12, 1.0, 1e300])
+def test_percentiles_know_no_unit_of_weights(scale):
+    values = np.array([3.0, 1.0, 2.0, 4.0])
+    weights = scale * np.array([1.0, 1.0, 2.0, 0.0])
+    np.testing.assert_array_equal(weighted_percentiles(values, weights, (25.0, 50.0, 100.0)), [1, 2, 3])
+
+
 def test_summary_of_a_known_field():
     edges = 1e-2 * np.array([12.0, 6.0, 6.0]) ** (1 / 3)  # tetrahedra of 2, 1 and 1 mL, 1 m apart
     corners = np.concatenate([np.zeros((1, 3)), np.eye(3)])

@@ -7,6 +7,7 @@ down and not done, and what a CUDA graph cannot hold raises Misuse there.
 
 import inspect
 import operator
+import sys
 import weakref
 from collections import Counter
 from contextlib import contextmanager
@@ -31,12 +32,13 @@ class Gpu:
 
     counts  launches, uploads and downloads (copies to and from it), waits (of the host for it), graphs
     calls   how often each function and kernel was called, by its name
-    kinds   functions of the module with the kinds of their arguments: see `kind_of`
+    kinds   functions of the module, and the kinds of the arguments they were called with: see `kind_of`
+    sites   where functions of the module are named, (file, line, name)
     leaked  bytes of the pools that were dropped with blocks in them
     """
 
     def __init__(self):
-        self.counts, self.calls, self.kinds, self.leaked = Counter(), Counter(), set(), 0
+        self.counts, self.calls, self.kinds, self.sites, self.leaked = Counter(), Counter(), set(), set(), 0
         self.stream = self.allocator = self.tape = None
         self.pools = []  # of the capture
 
@@ -254,7 +256,7 @@ class Pool:
         return self._bytes
 
     def free_all_blocks(self) -> None:
-        if len(self.graphs):
+        if list(self.graphs):  # not len, which counts those that a garbage collection is about to drop
             raise Misuse("a pool is freed while there is a graph that works in its memory")
         self._bytes = 0
 
@@ -314,14 +316,15 @@ def _signature(name: str) -> inspect.Signature | None:
 
 
 def kind_of(value: Any) -> Any:
-    """What kind of argument it is, to be tried on the real cupy: ("device" or "host", dtype, ndim), a type, a value."""
-    if isinstance(value, DeviceArray):
-        return "device", value.dtype.name, value.ndim
-    if isinstance(value, np.ndarray):
-        return "host", value.dtype.name, value.ndim
+    """What kind of argument it is, for others like it to be made: a place, type or "value", and what belongs to it."""
+    if isinstance(value, (DeviceArray, np.ndarray)):
+        place = "device" if isinstance(value, DeviceArray) else "host"
+        return place, value.dtype.name, value.ndim, value.flags.c_contiguous
     if isinstance(value, (list, tuple)):
-        return type(value)(kind_of(v) for v in value)
-    return type(value) if isinstance(value, (int, float, np.generic)) else value
+        return type(value), *dict.fromkeys(map(kind_of, value))
+    if isinstance(value, (int, float, np.generic)) and not isinstance(value, bool):
+        return (type(value),)
+    return "value", value
 
 
 class HostCupy:
@@ -361,14 +364,15 @@ class HostCupy:
             raise AttributeError(f"cupy has no {name}")
         if function is None and not isinstance(ufunc, np.ufunc):
             raise AttributeError(f"{name} must be added to _Functions of host_cupy.py, with what arguments cupy takes")
-        gpu, real = self.gpu, _signature(name)
+        gpu, real, caller = self.gpu, _signature(name), sys._getframe(1)
+        gpu.sites.add((caller.f_code.co_filename, caller.f_lineno, name))
 
         def call(*arguments, **options):
             if real is not None:
                 real.bind(*arguments, **options)
             gpu.calls[name] += 1
-            kinds = tuple(map(kind_of, arguments)), tuple((k, kind_of(v)) for k, v in options.items())
-            gpu.kinds.add(repr((name, *kinds)))
+            kinds = tuple(map(kind_of, arguments)), tuple((key, kind_of(a)) for key, a in options.items())
+            gpu.kinds.add((name, *kinds))
             if function is None:
                 return _ufunc(gpu, ufunc, *arguments, **options)
             return function(gpu, *arguments, **options)

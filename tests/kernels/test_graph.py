@@ -1,4 +1,4 @@
-"""A step that is recorded: what is run when, in which memory, and that a GPU that cannot record computes all the same."""
+"""A step that is recorded: what is run when, in which memory; and a GPU that cannot record computes all the same."""
 
 import gc
 import logging
@@ -63,7 +63,7 @@ def test_the_memory_of_a_graph_goes_when_the_graph_does(xp, monkeypatch):
         pool.free_all_blocks()
     del recording
     gc.collect()
-    assert pool.total_bytes() == 0 and not len(pool.graphs)
+    assert pool.total_bytes() == 0 and not list(pool.graphs)
     pools.clear()
     del pool
     assert xp.gpu.leaked == 0
