@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from kernels.host_cuda import DeviceArray, HostCupy, gpu, host_module
+from kernels.whole_path import whole_path
 
 from femtms import FemtmsError, LayeredSphere, Simulator, load_coil, mesh_head, place
 from femtms.backend import backend, to_host
@@ -314,6 +315,16 @@ def test_cpu_and_gpu_agree(simulate, poses, order):
     for one, other in zip(on_gpu, simulate("cpu", order).solve(COIL, poses)):
         assert type(one.E) is np.ndarray
         assert relative(one.E, other.E) < 1e-5
+
+
+@pytest.mark.gpu
+def test_a_gpu_and_its_stand_in_agree_in_all_that_there_is(host_cuda):
+    """And a GPU has the same bits each time."""
+    on_gpu = gpu()
+    here, there, again = whole_path(host_cuda), whole_path(on_gpu), whole_path(on_gpu)
+    for one, other, same in zip(here, there, again, strict=True):
+        np.testing.assert_array_equal(other, same)
+        assert relative(other, one) < 1e-4
 
 
 @pytest.mark.parametrize("order", [1, 2])
