@@ -6,6 +6,7 @@ whole path on the stand-in; a place of the source that it does not come by is an
 """
 
 import ast
+import gc
 from pathlib import Path
 
 import numpy as np
@@ -35,7 +36,7 @@ def named(text: str, path: str) -> set[tuple[str, int, str]]:
 def gpu(tmp_path_factory):
     """The played GPU after the whole path."""
     device = host_cuda(tmp_path_factory.mktemp("cuda"))
-    whole_path(device)
+    whole_path(device, size_mm=25.0)
     return device.xp.gpu
 
 
@@ -52,6 +53,11 @@ def test_the_whole_path_comes_by_every_place(gpu):
     assert len(places) > 100
     missed = sorted(f"{Path(path).relative_to(SOURCE)}:{line}: {name}" for path, line, name in places - gpu.sites)
     assert not missed, "tests/kernels/whole_path.py must come by these, too"
+
+
+def test_the_whole_path_leaves_no_memory_behind(gpu):
+    gc.collect()
+    assert gpu.counts["graphs"] > 20 and gpu.leaked == 0
 
 
 # --- the real one -------------------------------------------------------------------------------------------

@@ -55,9 +55,9 @@ def whole_path(device: Backend, size_mm: float = 15.0) -> list[np.ndarray]:
         patch.object(direct, "_installed", lambda library: library == "cudss"),
         patch.dict(direct._FACTORISE, cudss=factorised(device)),
     ):
-        for options in settings:
+        for i, options in enumerate(settings):
             simulator = Simulator(mesh, **options)
-            for coil in coils():
+            for coil in coils()[: None if i == 0 else 1]:
                 fields = simulator.solve(coil, poses, allow_intersection=True)
                 rows = simulator.sweep(coil, poses, regions=regions, block=2, fields=True, allow_intersection=True)
                 found += [field.E for field in fields] + [row.field.E for row in rows]
