@@ -13,6 +13,8 @@ from femtms.kernels import cpu
 
 log = logging.getLogger("femtms")
 
+_TRIED = 300  # ones in a column that a GPU must add up before it is used: more than one chunk of column_dots
+
 
 @dataclass(frozen=True)
 class Backend:
@@ -30,6 +32,11 @@ class Backend:
     kernels: Any
     description: str
     check_every: int = 1
+
+    def array(self, array: Any) -> Any:
+        """A C-contiguous array on the device with the same values: a copy from the host, or the array itself."""
+        # CuPy's ascontiguousarray takes arrays of the device alone, and its asarray keeps the order of the host's
+        return self.xp.ascontiguousarray(self.xp.asarray(array))
 
     def synchronise(self) -> None:
         """Wait for the device, so that a clock read next means something."""
@@ -59,8 +66,9 @@ def _cuda_backend() -> tuple[Backend | None, str]:
         kernels = CudaKernels(cupy, cupy.RawModule(code=source(), options=("-std=c++17",)))
         # CuPy compiles at the first use, and loads cuBLAS then: without this, missing CUDA headers or a missing cuBLAS
         # would stop a solve, not the choice
-        ones = cupy.ones((2, 1))
-        bool((kernels.column_dots(ones, ones + 0) == 2).all() & (ones @ ones.T == 1).all())
+        ones = cupy.ones((_TRIED, 2))
+        if not bool((kernels.column_dots(ones, ones + 0) == _TRIED).all() & (ones.T @ ones == _TRIED).all()):
+            return None, "CuPy computes wrong results on the GPU: the columns of ones that it multiplies do not add up"
         name = cupy.cuda.runtime.getDeviceProperties(cupy.cuda.Device().id)["name"].decode()
     except Exception as error:  # CuPy reports a missing driver, a missing GPU and a failed compile by many types
         return None, f"CuPy finds no usable GPU ({in_one_line(error)})"

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from kernels.host_cuda import DeviceArray, HostCupy, gpu, host_module
+from kernels.whole_path import whole_path
 
 from femtms import FemtmsError, LayeredSphere, Simulator, load_coil, mesh_head, place
 from femtms.backend import backend, to_host
@@ -71,7 +72,25 @@ def without_cublas():
 
     module = SimpleNamespace(get_function=lambda name: lambda grid, block, arguments: None)
     cupy = HostCupy(lambda code, options: module)
-    cupy.ones = lambda shape: np.ones(shape).view(Ones)
+    cupy.ones = lambda shape: Ones(np.ones(shape), cupy.gpu)
+    return cupy
+
+
+def with_wrong(what):
+    """A GPU that computes, and wrongly: sums that miss a chunk, or products of matrices."""
+
+    def made(code, options):
+        def get_function(name):
+            return lambda grid, block, arguments: arguments[-1].__setitem__(..., 128.0 if what == "sums" else 300.0)
+
+        return SimpleNamespace(get_function=get_function)
+
+    class Ones(DeviceArray):
+        def __matmul__(self, other):
+            return DeviceArray(np.full((2, 2), 300.0 if what == "sums" else np.nan), self._gpu)
+
+    cupy = HostCupy(made)
+    cupy.ones = lambda shape: Ones(np.ones(shape), cupy.gpu)
     return cupy
 
 
@@ -82,8 +101,10 @@ def without_cublas():
         (lambda: HostCupy(count=0), "no usable GPU .*counts none"),
         (without_headers, "no usable GPU .*vector_types.h"),
         (without_cublas, "no usable GPU .*libcublasLt"),
+        (lambda: with_wrong("sums"), "CuPy computes wrong results on the GPU"),
+        (lambda: with_wrong("products"), "CuPy computes wrong results on the GPU"),
     ],
-    ids=["no cupy", "no driver", "no device", "no headers", "no cuBLAS"],
+    ids=["no cupy", "no driver", "no device", "no headers", "no cuBLAS", "wrong sums", "wrong products"],
 )
 def reason(request, monkeypatch):
     """Takes the GPU away and says, as a pattern, what must be told about it."""
@@ -155,6 +176,16 @@ def test_arrays_come_home_by_get():
     assert to_host(SimpleNamespace(get=lambda: "from the device")) == "from the device"
     here = np.ones(3)
     assert to_host(here) is here
+
+
+def test_arrays_of_the_host_come_to_the_device_in_the_order_of_c(host_cuda):
+    here = np.arange(6.0).reshape(2, 3)
+    for given in (here, here.T, here[:, ::-1], np.asfortranarray(here), host_cuda.xp.asarray(here).T):
+        there = host_cuda.array(given)
+        assert isinstance(there, DeviceArray) and there.flags.c_contiguous
+        np.testing.assert_array_equal(to_host(there), to_host(given))
+        assert host_cuda.array(there) is there
+    assert backend("cpu").array(here) is here
 
 
 # --- the same field ----------------------------------------------------------------------------------------
@@ -235,6 +266,48 @@ def test_statistics_made_on_the_device_are_those_of_the_cpu(simulate, poses, dev
                 assert numbers.error == pytest.approx(expected.error, rel=1e-4) and 0 < numbers.error < 1
 
 
+@pytest.mark.parametrize("order, recovery", [(1, "raw"), (1, "harmonic"), (2, "raw"), (2, "spr")])
+def test_the_whole_path_is_that_of_the_cpu(mesh, poses, host_cuda, order, recovery, monkeypatch):
+    """Fields and sweeps of several poses, in blocks that are smaller than they are many, with regions."""
+    regions = {"left": np.flatnonzero(mesh.centroids[:, 0] < -0.05)}
+    found = []
+    for chosen in (backend("cpu"), host_cuda):
+        monkeypatch.setattr("femtms.simulator.backend", lambda name, chosen=chosen: chosen)
+        simulator = Simulator(mesh, order=order, rtol=1e-8, recovery=recovery)
+        fields = simulator.solve(COIL, poses)
+        rows = list(simulator.sweep(COIL, poses, regions=regions, block=2, fields=True))
+        found.append((fields, rows))
+    (fields, rows), (others, other_rows) = found
+    at = 1e3 * mesh.centroids[mesh.tags == 2][:5]
+    for field, other, row, other_row in zip(fields, others, rows, other_rows, strict=True):
+        assert relative(other.E, field.E) < 1e-6 and relative(other_row.field.E, field.E) < 1e-6
+        assert relative(other.potential, field.potential) < 1e-6
+        assert relative(other.at(at), field.at(at)) < 1e-4
+        assert relative(other.tissue_error("gm"), field.tissue_error("gm")) < 1e-4
+        assert other_row.regions == pytest.approx(row.regions, rel=1e-6)
+        for name, numbers in row.tissues.items():
+            got = other_row.tissues[name]
+            assert got.peak_mm == numbers.peak_mm
+            assert (got.mean, got.median, got.p99_9, got.focality_50_ml) == pytest.approx(
+                (numbers.mean, numbers.median, numbers.p99_9, numbers.focality_50_ml), rel=1e-5
+            )
+
+
+def test_what_a_pose_costs_the_host(simulate, poses):
+    """How many poses are solved together changes neither how often the host waits nor how often it fetches numbers."""
+    simulator = simulate("cuda-host")
+    list(simulator.sweep(COIL, poses[:1]))
+    gpu, costs = simulator.backend.xp.gpu, []
+    for k in (1, 3):
+        simulator._solver.release()
+        gpu.counts.clear()
+        (row, *_) = simulator.sweep(COIL, poses[:1] * k, tissues=["gm"])
+        costs.append((gpu.counts["waits"], gpu.counts["downloads"]))
+        assert gpu.counts["graphs"] >= row.iterations - 2
+        assert gpu.counts["downloads"] < 20 + row.iterations // simulator.backend.check_every
+    assert costs[0] == costs[1]
+
+
 @pytest.mark.gpu
 @pytest.mark.parametrize("order", [1, 2])
 def test_cpu_and_gpu_agree(simulate, poses, order):
@@ -242,6 +315,16 @@ def test_cpu_and_gpu_agree(simulate, poses, order):
     for one, other in zip(on_gpu, simulate("cpu", order).solve(COIL, poses)):
         assert type(one.E) is np.ndarray
         assert relative(one.E, other.E) < 1e-5
+
+
+@pytest.mark.gpu
+def test_a_gpu_and_its_stand_in_agree_in_all_that_there_is(host_cuda):
+    """And a GPU has the same bits each time."""
+    on_gpu = gpu()
+    here, there, again = whole_path(host_cuda), whole_path(on_gpu), whole_path(on_gpu)
+    for one, other, same in zip(here, there, again, strict=True):
+        np.testing.assert_array_equal(other, same)
+        assert relative(other, one) < 1e-4
 
 
 @pytest.mark.parametrize("order", [1, 2])

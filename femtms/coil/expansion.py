@@ -51,7 +51,7 @@ class HarmonicBoxes:
     def build(cls, points: Any, backend: Backend) -> "HarmonicBoxes":
         """The tree for points (n,3) in m on the host or the device, n > 0 and all of them finite."""
         xp = backend.xp
-        points = xp.ascontiguousarray(xp.asarray(points))
+        points = backend.array(points)
         codes, order = codes_and_order(points, backend)
         levels = _levels(codes, xp)
         starts, ends, halves = (np.concatenate(parts) for parts in zip(*levels))
@@ -231,16 +231,15 @@ class _Posed:
         """The coil in these poses on a device."""
         directions, inverse, harmonics = _sphere_rule()
         origins, rotations = np.stack([pose.centre for pose in poses]), np.stack([pose.rotation for pose in poses])
-        device = backend.xp.ascontiguousarray
         return cls(
             coil=coil,
             kernels=backend.kernels,
-            positions=device(coil.positions),
-            to_coil=(device(origins), device(rotations)),
-            to_head=(device(np.zeros_like(origins)), device(rotations.transpose(0, 2, 1))),
-            directions=device(np.stack([directions @ rotation for rotation in rotations])),
-            inverse=device(inverse),
-            harmonics=device(harmonics),
+            positions=backend.array(coil.positions),
+            to_coil=(backend.array(origins), backend.array(rotations)),
+            to_head=(backend.array(np.zeros_like(origins)), backend.array(rotations.transpose(0, 2, 1))),
+            directions=backend.array(np.stack([directions @ rotation for rotation in rotations])),
+            inverse=backend.array(inverse),
+            harmonics=backend.array(harmonics),
         )
 
     def __len__(self) -> int:

@@ -23,7 +23,7 @@ class P1(Element):
         permutation = morton_order(nodes, backend)
         own = inverse_of(permutation, xp)
         nodes, tets = xp.ascontiguousarray(nodes[permutation]), xp.ascontiguousarray(own[xp.asarray(mesh.tets)])
-        sigma = xp.ascontiguousarray(xp.asarray(sigma))
+        sigma = backend.array(sigma)
         starts, meeting = kernels.incidence(tets, len(nodes))
         p1 = cls(backend, nodes, tets, sigma, starts, meeting, permutation)
         return p1, kernels.csr(kernels.stiffness(nodes, tets, sigma, starts, meeting), (len(nodes), len(nodes)))

@@ -28,7 +28,7 @@ class P2(Element):
         """The discrete problem, and K (N,N) in S as a CSR matrix on the device."""
         xp, kernels = backend.xp, backend.kernels
         nodes, tets = xp.asarray(mesh.nodes), xp.asarray(mesh.tets)
-        sigma = xp.ascontiguousarray(xp.asarray(sigma))
+        sigma = backend.array(sigma)
         permutation = morton_order(xp.asarray(lagrange.quadratic_points(mesh)), backend)
         dofs = xp.ascontiguousarray(inverse_of(permutation, xp)[xp.asarray(lagrange.quadratic_dofs(mesh))])
         starts, meeting = kernels.incidence(dofs, len(permutation))

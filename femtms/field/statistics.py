@@ -160,10 +160,19 @@ def weighted_percentiles(values: Any, weights: Any, percentiles: tuple[float, ..
     array([1., 2., 3.])
     """
     order = xp.argsort(values)  # equal values may come in any order: a stable sort takes four times as long
-    share = xp.cumsum(weights[order])
+    share = xp.cumsum(_whole_numbers(weights, xp)[order]).astype(np.float64)
     wanted = xp.asarray(np.array(percentiles) / 100) * share[-1] * (1 - 1e-12)
     position = xp.searchsorted(share, wanted)
     return values[order[xp.minimum(position, len(values) - 1)]]
+
+
+def _whole_numbers(weights: Any, xp: Any) -> Any:
+    """Weights (r,) ≥ 0 as int64 in one proportion, as finely as lets their sum fit.
+
+    A GPU adds up the parts of a cumulative sum in whatever order they are ready: whole numbers have the same sums then.
+    """
+    largest = xp.maximum(weights.max(), np.finfo(np.float64).tiny)
+    return xp.rint(weights / largest * (2.0**62 / len(weights))).astype(np.int64)
 
 
 def _sum_where(chosen: Any, values: Any, xp: Any) -> Any:

@@ -22,6 +22,10 @@ def source() -> str:
 class CudaKernels(CudaCoarsening, CudaQuadratic):
     """All that kernels/cpu.py has for solving, on a GPU; made from the array module cupy and a compiled module."""
 
+    def __init__(self, xp, module):
+        super().__init__(xp, module)
+        self._warned = set()  # why recording failed: see Recording
+
     def _potential(self, name, points, positions, vectors):
         # points may come from a caller outside; the kernel would read float32 as garbage
         points, positions, vectors = (self._xp.asarray(x, np.float64) for x in (points, positions, vectors))
@@ -100,11 +104,8 @@ class CudaKernels(CudaCoarsening, CudaQuadratic):
 
     def incidence(self, groups, n):
         """Which rows of groups name each node; see cpu.incidence."""
-        xp = self._xp
-        named = xp.ascontiguousarray(groups).ravel()
-        starts = xp.zeros(n + 1, np.int64)
-        starts[1:] = xp.cumsum(xp.bincount(named, minlength=n))
-        return starts, (xp.argsort(named, kind="stable") // groups.shape[1]).astype(np.int32)
+        order, starts = self._sorted(self._xp.ascontiguousarray(groups).ravel(), n)
+        return starts, (order // groups.shape[1]).astype(np.int32)
 
     def stiffness(self, nodes, tets, sigma, starts, meeting):
         """K in CSR form (indptr, indices, values); see cpu.stiffness."""
@@ -175,7 +176,7 @@ class CudaKernels(CudaCoarsening, CudaQuadratic):
 
     def recording(self):
         """What runs a step that is made again and again; see blocks.recording."""
-        return Recording(self._xp.cuda)
+        return Recording(self._xp.cuda, self._warned)
 
     def turn(self, scale, beta, z, p):
         """p = s z + β p, in place; see blocks.turn."""

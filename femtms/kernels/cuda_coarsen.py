@@ -38,12 +38,9 @@ class CudaCoarsening(Launcher):
     def transposed(self, matrix):
         """Aᵀ with ascending columns; see coarsen.transposed."""
         xp = self._xp
-        order = xp.argsort(matrix.indices, kind="stable")
-        counts = xp.bincount(matrix.indices, minlength=matrix.shape[1])
-        starts = xp.zeros(matrix.shape[1] + 1, np.int32)
-        starts[1:] = xp.cumsum(counts)
+        order, starts = self._sorted(matrix.indices, matrix.shape[1])
         rows = xp.searchsorted(matrix.indptr, order.astype(np.int32), side="right") - 1
-        return starts, rows.astype(np.int32), matrix.data[order]
+        return starts.astype(np.int32), rows.astype(np.int32), matrix.data[order]
 
     def diagonal(self, matrix):
         """The diagonal (n,); see coarsen.diagonal."""

@@ -89,7 +89,7 @@ def pcg(iterates: Iterates, b: Any, rtol: float, max_iterations: int, guess: Any
     b (n,k) and a first guess (n,k), or None for zero, float64.  x may be the memory of `iterates`, which the next call
     writes to.  Whether it got there is for the caller to see.  Raises NotConverged for a b that is not finite.
     """
-    check_every = iterates.backend.check_every
+    check_every, asarray = iterates.backend.check_every, iterates.backend.xp.asarray
     iterates.start(b, rtol, guess)
     columns = np.arange(b.shape[1])  # which of the right-hand sides are still in the block
     solution, iterations_of = None, np.zeros(b.shape[1], np.int64)
@@ -101,11 +101,11 @@ def pcg(iterates: Iterates, b: Any, rtol: float, max_iterations: int, guess: Any
                 break
             if 2 * len(going) <= len(columns):  # standing still costs as much as going on
                 solution = iterates.x.copy() if solution is None else solution
-                solution[:, columns], iterations_of[columns] = iterates.x, to_host(iterates.iterations)
+                solution[:, asarray(columns)], iterations_of[columns] = iterates.x, to_host(iterates.iterations)
                 columns, iterates = columns[going], iterates.narrowed(going)
         iterates.step()
     iterations_of[columns] = to_host(iterates.iterations)
     if solution is None:
         return iterates.x, iterations_of
-    solution[:, columns] = iterates.x
+    solution[:, asarray(columns)] = iterates.x
     return solution, iterations_of

@@ -21,6 +21,28 @@ def test_percentiles_count_volume_not_tetrahedra():
     np.testing.assert_array_equal(halves, weighted_percentiles(values, weights, (50.0, 98.5, 99.5)))
 
 
+def test_percentiles_do_not_depend_on_the_order_of_addition():
+    """Sums of doubles do, in their last bits, and where a percentile falls between two values these decide which it is.
+
+    A GPU adds up a cumulative sum in another order each time.
+    """
+    rng = np.random.default_rng(3)
+    weights, values = rng.lognormal(sigma=2, size=3000) * 1e-9, rng.integers(0, 100, 3000) + 1.0
+    # exactly between two values, but for rounding
+    limits = [100 * weights[values <= v].sum() / weights.sum() / (1 - 1e-12) for v in range(1, 100)]
+    first = weighted_percentiles(values, weights, (*limits, 50.0, 99.0))
+    for _ in range(20):
+        order = rng.permutation(3000)
+        np.testing.assert_array_equal(weighted_percentiles(values[order], weights[order], (*limits, 50.0, 99.0)), first)
+
+
+@pytest.mark.parametrize("scale", [1e-300, 1e-12, 1.0, 1e300])
+def test_percentiles_know_no_unit_of_weights(scale):
+    values = np.array([3.0, 1.0, 2.0, 4.0])
+    weights = scale * np.array([1.0, 1.0, 2.0, 0.0])
+    np.testing.assert_array_equal(weighted_percentiles(values, weights, (25.0, 50.0, 100.0)), [1, 2, 3])
+
+
 def test_summary_of_a_known_field():
     edges = 1e-2 * np.array([12.0, 6.0, 6.0]) ** (1 / 3)  # tetrahedra of 2, 1 and 1 mL, 1 m apart
     corners = np.concatenate([np.zeros((1, 3)), np.eye(3)])

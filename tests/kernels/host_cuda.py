@@ -1,31 +1,26 @@
-"""The CUDA kernels without a GPU: their source compiled for the host, and a stand-in for the cupy module.
+"""The CUDA kernels without a GPU: their source compiled for the host, launched on the arrays of `host_cupy`.
 
 A GPU reads whatever bytes it is given, so everything that would be garbage there is an error here: a wrong
-type, number or order of arguments, strides, a NumPy array that was never copied to the device.  Two things
-pass here that CuPy refuses: np.asarray of a device array, and one as the index of a NumPy array.
+type, number or order of arguments, strides, a NumPy array that was never copied to the device.
 """
 
 import ctypes
-import inspect
+import hashlib
 import itertools
+import random
 import re
 import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+from kernels.host_cupy import DeviceArray, HostCupy
 
 from femtms.backend import Backend, backend
 from femtms.kernels.cuda import CudaKernels, source
-
-try:
-    import cupy  # works without a GPU, and knows which functions there are
-except Exception:  # missing or broken: many types
-    cupy = None
 
 _PREFIX = """
 #include <math.h>
@@ -42,6 +37,12 @@ static inline int atomicMin(int* at, int value)
     if (value < before) *at = value;
     return before;
 }
+static inline double atomicAdd(double* at, double value)
+{
+    const double before = *at;
+    *at += value;
+    return before;
+}
 #define __global__
 #define __device__
 #line 1 "cuda.cu"
@@ -54,115 +55,6 @@ _C_TYPES = {
     np.float32: ctypes.c_float,
     np.float64: ctypes.c_double,
 }
-
-
-# --- arrays ------------------------------------------------------------------------------------------------
-
-
-class DeviceArray(np.ndarray):
-    """Behaves as a CuPy array: it does not mix with NumPy arrays, and get() brings it back to the host.
-
-    A single number, too, is an array on the device: int() and float() wait for it, and nothing else takes it for one.
-    """
-
-    __index__ = None
-    __contains__ = None
-
-    def __array_ufunc__(self, ufunc, method, *inputs, out=None, **options):
-        _refuse_host_arrays((*inputs, *(out or ())))
-        if out is not None:
-            options["out"] = tuple(_plain(a) for a in out)
-        result = getattr(ufunc, method)(*map(_plain, inputs), **options)
-        return out[0] if out is not None and out[0] is not None else _on_device(result)
-
-    def __array_function__(self, function, types, arguments, options):
-        _refuse_host_arrays((*arguments, *options.values()))
-        return _on_device(function(*_plain(arguments), **_plain(options)))
-
-    def __getitem__(self, key):
-        return _on_device(super().__getitem__(key))
-
-    def __setitem__(self, key, value):
-        _refuse_host_arrays([value])
-        super().__setitem__(key, value)
-
-    def argmax(self, axis=None):
-        return _on_device(np.argmax(_plain(self), axis))
-
-    def get(self) -> np.ndarray:
-        return np.array(_plain(self))
-
-
-def _plain(a: Any) -> Any:
-    if isinstance(a, (list, tuple)):
-        return [_plain(x) for x in a]
-    if isinstance(a, dict):
-        return {name: _plain(x) for name, x in a.items()}
-    return a.view(np.ndarray) if isinstance(a, DeviceArray) else a
-
-
-def _on_device(a: Any) -> Any:
-    return np.asarray(a).view(DeviceArray) if isinstance(a, (np.ndarray, np.generic)) else a
-
-
-def _refuse_host_arrays(values: Any) -> None:
-    for value in values:
-        if isinstance(value, (list, tuple)):
-            _refuse_host_arrays(value)
-        elif isinstance(value, np.ndarray) and not isinstance(value, DeviceArray):
-            raise TypeError(f"a NumPy array {value.shape} meets device arrays: copy it with xp.asarray first")
-
-
-class HostCupy:
-    """Stands in for the module cupy: NumPy's functions on DeviceArrays; fresh memory is NaN or 85."""
-
-    ndarray = DeviceArray
-    float32, float64, int32, int64 = np.float32, np.float64, np.int32, np.int64
-
-    def __init__(self, raw_module=None, count: int = 1):
-        self.RawModule = raw_module
-        device = SimpleNamespace(id=0, synchronize=lambda: None)
-        runtime = SimpleNamespace(
-            getDeviceCount=lambda: count,
-            getDeviceProperties=lambda index: {"name": b"a GPU played by the host"},
-        )
-        self.cuda = SimpleNamespace(Device=lambda: device, runtime=runtime)
-
-    def asarray(self, a, dtype=None):
-        if isinstance(a, DeviceArray) and (dtype is None or a.dtype == dtype):
-            return a
-        return np.array(_plain(a), dtype).view(DeviceArray)
-
-    def ascontiguousarray(self, a, dtype=None):
-        return np.ascontiguousarray(_plain(self.asarray(a, dtype))).view(DeviceArray)
-
-    def empty(self, shape, dtype=np.float64):
-        return np.full(shape, np.nan if np.dtype(dtype).kind == "f" else 85, dtype).view(DeviceArray)
-
-    def empty_like(self, a):
-        return self.empty(a.shape, a.dtype)
-
-    @property
-    def linalg(self):
-        return SimpleNamespace(norm=lambda a: _on_device(np.asarray(np.linalg.norm(_plain(a)))))
-
-    def bincount(self, x, minlength):
-        return _on_device(np.bincount(_plain(x), minlength=minlength))  # with weights it would not be deterministic
-
-    def __getattr__(self, name):
-        if name == "repeat" or (cupy is not None and not hasattr(cupy, name)):
-            raise AttributeError(f"cupy.{name} is not there, or takes no array where NumPy's does")
-        function, real = getattr(np, name), getattr(cupy, name, None)
-
-        def call(*arguments, **options):
-            if inspect.isfunction(real):
-                inspect.signature(real).bind(*arguments, **options)
-            if options.get("kind") not in (None, "stable"):
-                raise ValueError(f"cupy.{name} has no kind but 'stable'; got '{options['kind']}'")
-            _refuse_host_arrays((*arguments, *options.values()))
-            return _on_device(function(*_plain(arguments), **_plain(options)))
-
-        return call
 
 
 # --- kernels -----------------------------------------------------------------------------------------------
@@ -190,7 +82,7 @@ class Parameter:
             raise TypeError(f"'{self.name}' must be C-contiguous {self.dtype.__name__}; got {order} {value.dtype}")
         if not self.const and not value.flags.writeable:
             raise TypeError(f"'{self.name}' is written to, but came read-only")
-        return ctypes.c_void_p(value.ctypes.data)
+        return ctypes.c_void_p(value._values.ctypes.data)
 
 
 def signatures(text: str) -> dict[str, tuple[Parameter, ...]]:
@@ -213,20 +105,37 @@ def signatures(text: str) -> dict[str, tuple[Parameter, ...]]:
     return kernels
 
 
+_SANITIZERS = ["-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"]
+
+
 class HostModule:
     """The CUDA source compiled with g++; get_function(name) -> callable(grid, block, arguments), as cupy.RawModule.
 
-    Kernels are grid-stride loops, so a few threads do the work of any launch; here one after the other.
+    Kernels are grid-stride loops, so a few threads do the work of any launch; here one after the other, in another
+    order for each launch and each seed.
+
+    sanitised  stop the process at the first access outside an array, and at undefined behaviour: `sanitised.py`
     """
 
-    def __init__(self, folder: Path, text: str | None = None, blocks: int = 2, threads: int = 3):
+    def __init__(
+        self,
+        folder: Path,
+        text: str | None = None,
+        blocks: int = 2,
+        threads: int = 3,
+        seed: int = 0,
+        sanitised: bool = False,
+    ):
         text = source() if text is None else text
         self._signatures = signatures(text)
         self._geometry = blocks, threads
-        unit, library = folder / "host_cuda.cpp", folder / "host_cuda.so"
+        self._random = random.Random(seed)
+        flags = ["-std=c++17", "-Wall", "-Wextra", "-Werror", "-fPIC", "-shared"]
+        flags += ["-O1", *_SANITIZERS] if sanitised else ["-O2"]
+        name = hashlib.sha256(repr((flags, _PREFIX, text)).encode()).hexdigest()[:16]
+        unit, library = folder / f"{name}.cpp", folder / f"{name}.so"
         if not library.exists():
             unit.write_text(_PREFIX + text)
-            flags = ["-std=c++17", "-O2", "-Wall", "-Wextra", "-Werror", "-fPIC", "-shared"]
             built = subprocess.run(["g++", *flags, "-o", library, unit], capture_output=True, text=True)
             if built.returncode:
                 raise RuntimeError(built.stderr)
@@ -246,12 +155,25 @@ class HostModule:
                 passed = [p.as_c(a) for p, a in zip(parameters, arguments)]
             except TypeError as error:
                 raise TypeError(f"{name}: {error}") from None
-            blocks, threads = self._geometry
-            for one_block, thread in itertools.product(range(blocks), range(threads)):
-                self._library.become_thread(one_block, thread, blocks, threads)
-                function(*passed)
+            arrays = [a for a in arguments if isinstance(a, DeviceArray)]  # which a recorded launch keeps
+
+            def run():
+                for block, thread in self._shuffled():
+                    self._library.become_thread(block, thread, *self._geometry)
+                    function(*passed)
+                return arrays
+
+            gpu = arrays[0]._gpu
+            gpu.calls[name] += 1
+            gpu.launches(run)
 
         return launch
+
+    def _shuffled(self) -> list[tuple[int, int]]:
+        """Each block and thread once."""
+        order = list(itertools.product(*map(range, self._geometry)))
+        self._random.shuffle(order)
+        return order
 
 
 # --- the devices that a test may ask for -----------------------------------------------------------------
@@ -267,7 +189,7 @@ def host_module(folder: Path, **options: Any) -> HostModule:
 def host_cuda(folder: Path) -> Backend:
     """The CUDA kernels on the host as a Backend; skips the test where there is no g++."""
     xp = HostCupy()
-    return Backend("cuda", xp, CudaKernels(xp, host_module(folder)), "CUDA kernels on the host")
+    return Backend("cuda", xp, CudaKernels(xp, host_module(folder)), "CUDA kernels on the host", check_every=4)
 
 
 def gpu() -> Backend:

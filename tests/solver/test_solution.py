@@ -139,6 +139,7 @@ class PlayedDirectSolver:
     def __init__(self, a, b, options):
         assert options == {"sparse_system_type": "SPD", "sparse_system_view": "UPPER"}
         assert isinstance(b, DeviceArray)
+        self._xp = sys.modules["cupy"]
         upper = sparse.triu(a)
         self._lu, self._shape = splu(sparse.csc_array(upper + sparse.triu(a, 1).T)), b.shape
         self.steps = []
@@ -157,7 +158,7 @@ class PlayedDirectSolver:
 
     def solve(self):
         assert self.steps == ["plan", "factorize"]
-        return self._lu.solve(self._b.get()).view(DeviceArray)
+        return self._xp.asarray(self._lu.solve(self._b.get()))
 
 
 def on_host(arrays, shape):
