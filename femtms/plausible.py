@@ -39,7 +39,7 @@ class Quantity:
         low, high = self.possible
         if not low <= value <= high:  # NaN, too
             raise FemtmsError(
-                f"{where}{': ' if where else ''}{self.what} must be from {low:g} to {high:g} {self.unit}; "
+                f"{where}{': ' if where else ''}{self.what} must be in {self.unit}, from {low:g} to {high:g}; "
                 f"got {value:.4g} {self.unit}{self.hint(value)}"
             )
 
@@ -84,7 +84,7 @@ DIDT = Quantity(
 # Of 1 A in a coil, all its elements together.
 MOMENT = Quantity("the magnetic moment of the coil per ampere", "A·m²", (1e-15, 1e3), (1e-9, 10.0))
 WIRE = Quantity("the length of the coil's wires", "m", (1e-9, 1e6), (1e-4, 1e5), units=(("mm", 1e-3),))
-SAMPLED_A = Quantity("the largest sampled A per ampere", "T·m", (1e-20, 1.0), (1e-12, 1e-2))
+SAMPLED_A = Quantity("the largest sampled A per ampere", "T·m", (1e-20, 1e6), (1e-12, 1e-2))
 COIL = Quantity("the extent of the coil", "m", (0.0, 10.0), (0.0, 1.5), units=(("mm", 1e-3),))
 
 

@@ -11,8 +11,8 @@ PACKAGE = Path(femtms.__file__).parent
 
 # In the order in which data flows.  Names in one row do not know each other.
 ROWS = [
-    {"errors", "arguments", "arrays", "stage", "memory", "spelling"},
-    {"plausible"},
+    {"errors", "arrays", "stage", "memory", "spelling"},
+    {"plausible", "arguments"},
     {"extras"},
     {"tissue", "kernels"},
     {"backend"},

@@ -14,7 +14,6 @@ import typer
 
 from femtms.cli import run as studies
 from femtms.cli.interrupted import Interrupted
-from femtms.cli.once import Commands
 from femtms.cli.options import (
     AllowIntersection,
     AnySize,
@@ -77,7 +76,7 @@ _MOST_FAULTS = 100  # of a study that are printed
 _INTERRUPTED = 130  # the shell's code for a program that SIGINT ended
 
 
-app = Commands(
+app = typer.Typer(
     help="The electric field that a TMS coil induces in a head.",
     no_args_is_help=True,
     add_completion=False,

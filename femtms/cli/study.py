@@ -6,10 +6,9 @@ from typing import Annotated, Any
 
 import typer
 
-from femtms.cli.once import Commands
 from femtms.cli.options import Debug, Json, Overwrite
 
-study_app = Commands(help="Begin or check the file of a study.", no_args_is_help=True)
+study_app = typer.Typer(help="Begin or check the file of a study.", no_args_is_help=True)
 
 
 @study_app.command()

@@ -23,7 +23,8 @@ POSES = ("pose.txt", "pose.npy")
 
 
 def simulate(head, out, *more, coil=COIL, place=PLACE):
-    return ("simulate", head, *coil, *place, "-o", out, *SMALL, "--device", "cpu", *more)
+    given = [word for option, value in zip(place[::2], place[1::2]) if option not in more for word in (option, value)]
+    return ("simulate", head, *coil, *given, "-o", out, *SMALL, "--device", "cpu", *more)
 
 
 def suffix_of(path):
@@ -488,7 +489,6 @@ BAD_OPTIONS = [
 
 @pytest.mark.parametrize("options, words", BAD_OPTIONS, ids=["=".join(case[0]) for case in BAD_OPTIONS])
 def test_bad_option_is_refused(options, words, files, refused, out):
-    # options that are given twice: the last one counts
     refused(*simulate(files[".nii.gz"], out, *options), words=words)
     assert not out.parent.exists()
 
@@ -531,6 +531,23 @@ def test_bad_options_are_found_before_the_head_is_meshed(files, refused, out, mo
         ["--device", "foo"],
     ):
         refused(*simulate(files[".nii.gz"], out, *options))
+
+
+def test_place_that_is_given_twice_for_one_coil_is_refused(files, refused, out):
+    for option, first, second in (
+        ("--at", "0,0,34", "0,34,0"),
+        ("--towards", "0,30,20", "0,-30,20"),
+        ("--gap", "4", "5"),
+        ("--didt", "1e6", "2e6"),
+        ("--matrix", "a.txt", "b.txt"),
+    ):
+        place = () if option == "--matrix" else PLACE
+        refused(
+            *simulate(files[".nii.gz"], out, option, first, option, second, place=place),
+            words=[option, "once for one coil", "2 times"],
+        )
+    refused(*simulate(files[".nii.gz"], out, "--sigma", "bone=1", "--sigma", "bone=2"), words=["bone", "twice"])
+    assert not out.parent.exists()
 
 
 def test_device_cuda_without_a_gpu_is_refused(files, refused, out):
