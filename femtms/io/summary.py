@@ -21,6 +21,7 @@ from femtms.io.heads import head_provenance
 from femtms.io.label_maps import Labels, label_map_provenance
 from femtms.mesh.tetmesh import TetMesh
 from femtms.simulator import Simulator
+from femtms.tissue import name_of
 
 _LIBRARIES = ("femtms", "numpy", "scipy", "numba", "meshio", "nibabel", "matplotlib")
 
@@ -34,6 +35,7 @@ def head_summary(mesh: TetMesh, sigma: np.ndarray, device: str) -> dict[str, Any
             "nodes": len(mesh.nodes),
             "tets": len(mesh.tets),
             "volume_ml": 1e6 * float(mesh.volumes.sum()),
+            "labels_ml": {name_of(tag): ml for tag, ml in mesh.labels_ml.items()},
             "notes": list(mesh.notes),
         },
         "conductivity_S_per_m": conductivity_summary(mesh, sigma),

@@ -11,6 +11,7 @@ from femtms.errors import FemtmsError
 from femtms.head.clean import cleaned
 from femtms.head.labels import LabelVolume, check_tissues
 from femtms.head.sphere import LayeredSphere
+from femtms.kernels.cpu import signed_volumes
 from femtms.mesh.bcc import bcc_lattice
 from femtms.mesh.body import body_of
 from femtms.mesh.cut import cut_at_interfaces
@@ -20,6 +21,7 @@ from femtms.mesh.refine import refined_where_needed
 from femtms.mesh.sizes import DEFAULT_SIZE_MM, SizeMM, sizes_of
 from femtms.mesh.tetmesh import TetMesh
 from femtms.mesh.tidy import tidied
+from femtms.mesh.volumes import volume_changes, volume_note
 from femtms.stage import Stage, silent
 from femtms.tissue import name_of
 
@@ -78,12 +80,20 @@ def mesh_head(head: LabelVolume | LayeredSphere, size_mm: SizeMM = DEFAULT_SIZE_
     with timed("optimisation"):
         x = optimised(field, body, _voxel_volumes(head, tags) if isinstance(head, LabelVolume) else None)
 
-    for note in notes + tidying_notes:
+    landmarks = {name: 1e-3 * np.asarray(position) for name, position in head.landmarks.items()}
+    nodes, of_tets = 1e-3 * x, tags[body.labels]
+    notes += tidying_notes
+    labels_ml = {}
+    if isinstance(head, LabelVolume):
+        labels_ml = dict(zip(tags[1:].tolist(), (1e-3 * _voxel_volumes(head, tags)[1:]).tolist()))
+        size_of = dict(zip(tags[1:].tolist(), sizes.of_label[1:].tolist()))
+        changes = volume_changes(labels_ml, of_tets, signed_volumes(nodes, body.tets))
+        notes += volume_note(changes, size_of, float(head.voxel_mm.min()))
+    for note in notes:
         log.warning("%s: %s", head.name, note)
     if isinstance(head, LabelVolume):
         notes = head.notes + notes  # those were logged when they were made
-    landmarks = {name: 1e-3 * np.asarray(position) for name, position in head.landmarks.items()}
-    return TetMesh(1e-3 * x, body.tets, tags[body.labels], landmarks, notes + tidying_notes, seconds)
+    return TetMesh(nodes, body.tets, of_tets, landmarks, notes, seconds, labels_ml=labels_ml)
 
 
 def _lost(tags: np.ndarray, labels: np.ndarray) -> tuple[str, ...]:

@@ -33,6 +33,7 @@ class TetMesh:
     notes      one sentence for each thing that was dropped, repaired or noticed on the way to this mesh
     seconds    stage of meshing -> seconds, where the mesh was made here
     tissue_array  name of the array that gave the tissues, where the mesh is from a file
+    labels_ml  tissue number -> mL by the labels, where it was made of a label volume
 
     Raises FemtmsError when an array has the wrong shape, a coordinate is not finite, an index is out of
     range, or a tetrahedron is inverted or has no volume.
@@ -45,6 +46,7 @@ class TetMesh:
     notes: tuple[str, ...] = ()
     seconds: Mapping[str, float] = field(default_factory=dict)
     tissue_array: str = ""
+    labels_ml: Mapping[int, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name, kinds in (("nodes", "fiu"), ("tets", "iu"), ("tags", "iu")):
@@ -216,7 +218,7 @@ class TetMesh:
             mask = np.zeros(m, bool)
             mask[chosen] = True
         nodes, tets, counts = halved(self.nodes, self.tets, self.edges, self.tet_edges, mask)
-        return TetMesh(nodes, tets, np.repeat(self.tags, counts), self.landmarks, self.notes)
+        return TetMesh(nodes, tets, np.repeat(self.tags, counts), self.landmarks, self.notes, labels_ml=self.labels_ml)
 
     @checks_kinds
     def quality(self, labels: LabelVolume | None = None) -> Quality:

@@ -9,6 +9,7 @@ from femtms.coil.coil import Coil
 from femtms.coil.elements import Currents, Dipoles
 from femtms.coil.pose import Pose
 from femtms.field.field import Field
+from femtms.mesh.volumes import volume_changes
 from femtms.report.marks import dipole_marks, rim, wires
 from femtms.report.picture import draw_field
 from femtms.tissue import Tissue
@@ -19,6 +20,7 @@ def draw_field_picture(path: Path, field: Field, title: str, coils: Sequence[tup
 
     coils  those that made the field together, with their poses, where there are several; the first is looked along
     """
+    mesh = field.mesh
     drawn = [(field.coil, field.pose)] if coils is None else coils
     if Tissue.GM in field.mesh.tissues:
         target = field.summary(Tissue.GM)
@@ -27,7 +29,7 @@ def draw_field_picture(path: Path, field: Field, title: str, coils: Sequence[tup
     lines, points, strengths = zip(*(drawn_coil(coil, pose) for coil, pose in drawn))
     draw_field(
         path,
-        field.mesh,
+        mesh,
         field.magnE,
         peak=1e-3 * np.array(target.peak_mm),
         coil_lines=[line for some in lines for line in some],
@@ -37,6 +39,7 @@ def draw_field_picture(path: Path, field: Field, title: str, coils: Sequence[tup
         casings=[moved.casing for moved in (coil.moved(pose) for coil, pose in drawn) if moved.casing is not None],
         title=title,
         error=target.error,
+        changes=volume_changes(mesh.labels_ml, mesh.tags, mesh.volumes),
     )
 
 

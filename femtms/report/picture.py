@@ -19,6 +19,7 @@ from femtms.field.statistics import weighted_percentiles
 from femtms.mesh.locate import rasterised
 from femtms.mesh.surface import Surface
 from femtms.mesh.tetmesh import TetMesh
+from femtms.mesh.volumes import VolumeChange
 from femtms.report.render import Camera, Picture, render, smoothed, vertex_normals
 from femtms.report.tissue_surface import TissueSurface
 from femtms.tissue import Tissue
@@ -335,6 +336,7 @@ def draw_field(
     coil_strength: np.ndarray | None = None,
     casings: Sequence[Surface] = (),
     error: float | None = None,
+    changes: Sequence[VolumeChange] = (),
 ) -> None:
     """Write a PNG: the brain's surface coloured by |E| from three sides with the coil, and three cuts.
 
@@ -343,6 +345,7 @@ def draw_field(
     poses (4,4) mm, columns x, y, z (into the head), centre: the frame of each coil; one view is along z of the first.
     casings are those of the coils, in m and head coordinates.
     title says which coil, where, and at which dI/dt; error is the estimated relative one of E in grey matter, a share.
+    changes  volumes that meshing changed by more than is worth a word.
     """
     peak, poses = np.asarray(peak, float), [np.asarray(pose, float) for pose in poses]
     shown = tuple(int(t) for t in surface_tags if (mesh.tags == t).any()) or tuple(int(t) for t in mesh.tissues)
@@ -370,7 +373,9 @@ def draw_field(
         f"99.9th percentile of |E|{where}: {limit:.3g} V/m (end of the colours){error_bar};  {found};  "
         f"arrow: y of the coil"
     )
-    fig.text(0.02, 0.937, note, fontsize=min(9.5, 9.5 * 155 / len(note)), va="top", color=INK)
+    if changes:
+        note += f"\nmeshing changed volumes: {', '.join(map(str, changes))}"
+    fig.text(0.02, 0.937, note, fontsize=min(9.5, 9.5 * 155 / max(map(len, note.splitlines()))), va="top", color=INK)
 
     head = 1e3 * mesh.nodes[np.unique(mesh.tets)]  # a mesh may carry nodes that no tetrahedron uses
     views = _views(poses[0], 1e3 * peak)
