@@ -26,6 +26,7 @@ _FARTHEST_MM = 30.0
 # What rounding in files and the facets of a coarse scalp make of a coil that touches it.
 _TOUCHING_MM = 0.1
 _LARGEST_ANGLE = 60.0  # degrees between z and the direction to the scalp: bent coils and tilted ones have half of it
+_NEAR_ANGLE = 45.0  # of an axis that may have been meant
 _AT_THE_SCALP = 1e-4  # m: where a direction to it means nothing
 _FAR_MM = 5.0  # worth a note: electrodes lie on the scalp, but so coarse are meshes and coordinates from other heads
 
@@ -188,12 +189,12 @@ def _axes_doubt(mesh: TetMesh, pose: Pose) -> str | None:
 def _other_axes(rotation: np.ndarray, into: np.ndarray) -> str:
     """Whose axes may have been meant, where another one than z points into the head."""
     conventions = {
-        "Brainsight, whose z points away from the head (x and z must be turned round)": -rotation[:, 2],
+        "Brainsight, whose z points away from the head": -rotation[:, 2],
         "Localite, whose x points into the head": rotation[:, 0],
         "a transposed matrix": rotation[2],
     }
-    name, closest = max(conventions.items(), key=lambda item: float(item[1] @ into))
-    return f" (are the axes those of {name}?)" if closest @ into > np.cos(np.radians(_LARGEST_ANGLE)) else ""
+    fitting = [name for name, axis in conventions.items() if axis @ into > np.cos(np.radians(_NEAR_ANGLE))]
+    return f" (are the axes those of {', or of '.join(fitting)}?)" if fitting else ""
 
 
 def check_apart(coils: Sequence[tuple[Coil, Pose]]) -> None:

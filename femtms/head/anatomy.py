@@ -10,10 +10,11 @@ from femtms.head.label_map import PRESETS, LabelMap
 from femtms.tissue import AIR, Tissue, name_of
 
 # From the inside outward; each separates the one before it from all that is beyond.
+_CSF = (Tissue.CSF,)
 _LAYERS = (
     (Tissue.WM,),
     (Tissue.GM,),
-    (Tissue.CSF,),
+    _CSF,
     (Tissue.BONE, Tissue.COMPACT_BONE, Tissue.SPONGY_BONE),
     (Tissue.SCALP, Tissue.MUSCLE, Tissue.FAT, Tissue.CARTILAGE),
 )
@@ -75,6 +76,8 @@ def misplaced(contacts: Contacts) -> str | None:
     A tissue that lies deeper in a head than another one must not have more area than that with what is beyond both.
     """
     present = [(i, layer) for i, layer in enumerate(_LAYERS) if np.isin(layer, contacts.labels).any()]
+    if all(i < _BRAIN for i, _ in present):
+        present = [(i, layer) for i, layer in present if layer != _CSF]  # of a brain alone mostly its ventricles
     for i, inner in present:
         for j, outer in present:
             if j <= i:
