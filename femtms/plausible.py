@@ -73,7 +73,7 @@ _LENGTHS = (("m", 1e3), ("µm", 1e-3), ("cm", 10.0))  # in mm
 HEAD = Quantity("the extent of a head", "mm", (1.0, 2500.0), (4.0, 600.0), (16.0, 26.0), _LENGTHS)
 FROM_ORIGIN = Quantity("the distance of a head from the origin", "mm", (0.0, 1e5), (0.0, 2e3), units=_LENGTHS)
 GAP = Quantity("gap_mm, the distance from the scalp,", "mm", (0.02, 500.0), (0.1, 60.0), units=_LENGTHS)
-DISTANCE = Quantity("the distance of the coil from the scalp", "mm", (0.0, 1e4), (0.0, 300.0))
+DISTANCE = Quantity("the distance of the coil from the scalp", "mm", (0.0, 1e7), (0.0, 300.0))
 # Of a body: sea water has 5, CSF 1.7, and no tissue a tenth of a µS/m.
 SIGMA = Quantity("sigma", "S/m", (1e-9, 100.0), (1e-4, 10.0), units=(("mS/m", 1e-3),))
 SIGMA_OF_ANYTHING = Quantity("sigma", "S/m", (1e-15, 1e8), (1e-15, 1e8), units=(("mS/m", 1e-3),))  # silver has 6.3e7

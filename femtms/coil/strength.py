@@ -34,7 +34,8 @@ def check_strength(coil: Coil, where: str = "") -> None:
     """
     place = f"{where or 'coil ' + repr(coil.name)}"
     measures = measures_of(coil)
-    if all(value == 0 for quantity, value in measures if quantity is not COIL):
+    strengths = [value for quantity, value in measures if quantity is not COIL]
+    if strengths and not any(strengths):
         raise FemtmsError(f"{place}: a coil must make a field in the brain; all its moments are zero")
     for quantity, value in measures:
         if value:
