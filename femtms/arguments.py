@@ -12,7 +12,7 @@ from femtms.errors import FemtmsError
 P = ParamSpec("P")
 R = TypeVar("R")
 
-# How to come by what is asked for.
+# The classes that are looked at, and how to come by what is asked for.
 _FROM = {
     "TetMesh": "mesh_head(load_head('colin27')) or read_mesh('head.msh')",
     "Coil": "load_coil('figure8-70mm')",
@@ -20,11 +20,13 @@ _FROM = {
     "Field": "Simulator(mesh).solve(coil, pose)",
     "Surface": "read_surface('lh.gii')",
     "LabelVolume": "read_labels('head.nii.gz')",
+    "CoilModel": "read_tcd('coil.tcd')",
+    "TensorVolume": "read_tensors('dti_tensor.nii.gz')",
 }
 
 
 def checks_kinds(function: Callable[P, R]) -> Callable[P, R]:
-    """The function, which raises FemtmsError for an argument that is of another class of femtms than it declares."""
+    """The function, which raises FemtmsError for an argument that is not of the class of _FROM that it declares."""
     parameters = inspect.signature(function)
 
     @cache
@@ -49,7 +51,7 @@ def checks_kinds(function: Callable[P, R]) -> Callable[P, R]:
 
 
 def _is_ours(kind: Any) -> bool:
-    return isinstance(kind, type) and (kind.__module__.startswith("femtms.") or kind is type(None))
+    return kind is type(None) or (isinstance(kind, type) and kind.__name__ in _FROM)
 
 
 def _sentence(name: str, kinds: tuple[type, ...], given: dict[str, Any]) -> str:

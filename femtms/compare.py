@@ -38,6 +38,7 @@ from femtms.mesh.generate import mesh_head
 from femtms.mesh.sizes import SizeMM
 from femtms.mesh.tetmesh import TetMesh
 from femtms.placement import Place, listed
+from femtms.plausible import PERIOD, TARGET
 from femtms.report.compare_maps import MapView
 from femtms.report.compare_page import Settings, comparison_page
 from femtms.report.compare_scene import brain_surface, packed_coil, packed_pose, packed_values, scalp_surface
@@ -114,9 +115,10 @@ def compare(
     check_order(order)
     check_recovery(recovery)
     check_rtol(rtol)
-    for name, value, unit in (("target", target, "V/m"), ("period", period, "s")):
+    for name, value, quantity in (("target", target, TARGET), ("period", period, PERIOD)):
         if not 0 < value < np.inf:
-            raise FemtmsError(f"{name} must be > 0 and finite, in {unit}; got {value}")
+            raise FemtmsError(f"{name} must be > 0 and finite, in {quantity.unit}; got {value}")
+        quantity.checked(value, name)
     if device != "auto":
         backend(device)
     the_coils = _loaded(coils, outside)

@@ -74,18 +74,20 @@ HEAD = Quantity("the extent of a head", "mm", (1.0, 2500.0), (4.0, 600.0), (16.0
 FROM_ORIGIN = Quantity("the distance of a head from the origin", "mm", (0.0, 1e5), (0.0, 2e3), units=_LENGTHS)
 GAP = Quantity("gap_mm, the distance from the scalp,", "mm", (0.02, 500.0), (0.1, 60.0), units=_LENGTHS)
 DISTANCE = Quantity("the distance of the coil from the scalp", "mm", (0.0, 1e7), (0.0, 300.0))
-# Of a body: sea water has 5, CSF 1.7, and no tissue a tenth of a µS/m.
-SIGMA = Quantity("sigma", "S/m", (1e-9, 100.0), (1e-4, 10.0), units=(("mS/m", 1e-3),))
-SIGMA_OF_ANYTHING = Quantity("sigma", "S/m", (1e-15, 1e8), (1e-15, 1e8), units=(("mS/m", 1e-3),))  # silver has 6.3e7
+# Silver has 6.3e7.  Usual is what tissues of a body have: sea water has 5, CSF 1.7, cortical bone 0.005.
+SIGMA = Quantity("sigma", "S/m", (1e-15, 1e8), (1e-4, 10.0), units=(("mS/m", 1e-3),))
 # Stimulators reach 2e8 A/s; 0 to 1 A/s is a field for a unit of the current.
 DIDT = Quantity(
     "didt, the rate of change of the current,", "A/s", (0.0, 1e12), (0.0, 1e9), (1.0, 1e4), (("A/µs", 1e6),)
 )
 # Of 1 A in a coil, all its elements together.
 MOMENT = Quantity("the magnetic moment of the coil per ampere", "A·m²", (1e-15, 1e3), (1e-9, 10.0))
-WIRE = Quantity("the length of the coil's wires", "m", (1e-9, 1e6), (1e-4, 1e5), units=(("mm", 1e-3),))
+WIRE = Quantity("the length of the coil's wires", "m", (1e-9, 1e6), (1e-2, 1e5), units=(("mm", 1e-3),))
 SAMPLED_A = Quantity("the largest sampled A per ampere", "T·m", (1e-20, 1e6), (1e-12, 1e-2))
-COIL = Quantity("the extent of the coil", "m", (0.0, 10.0), (0.0, 1.5), units=(("mm", 1e-3),))
+COIL = Quantity("the extent of the coil", "m", (0.0, 10.0), (1e-3, 1.5), units=(("mm", 1e-3),))
+GRID = Quantity("the extent of the grid", "mm", (1.0, 5000.0), (5.0, 3000.0), units=_LENGTHS)
+PERIOD = Quantity("the period of a pulse", "s", (1e-6, 1.0), (2e-5, 5e-3), units=(("µs", 1e-6), ("ms", 1e-3)))
+TARGET = Quantity("the field that is asked for", "V/m", (1e-3, 1e5), (0.5, 2000.0), units=(("V/mm", 1e3),))
 
 
 def in_metres(points_mm: Any) -> bool:

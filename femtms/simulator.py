@@ -44,6 +44,8 @@ _VECTORS = 10  # (n,) of each pose while it is solved, in float64; beside them �
 ERROR_TISSUE = int(Tissue.GM)  # where sweeps estimate the error
 _QUADRATURE_BYTES = 2**28  # of ∂A/∂t at quadrature points, for as many poses at a time
 
+_LARGEST_MESH = 10.0  # m
+
 Result = TypeVar("Result")
 
 
@@ -116,6 +118,10 @@ class Simulator:
             raise FemtmsError(f"solver must be None (multigrid) or a femtms.Direct; got {solver!r}")
         if reuse < 0 or (reuse and solver is not None):
             raise FemtmsError(f"reuse must be 0 or more earlier solutions, and is for multigrid; got {reuse}, {solver}")
+        # meshes are in m; one of unit cubes is as good as any
+        extent = float(np.ptp(mesh.nodes, axis=0).max())
+        if extent > _LARGEST_MESH:
+            raise FemtmsError(f"a mesh must be in m; this one is {extent:.4g} m across (are its nodes in mm?)")
         self.mesh = mesh
         self.order = int(order)
         self.rtol = rtol

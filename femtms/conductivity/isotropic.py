@@ -9,7 +9,7 @@ from femtms.conductivity.anisotropic_conductivity import AnisotropicConductivity
 from femtms.conductivity.tensor import tensor_components
 from femtms.errors import FemtmsError
 from femtms.mesh.tetmesh import TetMesh
-from femtms.plausible import SIGMA, SIGMA_OF_ANYTHING, Quantity
+from femtms.plausible import SIGMA
 from femtms.tissue import PROPERTIES, name_of, tag_of
 
 log = logging.getLogger("femtms")
@@ -33,8 +33,8 @@ def conductivity_of(mesh: TetMesh, conductivity: Conductivity = None) -> np.ndar
             log.warning("sigma is given for %s, which the head does not have", ", ".join(absent))
         by_tag = sigma_by_tag(overrides)
         for tissue, value in overrides.items():
-            doubt = _range_of(tag_of(tissue)).doubt(float(value))
-            if doubt is not None:
+            doubt = SIGMA.doubt(float(value))
+            if doubt is not None and tag_of(tissue) in PROPERTIES:  # other numbers may be implants
                 log.warning("tissue '%s': %s", tissue, doubt)
         return _by_tissue(mesh, by_tag)
     m = len(mesh.tets)
@@ -69,13 +69,8 @@ def sigma_by_tag(overrides: Mapping[int | str, float]) -> dict[int, float]:
             raise FemtmsError(f"sigma must be given once for each tissue; '{tissue}' is the same as '{given[tag]}'")
         given[tag] = tissue
         sigma[tag] = float(value)
-        _range_of(tag).check(sigma[tag], f"tissue '{tissue}'")
+        SIGMA.check(sigma[tag], f"tissue '{tissue}'")
     return sigma
-
-
-def _range_of(tag: int) -> Quantity:
-    """What σ can be: that of a tissue of a body or, under a number that is none of these, of anything."""
-    return SIGMA if tag in PROPERTIES else SIGMA_OF_ANYTHING
 
 
 def check_known(tags: np.ndarray, sigma: Mapping[int, float]) -> None:
@@ -106,6 +101,6 @@ def _check_positive(mesh: TetMesh, sigma: np.ndarray) -> None:
 
 
 def _check_range(sigma: np.ndarray) -> None:
-    """Raise FemtmsError for values (m,) in S/m that nothing has: of which tissue they are is not known here."""
+    """Raise FemtmsError for values (m,) in S/m that nothing has."""
     for extreme in (sigma.min(initial=1.0), sigma.max(initial=1.0)):
-        SIGMA_OF_ANYTHING.check(float(extreme))
+        SIGMA.check(float(extreme))

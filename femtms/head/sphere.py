@@ -6,6 +6,7 @@ import numpy as np
 
 from femtms.errors import FemtmsError
 from femtms.head.electrodes import sphere_surface, ten_ten
+from femtms.plausible import HEAD
 from femtms.tissue import Tissue
 
 _USUAL_TAGS = {
@@ -43,6 +44,7 @@ class LayeredSphere:
         inner = (0.0, *self.radii_mm[:-1])
         if not all(np.isfinite(r) and r > r_in for r_in, r in zip(inner, self.radii_mm)):
             raise FemtmsError(f"radii of a sphere must be > 0 and ascend outward; got {self.radii_mm} mm")
+        HEAD.checked(2 * self.radii_mm[-1], self.name)
 
     @property
     def landmarks(self) -> dict[str, np.ndarray]:

@@ -23,10 +23,10 @@ from femtms.io.nifti import check_length
 from femtms.io.nifti_frame import affine_in_mm, has_orientation
 from femtms.io.units import in_m, in_mm
 from femtms.memory import available_memory
+from femtms.plausible import GRID
 
 SUFFIXES = (".nii", ".nii.gz")
 _BYTES_PER_NUMBER = 32  # the values, and copies on the way
-_EXTENT_MM = (1.0, 5000.0)
 _DESCRIPTION = 79  # bytes that the header has for text
 _COMMENT = nibabel.nifti1.extension_codes["comment"]
 _CHUNK = 2**16  # points that A is computed at together
@@ -112,10 +112,7 @@ def _content(path: Path) -> tuple[np.ndarray, np.ndarray, dict[str, str]]:
 
 
 def _check_extent(shape: Sequence[int], affine_mm: np.ndarray) -> None:
-    extent = float(np.max(np.linalg.norm(affine_mm[:3, :3], axis=0) * np.array(shape)))
-    low, high = _EXTENT_MM
-    if not low <= extent <= high:
-        raise FemtmsError(f"the grid must be in mm; it would be {extent:.3g} mm across (is it in another unit?)")
+    GRID.checked(float(np.max(np.linalg.norm(affine_mm[:3, :3], axis=0) * np.array(shape))))
 
 
 def _each(header: dict[str, str], key: str, number: int) -> list[Any]:
