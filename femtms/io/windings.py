@@ -1,6 +1,7 @@
 """Coils described by their windings: a TOML file with measures, or lines of points in a CSV file."""
 
 import csv
+import io
 import tomllib
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
@@ -20,7 +21,7 @@ from femtms.coil.stimulator import Stimulator
 from femtms.coil.winding import ACCURACY, DISTANCE, Winding, check_number
 from femtms.errors import FemtmsError
 from femtms.io.ccd import LARGEST_M
-from femtms.io.files import errors_at, existing_file
+from femtms.io.files import errors_at, existing_file, text_of
 from femtms.io.names import LONGEST, printable
 
 _LARGEST_TOML, _LARGEST_CSV = 1_000_000, 5_000_000  # bytes: far above what anybody winds
@@ -228,8 +229,8 @@ def read_toml(path: Path) -> dict[str, Any]:
     """The content of a TOML file.  Raises FemtmsError for one that is damaged, or far too long."""
     _check_length(path, _LARGEST_TOML)
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        return tomllib.loads(text_of(path, "a winding must be text (TOML)"))
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise FemtmsError(f"{path}: cannot be read as TOML ({error})") from None
 
 
@@ -243,7 +244,7 @@ def read_polylines(path: str | Path) -> list[np.ndarray]:
     _check_length(path, _LARGEST_CSV)
     lines: dict[str, list[list[float]]] = {}
     try:
-        with open(path, newline="", encoding="utf-8-sig") as file:
+        with io.StringIO(text_of(path, "lines of wires must be text (CSV)"), newline="") as file:
             reader = csv.DictReader(file)
             missing = [key for key in ("x_mm", "y_mm", "z_mm") if key not in (reader.fieldnames or ())]
             if missing:
@@ -261,7 +262,7 @@ def read_polylines(path: str | Path) -> list[np.ndarray]:
                         f"origin; got {', '.join(f'{x:g}' for x in point)} (is it in another unit?)"
                     )
                 lines.setdefault(row.get("wire") or "", []).append(point)
-    except (UnicodeDecodeError, csv.Error) as error:
+    except csv.Error as error:
         raise FemtmsError(f"{path}: cannot be read as CSV ({error})") from None
     if len(lines) > _MOST_TURNS_IN_ALL:
         raise FemtmsError(f"{path}: must have at most {_MOST_TURNS_IN_ALL:,} wires; it has {len(lines):,}")
