@@ -1,9 +1,13 @@
 """Tetrahedral meshes through meshio: mm in files, m inside; the conversion happens here."""
 
+import codecs
 import contextlib
 import io
 import logging
+import shutil
+import tempfile
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +16,17 @@ import numpy as np
 
 from femtms.errors import FemtmsError
 from femtms.io.files import bounded_memory, check_size, existing_file, whole_file
+from femtms.io.msh_counts import check_msh
+from femtms.io.vtk_lengths import check_grid_of_cells, equal_lengths
 from femtms.mesh.repair import repaired
 from femtms.mesh.tetmesh import TetMesh
 from femtms.tissue import MAX_TAG
 
 log = logging.getLogger("femtms")
+
+# Suffix -> how meshio calls the format.  Its other readers have no tissues, need more libraries, or do not end on some
+# damaged files.
+FORMATS = {".msh": "gmsh", ".vtu": "vtu", ".vtk": "vtk", ".mesh": "medit", ".meshb": "medit"}
 
 # Names under which programs of this field store the tissue of an element, in the order in which they are looked for.
 TAG_NAMES = (
@@ -36,7 +46,7 @@ TAG_NAMES = (
 
 
 def read_mesh(path: str | Path) -> TetMesh:
-    """A head mesh in mm: Gmsh .msh (2.2 and 4.1, ASCII and binary), .vtu, and whatever else meshio reads.
+    """A head mesh in mm: Gmsh .msh (2.2 and 4.1, ASCII and binary), .vtu, .vtk, or Medit .mesh and .meshb.
 
     Only tetrahedra and their tissue numbers are used; surface triangles are ignored.  What is repaired
     (see `femtms.mesh.repair`) is logged and kept in `mesh.notes`; nodes are renumbered where some are dropped.
@@ -73,6 +83,9 @@ def read_mesh(path: str | Path) -> TetMesh:
 
 
 def _read(path: Path) -> Any:
+    kind = FORMATS.get(path.suffix.lower())
+    if kind is None:
+        raise FemtmsError(f"{path}: a mesh must be one of {', '.join(FORMATS)}; got '{path.suffix or path.name}'")
     said = io.StringIO()
     try:
         # meshio prints its complaints and leaves by sys.exit
@@ -84,13 +97,35 @@ def _read(path: Path) -> Any:
         ):
             # numpy warns, and goes on, where text stops being numbers
             warnings.filterwarnings("error", "string or file could not be read")
-            return meshio.read(path)
+            with _without_mark(path) as plain:
+                if kind == "gmsh":
+                    check_msh(plain, path)
+                if kind == "vtk":
+                    check_grid_of_cells(plain, path)
+                with equal_lengths(path):
+                    return meshio.read(plain, file_format=kind)
+    except FemtmsError:
+        raise
     except (Exception, SystemExit) as error:
         reason = str(error) if isinstance(error, Exception) and str(error) else said.getvalue()
         reason = " ".join(reason.replace("Error:", " ").split()) or type(error).__name__
         raise FemtmsError(
             f"{path}: cannot be read as a mesh: it is cut off, damaged or of another format ({reason[:300]})"
         ) from error
+
+
+@contextlib.contextmanager
+def _without_mark(path: Path) -> Iterator[Path]:
+    """The file, or a copy of it without the mark of UTF-8 at its beginning, which meshio does not know."""
+    with open(path, "rb") as file:
+        if file.read(3) != codecs.BOM_UTF8:
+            yield path
+            return
+        with tempfile.TemporaryDirectory() as folder:
+            copy = Path(folder) / path.name
+            with open(copy, "wb") as into:
+                shutil.copyfileobj(file, into)
+            yield copy
 
 
 def _tags(raw: Any, blocks: list[int], path: Path) -> np.ndarray:
