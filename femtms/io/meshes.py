@@ -18,6 +18,7 @@ from femtms.errors import FemtmsError
 from femtms.io.files import bounded_memory, check_size, existing_file, whole_file
 from femtms.io.msh_counts import check_msh
 from femtms.io.vtk_lengths import check_grid_of_cells, equal_lengths
+from femtms.mesh.pieces import check_pieces
 from femtms.mesh.repair import repaired
 from femtms.mesh.tetmesh import TetMesh
 from femtms.tissue import MAX_TAG
@@ -49,8 +50,10 @@ def read_mesh(path: str | Path) -> TetMesh:
     """A head mesh in mm: Gmsh .msh (2.2 and 4.1, ASCII and binary), .vtu, .vtk, or Medit .mesh and .meshb.
 
     Only tetrahedra and their tissue numbers are used; surface triangles are ignored.  What is repaired
-    (see `femtms.mesh.repair`) is logged and kept in `mesh.notes`; nodes are renumbered where some are dropped.
-    Raises FemtmsError when the file is missing or damaged, has no tetrahedra or no tissue numbers, or the mesh is bad.
+    (see `femtms.mesh.repair`), and small pieces that hang on nothing, are logged and kept in `mesh.notes`; nodes are
+    renumbered where some are dropped.
+    Raises FemtmsError when the file is missing or damaged, has no tetrahedra or no tissue numbers, or the mesh is bad:
+    also for several heads, overlapping copies, and tissues that share no nodes.
     """
     path = existing_file(path)
     raw = _read(path)
@@ -74,6 +77,7 @@ def read_mesh(path: str | Path) -> TetMesh:
         )
     try:
         nodes_mm, tets, tags, notes = repaired(nodes_mm, tets, tags)
+        notes += check_pieces(nodes_mm, tets, tags)
         mesh = TetMesh(1e-3 * nodes_mm, tets, tags, notes=notes)
     except FemtmsError as error:
         raise FemtmsError(f"{path}: {error}") from error
