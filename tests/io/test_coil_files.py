@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import time
 import zlib
 from base64 import b64encode
 
@@ -398,6 +399,30 @@ def test_tcd_with_nonsense_is_refused_with_its_place(change, words, tmp_path):
         load_coil(written(tmp_path, content))
     for place in ("coilElementList[0]", "stimulatorList[0]", "deformList[0]", "coilModels[0]"):
         assert str(raised.value).count(place) <= 1  # once is enough
+
+
+def test_work_for_a_model_is_in_proportion_to_its_file(tmp_path):
+    """Many parts that take many deformations each, and a fine casing that many parts share."""
+    part = {"type": 1, "points": [[1, 2, 3]], "values": [[0, 0, 1e-6]]}
+    turn = {"type": "rot2p", "deformRange": 0, "point1": [0, 0, 0], "point2": [0, 0, 9]}
+    content = {
+        "coilElementList": [part | {"deformations": [0] * 3000}] * 40,
+        "deformList": [turn],
+        "deformRangeList": [{"initial": 0.1, "range": [-5, 5]}],
+    }
+    (tmp_path / "c.tcd").write_text(json.dumps(content))
+    began = time.process_time()
+    coil = load_coil(tmp_path / "c.tcd")
+    assert time.process_time() - began < 10, "seconds for 360 kB"
+    angle = np.radians(3000 * 0.1)
+    turned = [np.cos(angle) - 2 * np.sin(angle), np.sin(angle) + 2 * np.cos(angle), 3]
+    np.testing.assert_allclose(1e3 * coil.positions, np.tile(turned, (40, 1)), rtol=1e-9)
+
+    casing = {"points": np.eye(3).tolist(), "faces": [[0, 1, 2]] * 5000}
+    content = {"coilElementList": [part | {"elementCasing": 0}] * 500, "coilModels": [casing]}
+    (tmp_path / "c.tcd").write_text(json.dumps(content))
+    with pytest.raises(FemtmsError, match=r"c\.tcd: the casings of all parts must have .*; they have 2,500,000"):
+        load_coil(tmp_path / "c.tcd")
 
 
 @pytest.mark.parametrize(
