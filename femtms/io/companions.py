@@ -38,7 +38,7 @@ def with_companions(coil: Coil, path: Path) -> Coil:
         elif isinstance(found, Waveform):
             coil = replace(coil, stimulators=tuple(replace(s, waveforms=(found,)) for s in coil.stimulators))
         else:
-            log.warning("%s: coil '%s' goes without this file", found, coil.name)
+            log.warning("%s: coil '%s' is used without this file", found, coil.name)
     return coil
 
 

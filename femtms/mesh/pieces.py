@@ -35,19 +35,23 @@ def check_pieces(nodes_mm: np.ndarray, tets: np.ndarray, tags: np.ndarray) -> tu
     ml = 1e-3 * sizes
     if sizes[second] < LARGEST_ISLAND * sizes[first]:
         what = f"{len(sizes) - 1:,} pieces share" if len(sizes) > 2 else "1 piece shares"
-        return (f"{what} no face with the rest of the mesh ({ml.sum() - ml[first]:.3g} mL): no current flows there",)
+        return (f"{what} no face with the rest of the mesh ({_volume(ml.sum() - ml[first])}): no current flows there",)
     boxes = [_box(nodes_mm[tets[piece == p]]) for p in (first, second)]
     meet = (boxes[0][0] < boxes[1][1]).all() and (boxes[1][0] < boxes[0][1]).all()
     middles = [" ({:.0f}, {:.0f}, {:.0f}) mm".format(*box.mean(axis=0)) for box in boxes]
     raise FemtmsError(
         f"the tetrahedra must hang together; they fall into {len(sizes):,} pieces that share no face, the largest two "
-        f"of {ml[first]:.3g} mL around{middles[0]} and {ml[second]:.3g} mL around{middles[1]}: "
+        f"of {_volume(ml[first])} around{middles[0]} and {_volume(ml[second])} around{middles[1]}: "
         + (
             "join the nodes of tissues where they touch, or no current flows between them"
             if meet
             else "a mesh must be of one head"
         )
     )
+
+
+def _volume(ml: float) -> str:
+    return f"{ml:.3g} mL" if ml < 999.5 else f"{1e-3 * ml:.3g} L"
 
 
 def _box(points: np.ndarray) -> np.ndarray:

@@ -68,7 +68,7 @@ def test_companion_that_cannot_be_read_never_blocks_its_coil(content, suffix, br
     assert (coil.casing is None) == (broken == ".stl")
     assert (not coil.stimulators[0].waveforms) == (broken == ".tsv")
     (said,) = [record.getMessage() for record in caplog.records]
-    assert f"c{broken}" in said and said.endswith("goes without this file") and "\n" not in said
+    assert f"c{broken}" in said and said.endswith("is used without this file") and "\n" not in said
 
     other = tmp_path / ("c.tsv" if broken == ".stl" else "c.stl")
     assert coil_files(path) == (path, other)
