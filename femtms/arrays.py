@@ -1,5 +1,6 @@
 """Arrays that nobody changes behind the back of the object that holds them, and points in other frames."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,17 @@ def sealed(array: np.ndarray) -> np.ndarray:
     """The same array, read-only from now on: for one that was just made and that nobody else has."""
     array.flags.writeable = False
     return array
+
+
+def spatial_first(shape: Sequence[int]) -> tuple[int, ...]:
+    """A shape without the axes of length 1 that stand before its three axes in space.
+
+    Programs that handle many volumes at once put one there.  A slice, such as (1,256,256), keeps its shape: axes go
+    only where three that are longer follow.
+    """
+    sizes = tuple(int(n) for n in shape)
+    first = next((i for i, n in enumerate(sizes) if n != 1), len(sizes))
+    return sizes[first:] if len(sizes) >= first + 3 and min(sizes[first : first + 3]) > 1 else sizes
 
 
 def transformed(points: np.ndarray, affine: np.ndarray) -> np.ndarray:

@@ -11,7 +11,7 @@ from typing import Any
 
 from femtms.backend import backend
 from femtms.errors import FemtmsError, in_one_line
-from femtms.io.files import existing_file
+from femtms.io.files import existing_file, text_of
 from femtms.memory import available_memory
 
 log = logging.getLogger("femtms")
@@ -254,8 +254,8 @@ def _on_slurm(path: Path, tls: Tls | None) -> Iterator[Connection]:
     from distributed import Client
 
     try:
-        settings = yaml.safe_load(existing_file(path).read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        settings = yaml.safe_load(text_of(existing_file(path), "the description of a cluster must be text (YAML)"))
+    except yaml.YAMLError as error:
         raise FemtmsError(f"{path}: must be YAML ({in_one_line(error, 160)})") from error
     if not isinstance(settings, dict) or type(settings.get("jobs")) is not int or settings["jobs"] < 1:
         raise FemtmsError(f"{path}: must have `jobs`, at least 1, and arguments of dask_jobqueue.SLURMCluster")

@@ -16,7 +16,7 @@ log = logging.getLogger("femtms")
 _ACCURACY = 1e-3
 _REACH = 3.0  # wire sizes up to which the mean distance is tabulated; beyond, a series is exact to 1e-3
 _STEPS = 64  # of the table in each direction, at squares of equal steps: finer where turns lie side by side
-_MOST_ELEMENTS = 60_000  # half a minute of work
+_MOST_ELEMENTS = 12_000  # twice what the usual coils take; the work grows with the square
 _POINTS = 48  # of a quadrature in each direction
 
 

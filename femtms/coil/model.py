@@ -15,6 +15,8 @@ from femtms.coil.stimulator import Stimulator
 from femtms.errors import FemtmsError
 from femtms.mesh.surface import Surface, joined
 
+_MOST_TRIANGLES = 2_000_000  # a hundred times what fine casings have
+
 
 @dataclass(frozen=True, eq=False)
 class Casing:
@@ -83,6 +85,12 @@ class CoilModel:
                 raise FemtmsError(
                     f"deformation range {deformation.range} must be for translations or for rotations; it is for both"
                 )
+        surfaces = [self.casings[part.casing].surface for part in self.parts if part.casing is not None]
+        size = sum(max(len(surface.triangles), len(surface.nodes)) for surface in surfaces)
+        if size > _MOST_TRIANGLES:  # parts may share a casing, so a small file could have any number
+            raise FemtmsError(
+                f"the casings of all parts must have at most {_MOST_TRIANGLES:,} triangles or nodes; they have {size:,}"
+            )
         self.coil()  # checks what is left
 
     def _references(self) -> Iterator[tuple[str, int, int]]:
@@ -128,11 +136,12 @@ class CoilModel:
         number of values, and for one outside its range.
         """
         amounts = self._amounts(values)
+        moves = [deformation.pose(amounts[deformation.range]).matrix for deformation in self.deformations]
         elements, surfaces = [], []
         if self.casing is not None:
             surfaces.append(self.casings[self.casing].surface)
         for part in self.parts:
-            pose = self._pose(part, amounts)
+            pose = _pose(part, moves)
             elements.append(part.elements if pose is None else part.elements.moved(pose))
             if part.casing is not None:
                 surface = self.casings[part.casing].surface
@@ -164,14 +173,6 @@ class CoilModel:
                 raise FemtmsError(f"value {i} of coil '{self.name}' {error}") from error
         return amounts
 
-    def _pose(self, part: CoilPart, amounts: Sequence[float]) -> Pose | None:
-        """Where the deformations put a part, the first one first; None where it stays, so that no digit changes."""
-        matrix = IDENTITY.matrix
-        for index in part.deformations:
-            deformation = self.deformations[index]
-            matrix = deformation.pose(amounts[deformation.range]).matrix @ matrix
-        return None if np.array_equal(matrix, IDENTITY.matrix) else Pose(matrix)
-
     def __repr__(self) -> str:
         moving = sum(bool(part.deformations) for part in self.parts)
         ranges = ", ".join(self._shown(i) for i in range(len(self.ranges)))
@@ -186,3 +187,11 @@ class CoilModel:
     def _shown(self, index: int) -> str:
         r, unit = self.ranges[index], self.range_unit(index)
         return f"{r.low:g}..{r.high:g} {unit}".rstrip()
+
+
+def _pose(part: CoilPart, moves: Sequence[np.ndarray]) -> Pose | None:
+    """Where the deformations put a part, the first one first; None where it stays, so that no digit changes."""
+    matrix = IDENTITY.matrix
+    for index in part.deformations:
+        matrix = moves[index] @ matrix
+    return None if np.array_equal(matrix, IDENTITY.matrix) else Pose(matrix)

@@ -102,9 +102,9 @@ class Winding:
         For each number over the width the fewest over the height with which anything is left.
         Raises FemtmsError when there is none.
         """
-        plans = []
+        plans, bend = [], max(path.bend(distance) for path in self.paths)
         for across in range(1, MOST_POINTS + 1):
-            lost = gauss_bound(across, self.wire_width, distance) * max(path.bend(distance) for path in self.paths)
+            lost = gauss_bound(across, self.wire_width, distance) * bend
             for along in range(1, MOST_POINTS + 1):
                 rest = accuracy - lost - gauss_bound(along, self.wire_height, distance)
                 if rest > accuracy / 10:  # less would take many more elements

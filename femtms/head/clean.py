@@ -10,16 +10,17 @@ from femtms.head.labels import LabelVolume
 
 # Sinuses and the mouth are air and stay air; smaller enclosed pockets are gaps of the segmentation.
 PINHOLE_ML = 0.1
+LARGEST_ISLAND = 0.1  # of the largest piece: a larger one is no crumb, but another head or a part that lost its hold
 
 
 def cleaned(labels: LabelVolume) -> tuple[LabelVolume, tuple[str, ...]]:
     """The head alone, without islands and pinholes, and one sentence for each thing that was changed or noticed.
 
-    - Tissue that is not connected (by faces) to the largest piece is dropped.
+    - Tissue that is not connected (by faces) to the largest piece is dropped, unless it is LARGEST_ISLAND of that.
     - Enclosed air below PINHOLE_ML takes the label of the nearest tissue; larger cavities remain insulating air.
     - A head that touches the border of the volume (an open neck) is kept: the cut is an insulating surface.
 
-    Raises FemtmsError when there is no tissue or no air at all.
+    Raises FemtmsError when there is no tissue or no air at all, and for two heads.
     """
     data = labels.data
     tissue = data > 0
@@ -35,6 +36,7 @@ def cleaned(labels: LabelVolume) -> tuple[LabelVolume, tuple[str, ...]]:
     if count > 1:
         sizes = np.bincount(pieces.ravel())
         sizes[0] = 0
+        _check_one_head(pieces, sizes, labels)
         keep = pieces == sizes.argmax()
         dropped = int(tissue.sum() - keep.sum())
         notes.append(
@@ -63,6 +65,23 @@ def cleaned(labels: LabelVolume) -> tuple[LabelVolume, tuple[str, ...]]:
     if lost:
         notes.append(f"tissue {', '.join(map(str, lost))} occurred only in dropped islands")
     return replace(labels, data=data), tuple(notes)
+
+
+def _check_one_head(pieces: np.ndarray, sizes: np.ndarray, labels: LabelVolume) -> None:
+    """Raise FemtmsError when a second piece of tissue is too large for a crumb."""
+    first, second = np.argsort(-sizes, kind="stable")[:2]
+    if sizes[second] < LARGEST_ISLAND * sizes[first]:
+        return
+    places = ndimage.find_objects(pieces)
+    shown = [
+        f"{sizes[i] * labels.voxel_ml:.3g} mL in voxels "
+        + ", ".join(f"{axis} {s.start} to {s.stop - 1}" for axis, s in zip("ijk", places[i - 1]))
+        for i in (first, second)
+    ]
+    raise FemtmsError(
+        f"{labels.name}: a label volume must be of one head; the largest two pieces of tissue do not touch: "
+        f"{' and '.join(shown)}: crop the volume to one of them, or label what is between them"
+    )
 
 
 def _without_pinholes(data: np.ndarray, tissue: np.ndarray, voxel_ml: float) -> tuple[np.ndarray, int]:

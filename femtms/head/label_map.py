@@ -18,6 +18,7 @@ from femtms.tissue import AIR, MAX_TAG, Tissue, tag_of
 
 MAX_LABEL = 2**24 - 1  # beyond this, labels that were stored as float32 are no longer exact
 _MOST_IN_A_RANGE = 100_000
+_MOST_LABELS = 200_000  # of a map
 _REST = "*"
 
 
@@ -61,6 +62,7 @@ class LabelMap:
             if twice is not None:
                 raise FemtmsError(f"{name}: each label must be named once; {twice} is named again by '{text}'")
             tissues |= dict.fromkeys(labels, _tissue(tissue))
+            check_number_of_labels(len(tissues), name)
         return cls(tissues, name, rest)
 
     def tissue_numbers(self, last: int) -> np.ndarray:
@@ -70,6 +72,12 @@ class LabelMap:
             if label <= last:
                 table[label] = tissue
         return table
+
+
+def check_number_of_labels(number: int, name: str) -> None:
+    """Raise FemtmsError for a map of more labels than any atlas has: ranges make many of a few bytes."""
+    if number > _MOST_LABELS:
+        raise FemtmsError(f"{name}: a label map must name at most {_MOST_LABELS:,} labels (* names the rest)")
 
 
 def labels_of(text: int | str) -> range | None:

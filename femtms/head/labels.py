@@ -8,7 +8,7 @@ from itertools import product
 
 import numpy as np
 
-from femtms.arrays import frozen, sealed, transformed
+from femtms.arrays import frozen, sealed, spatial_first, transformed
 from femtms.errors import FemtmsError
 from femtms.head.label_map import MAX_LABEL, PRESETS, LabelMap
 from femtms.tissue import MAX_TAG, Tissue, name_of
@@ -136,7 +136,8 @@ def check_tissues(labels: LabelVolume) -> None:
 
 
 def check_shape(shape: Sequence[int], name: str) -> None:
-    """Raise FemtmsError when this is not the shape of one volume; further axes of length 1 do not count."""
+    """Raise FemtmsError when this is not the shape of one volume; axes of length 1 before and after do not count."""
+    shape = spatial_first(shape)
     further = [int(n) for n in shape[3:] if n != 1]
     if further:
         raise FemtmsError(
@@ -152,7 +153,7 @@ def check_shape(shape: Sequence[int], name: str) -> None:
 def _as_labels(data: np.ndarray, name: str) -> np.ndarray:
     """The same labels as integers; refuses what cannot be labels."""
     check_shape(data.shape, name)
-    data = data.reshape(data.shape[:3])
+    data = data.reshape(spatial_first(data.shape)[:3])
     if data.dtype.kind == "f":
         if not np.isfinite(data).all():
             bad = int((~np.isfinite(data)).sum())

@@ -8,16 +8,17 @@ from typing import Any
 import nibabel
 import numpy as np
 
-from femtms.arrays import transformed
+from femtms.arrays import spatial_first, transformed
 from femtms.coil.coil import Coil
 from femtms.coil.pose import IDENTITY
 from femtms.coil.sampled import SampledField
 from femtms.coil.stimulator import Stimulator
 from femtms.errors import FemtmsError, in_one_line
-from femtms.io.ccd import box_in, header_of, header_text, max_didt_in
+from femtms.io.ccd import DIDT, box_in, header_of, header_text, max_didt_in
 from femtms.io.companions import stem_of, with_companions, written_with_companions
 from femtms.io.extensions import load_image
 from femtms.io.files import bounded_memory, existing_file
+from femtms.io.gzip_stream import data_of
 from femtms.io.names import printable
 from femtms.io.nifti import check_length
 from femtms.io.nifti_frame import affine_in_mm, has_orientation
@@ -38,7 +39,7 @@ def is_a_field(path: str | Path) -> bool:
         return False
     try:
         image = load_image(Path(path))
-        shape = image.shape
+        shape = spatial_first(image.shape)
     except Exception:  # whoever reads it will say what is wrong
         return False
     return len(shape) in (4, 5) and shape[-1] == 3
@@ -73,8 +74,8 @@ def read_a_field(path: str | Path, outside: str = "error") -> Coil:
             source=printable(path.name),
             brand=printable(header.get("brand", "")),
             stimulators=tuple(
-                Stimulator(name=printable(name), max_didt=None if limit is None else max_didt_in({"dIdtmax": limit}))
-                for name, limit in zip(*(_each(header, key, number) for key in ("stimulator", "dIdtmax")))
+                Stimulator(name=printable(name), max_didt=None if limit is None else max_didt_in({DIDT: limit}))
+                for name, limit in zip(*(_each(header, key, number) for key in ("stimulator", DIDT)))
             ),
             limits=limits,
             resolution=resolution,
@@ -87,7 +88,7 @@ def read_a_field(path: str | Path, outside: str = "error") -> Coil:
 def _content(path: Path) -> tuple[np.ndarray, np.ndarray, dict[str, str]]:
     """Values (nx,ny,nz,s,3), affine in mm, and what is known besides."""
     image = load_image(Path(path))
-    shape = image.shape
+    shape = spatial_first(image.shape)
     if len(shape) not in (4, 5) or shape[-1] != 3:
         raise FemtmsError(
             f"{path}: a sampled A must be (nx,ny,nz,3), or (nx,ny,nz,s,3) for s stimulators; got {shape}"
@@ -107,12 +108,15 @@ def _content(path: Path) -> tuple[np.ndarray, np.ndarray, dict[str, str]]:
         raise FemtmsError(
             f"{path}: a grid of {shape} needs about {need / 2**30:.3g} GiB of memory; {there / 2**30:.3g} GiB are there"
         )
-    values = np.asarray(image.dataobj, dtype=np.float64).reshape(*shape[:3], -1, 3)
+    values = data_of(image, np.float64).reshape(*shape[:3], -1, 3)
     return values, affine_mm, _description(image.header)
 
 
 def _check_extent(shape: Sequence[int], affine_mm: np.ndarray) -> None:
-    GRID.checked(float(np.max(np.linalg.norm(affine_mm[:3, :3], axis=0) * np.array(shape))))
+    extent = float(np.max(np.linalg.norm(affine_mm[:3, :3], axis=0) * np.array(shape)))
+    low, high = GRID.possible
+    if not low <= extent <= high:
+        raise FemtmsError(f"the grid must be in mm; it would be {extent:.3g} mm across{GRID.hint(extent)}")
 
 
 def _each(header: dict[str, str], key: str, number: int) -> list[Any]:

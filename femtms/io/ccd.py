@@ -18,6 +18,7 @@ from femtms.io.units import in_mm, per_microsecond, per_second
 
 _WORDS = {Currents: "current elements whose wires are not known", SampledField: "A that is sampled on a grid"}
 
+DIDT = "didtmax"  # as `header_of` has the key
 LARGEST_M = 2.0  # a coil farther than this from its own origin was written in another unit
 
 
@@ -25,13 +26,14 @@ def read_ccd(path: str | Path) -> Coil:
     """A dipole list: a header line, the number of dipoles, a comment, then rows x y z (m) and mx my mz (A·m² per A).
 
     The header is `# name version …; key=value; …`: dIdtmax in A/µs, x, y and z as `low,high` in mm, resolution (one
-    number or three) in mm, coilname, brand, stimulator; `none` means that a value is not known, and other keys are left
-    out.  A casing (.stl, mm) and a pulse (.tsv) of the same name are read, too.
+    number or three) in mm, coilname, brand, stimulator, in any case; `none` means that a value is not known, and other
+    keys are left out.  A casing (.stl, mm) and a pulse (.tsv) of the same name are read, too: see `with_companions`.
     Raises FemtmsError with the line that is wrong.
     """
     path = existing_file(path)
     lines = text_lines(path, "a .ccd file must be text")
-    header = header_of(lines[0]) if lines and lines[0].startswith("#") else {}
+    first = next((line.lstrip() for line in lines if line.strip()), "")
+    header = header_of(first) if first.startswith("#") else {}
     rows = [(i + 1, line) for i, line in enumerate(lines) if line.strip() and not line.lstrip().startswith("#")]
     if not rows:
         raise FemtmsError(f"{path}: a .ccd file must state the number of dipoles; it has no line with numbers")
@@ -67,9 +69,9 @@ def read_ccd(path: str | Path) -> Coil:
 
 
 def header_of(line: str) -> dict[str, str]:
-    """key -> value of the header; keys whose value is `none` are left out."""
+    """key -> value of the header, keys in lower case; those whose value is `none` are left out."""
     pairs = [part.split("=", 1) for part in line.lstrip("# ").split(";") if "=" in part]
-    return {k.strip(): v.strip() for k, v in pairs if v.strip() and v.strip().lower() != "none"}
+    return {k.strip().lower(): v.strip() for k, v in pairs if v.strip() and v.strip().lower() != "none"}
 
 
 def _row(path: Path, number: int, line: str) -> list[float]:
@@ -84,14 +86,14 @@ def _row(path: Path, number: int, line: str) -> list[float]:
 
 def max_didt_in(header: dict[str, str]) -> float | None:
     """Largest dI/dt in A/s from the header's A/µs."""
-    if "dIdtmax" not in header:
+    if DIDT not in header:
         return None
     try:
-        value = float(header["dIdtmax"])
+        value = float(header[DIDT])
     except ValueError:
         value = float("nan")
     if not 0 < 1e6 * value < float("inf"):
-        raise FemtmsError(f"dIdtmax must be a number > 0 in A/µs; got '{header['dIdtmax']:.40}'")
+        raise FemtmsError(f"dIdtmax must be a number > 0 in A/µs; got '{header[DIDT]:.40}'")
     return float(per_second(value))
 
 

@@ -1,5 +1,6 @@
 """What stands beside a coil file under the same name: its casing (.stl) and the pulse of its stimulator (.tsv)."""
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -11,6 +12,9 @@ from femtms.errors import FemtmsError
 from femtms.io.casings import read_casing, write_casing
 from femtms.io.files import check_out_file, whole_folder
 from femtms.io.waveforms import read_waveform, write_waveform
+from femtms.mesh.surface import Surface
+
+log = logging.getLogger("femtms")
 
 _DOUBLE = (".nii.gz",)
 _CASING, _PULSE = ".stl", ".tsv"
@@ -25,21 +29,35 @@ def stem_of(path: Path) -> str:
 def with_companions(coil: Coil, path: Path) -> Coil:
     """The coil with the casing and the pulse that stand beside its file, where they do.
 
-    The pulse becomes that of all stimulators.  Raises FemtmsError when a companion is damaged.
+    The pulse becomes that of all stimulators.  The field needs neither, so one that cannot be read is left out with a
+    warning.
     """
-    for file in companions(path):
-        if file.suffix == _CASING:
-            coil = replace(coil, casing=read_casing(file))
+    for _, found in _beside(path):
+        if isinstance(found, Surface):
+            coil = replace(coil, casing=found)
+        elif isinstance(found, Waveform):
+            coil = replace(coil, stimulators=tuple(replace(s, waveforms=(found,)) for s in coil.stimulators))
         else:
-            pulse = (read_waveform(file),)
-            coil = replace(coil, stimulators=tuple(replace(s, waveforms=pulse) for s in coil.stimulators))
+            log.warning("%s: coil '%s' is used without this file", found, coil.name)
     return coil
 
 
 def companions(path: Path) -> tuple[Path, ...]:
-    """Those of the casing and the pulse that stand beside a .ccd or NIfTI file."""
-    files = (path.with_name(stem_of(path) + suffix) for suffix in (_CASING, _PULSE))
-    return tuple(file for file in files if file.exists())
+    """Those of the casing and the pulse that stand beside a .ccd or NIfTI file and are a part of the coil."""
+    return tuple(file for file, found in _beside(path) if not isinstance(found, Exception))
+
+
+def _beside(path: Path) -> Iterator[tuple[Path, Surface | Waveform | Exception]]:
+    """The files there are, each with what it holds or why it cannot be read."""
+    for suffix, read in ((_CASING, read_casing), (_PULSE, read_waveform)):
+        file = path.with_name(stem_of(path) + suffix)
+        if file.exists():
+            found: Surface | Waveform | Exception
+            try:
+                found = read(file)
+            except (FemtmsError, OSError) as error:
+                found = error
+            yield file, found
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """Files appear whole or not at all, and nothing is overwritten unasked."""
 
+import codecs
 import hashlib
 import os
 import shutil
@@ -28,12 +29,37 @@ def file_provenance(path: Path) -> dict[str, str]:
     return {"path": str(path.resolve()), "sha256": sha256_of(path)}
 
 
-def text_lines(path: Path, must: str) -> list[str]:
-    """The lines of a text file; raises FemtmsError with what it `must` be, and the first byte that is none of text."""
+def text_of(path: Path, must: str) -> str:
+    """A text file in UTF-8, without the mark that some programs put first.
+
+    Raises FemtmsError with what it `must` be, and the first byte that is none of text.
+    """
+    check_not_utf16(path, must)
     try:
-        return path.read_text(encoding="utf-8-sig").splitlines()
+        return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise FemtmsError(f"{path}: {must}; byte {error.start} is not") from error
+
+
+def text_lines(path: Path, must: str) -> list[str]:
+    """The lines of a text file; raises FemtmsError as `text_of` does."""
+    return text_of(path, must).splitlines()
+
+
+def is_number(word: str) -> bool:
+    """Whether a word in a text file is a number."""
+    try:
+        float(word)
+    except ValueError:
+        return False
+    return True
+
+
+def check_not_utf16(path: Path, must: str) -> None:
+    """Raise FemtmsError for a file that begins with the mark of UTF-16, as Windows writes "Unicode" text."""
+    with open(path, "rb") as file:
+        if file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+            raise FemtmsError(f"{path}: {must} in UTF-8; it is in UTF-16: save it in UTF-8")
 
 
 def existing_file(path: str | Path) -> Path:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from femtms.errors import FemtmsError
-from femtms.head.label_map import PRESETS, LabelMap, labels_of
+from femtms.head.label_map import PRESETS, LabelMap, check_number_of_labels, labels_of
 from femtms.io.files import existing_file, file_provenance, text_lines
 from femtms.spelling import meant
 
@@ -79,6 +79,7 @@ def read_label_map(path: str | Path) -> LabelMap:
             )
         tissues |= dict.fromkeys(keys, tissue)
         line_of |= dict.fromkeys(keys, number)
+        check_number_of_labels(len(tissues), str(path))
     if not tissues:
         raise FemtmsError(f"{path}: a label map must name at least one label; it has only a header")
     return LabelMap.of(tissues, path.name)

@@ -33,7 +33,7 @@ TAG_NAMES = (
     "subdomain",
     "gmsh:geometrical",
 )
-_OF_FORMATS = ("gmsh:physical", "medit:ref", "cell_tags")  # the place that the format has for it
+_OF_FORMATS = ("gmsh:physical", "medit:ref", "tissue")  # where the format has it, or femtms puts it
 _GEOMETRICAL = "gmsh:geometrical"  # volumes of a model: they stand in for tissues where there are no groups
 _WHOLE = 1e-3
 # Names that modellers give without thinking of a tissue.
@@ -82,6 +82,8 @@ def tissue_array(
             f"{path}: one array must say which tissue a tetrahedron is; {', '.join(map(repr, [first, *differ]))} say "
             f"different things: choose one with --tissue-array NAME (tissue_array=)"
         )
+    if first.lower() not in _OF_FORMATS:
+        log.info("%s: tissues from the array '%s'", path.name, printable(first))
     return first, _checked(fitting[first], first, path, is_mapped)
 
 
@@ -137,17 +139,12 @@ def _checked(values: np.ndarray, name: str, path: Path, is_mapped: bool) -> np.n
     return values
 
 
-def group_names(raw: Any, path: Path, array: str) -> dict[int, str]:
+def group_names(path: Path, array: str) -> dict[int, str]:
     """Number -> name of the groups of elements that an array numbers.
 
     Raises FemtmsError for a volume that is in several of them.
     """
-    if array.lower() == "gmsh:physical":
-        return _checked_groups(path).names
-    if array == "cell_tags":  # families of MED
-        families = getattr(raw, "cell_tags", {})
-        return {int(number): " ".join(map(str, names)) for number, names in families.items()}
-    return {}
+    return _checked_groups(path).names if array.lower() == "gmsh:physical" else {}
 
 
 def _checked_groups(path: Path) -> GmshGroups:

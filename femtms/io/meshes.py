@@ -1,9 +1,13 @@
 """Tetrahedral meshes through meshio: mm in files, m inside; the conversion happens here."""
 
+import codecs
 import contextlib
 import io
 import logging
+import shutil
+import tempfile
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,24 +21,33 @@ from femtms.io.files import bounded_memory, check_size, existing_file, whole_fil
 from femtms.io.label_maps import Labels, label_map_of
 from femtms.io.mesh_tissues import group_names, map_of_names, mapped, without_air
 from femtms.io.mesh_tissues import tissue_array as tissue_numbers
+from femtms.io.msh_counts import check_msh
+from femtms.io.vtk_lengths import check_grid_of_cells, equal_lengths
 from femtms.kernels.faces import face_neighbours
 from femtms.mesh.interfaces import interfaces_of
+from femtms.mesh.pieces import check_pieces
 from femtms.mesh.repair import repaired
 from femtms.mesh.surface import triangle_normals
 from femtms.mesh.tetmesh import TetMesh
 
 log = logging.getLogger("femtms")
 
+# Suffix -> how meshio calls the format.  Its other readers have no tissues, need more libraries, or do not end on some
+# damaged files.
+FORMATS = {".msh": "gmsh", ".vtu": "vtu", ".vtk": "vtk", ".mesh": "medit", ".meshb": "medit"}
+
+_FEWEST = 10  # tetrahedra of what may be a head; fewer have no order of tissues
+
 
 def is_mesh_file(path: str | Path) -> bool:
     """Whether the name has the suffix of a mesh."""
-    return Path(path).suffix.lower() in meshio.extension_to_filetypes
+    return Path(path).suffix.lower() in FORMATS
 
 
 def read_mesh(
     path: str | Path, labels: Labels | None = None, tissue_array: str | None = None, as_numbered: bool = False
 ) -> TetMesh:
-    """A head mesh in mm: Gmsh .msh (2.2 and 4.1, ASCII and binary), .vtu, and whatever else meshio reads.
+    """A head mesh in mm: Gmsh .msh (2.2 and 4.1, ASCII and binary), .vtu, .vtk, or Medit .mesh and .meshb.
 
     labels        which tissue each number is, see `read_labels`; tetrahedra of air are left out.  None: the names of
                   the file's physical groups say it or, where these say nothing, the numbers are tissue numbers
@@ -42,9 +55,11 @@ def read_mesh(
     as_numbered   take the numbers as tissue numbers whatever the names of groups and the order of tissues say
 
     Only tetrahedra and their tissue numbers are used; surface triangles are ignored.  What is repaired
-    (see `femtms.mesh.repair`) is logged and kept in `mesh.notes`; nodes are renumbered where some are dropped.
-    Raises FemtmsError when the file is missing or damaged, has no tetrahedra or no tissue numbers, the mesh is bad, or
-    its tissues lie where no head has them (see `femtms.head.anatomy`).
+    (see `femtms.mesh.repair`), and small pieces that hang on nothing, are logged and kept in `mesh.notes`; nodes are
+    renumbered where some are dropped.
+    Raises FemtmsError when the file is missing or damaged, has no tetrahedra or no tissue numbers, or the mesh is bad:
+    also for several heads, overlapping copies, tissues that share no nodes, and tissues that lie where no head has them
+    (see `femtms.head.anatomy`).
     """
     label_map = None if labels is None else label_map_of(labels)
     path = existing_file(path)
@@ -60,7 +75,7 @@ def read_mesh(
     tets = np.concatenate([raw.cells[i].data for i in blocks])
     array, numbers = tissue_numbers(raw, blocks, path, tissue_array, label_map is not None)
     if label_map is None and not as_numbered:
-        label_map = map_of_names(np.unique(numbers), group_names(raw, path, array), path)
+        label_map = map_of_names(np.unique(numbers), group_names(path, array), path)
     tags = numbers if label_map is None else mapped(numbers, label_map, path)
     tets, tags, left_out = without_air(tets, tags)
     nodes_mm = np.asarray(raw.points, dtype=np.float64)
@@ -73,7 +88,10 @@ def read_mesh(
         )
     try:
         nodes_mm, tets, tags, repairs = repaired(nodes_mm, tets, tags)
-        doubts = check_anatomy(_contacts(nodes_mm, tets, tags), path.name, label_map is not None, as_numbered)
+        repairs += check_pieces(nodes_mm, tets, tags)
+        doubts: tuple[str, ...] = ()
+        if len(tets) >= _FEWEST:
+            doubts = check_anatomy(_contacts(nodes_mm, tets, tags), path.name, label_map is not None, as_numbered)
         mesh = TetMesh(1e-3 * nodes_mm, tets, tags, notes=left_out + repairs + doubts, tissue_array=array)
     except FemtmsError as error:
         raise FemtmsError(f"{path}: {error}") from error
@@ -90,6 +108,9 @@ def _contacts(nodes_mm: np.ndarray, tets: np.ndarray, tags: np.ndarray) -> Conta
 
 
 def _read(path: Path) -> Any:
+    kind = FORMATS.get(path.suffix.lower())
+    if kind is None:
+        raise FemtmsError(f"{path}: a mesh must be one of {', '.join(FORMATS)}; got '{path.suffix or path.name}'")
     said = io.StringIO()
     try:
         # meshio prints its complaints and leaves by sys.exit
@@ -101,13 +122,35 @@ def _read(path: Path) -> Any:
         ):
             # numpy warns, and goes on, where text stops being numbers
             warnings.filterwarnings("error", "string or file could not be read")
-            return meshio.read(path)
+            with _without_mark(path) as plain:
+                if kind == "gmsh":
+                    check_msh(plain, path)
+                if kind == "vtk":
+                    check_grid_of_cells(plain, path)
+                with equal_lengths(path):
+                    return meshio.read(plain, file_format=kind)
+    except FemtmsError:
+        raise
     except (Exception, SystemExit) as error:
         reason = str(error) if isinstance(error, Exception) and str(error) else said.getvalue()
         reason = " ".join(reason.replace("Error:", " ").split()) or type(error).__name__
         raise FemtmsError(
             f"{path}: cannot be read as a mesh: it is cut off, damaged or of another format ({reason[:300]})"
         ) from error
+
+
+@contextlib.contextmanager
+def _without_mark(path: Path) -> Iterator[Path]:
+    """The file, or a copy of it without the mark of UTF-8 at its beginning, which meshio does not know."""
+    with open(path, "rb") as file:
+        if file.read(3) != codecs.BOM_UTF8:
+            yield path
+            return
+        with tempfile.TemporaryDirectory() as folder:
+            copy = Path(folder) / path.name
+            with open(copy, "wb") as into:
+                shutil.copyfileobj(file, into)
+            yield copy
 
 
 def _check_nodes(nodes_mm: np.ndarray, path: Path) -> None:

@@ -19,6 +19,7 @@ from femtms.head.anatomy import Contacts, check_anatomy
 from femtms.head.labels import LabelVolume, check_shape, check_tissues
 from femtms.io.extensions import LARGEST_RATIO, load_image
 from femtms.io.files import check_size, existing_file, whole_file
+from femtms.io.gzip_stream import PACKED, data_of
 from femtms.io.label_maps import Labels, label_map_of
 from femtms.io.nifti_frame import affine_in_mm
 from femtms.memory import available_memory
@@ -38,6 +39,8 @@ def is_volume(path: str | Path) -> bool:
 
 def read_labels(path: str | Path, labels: Labels | None = None, as_numbered: bool = False) -> LabelVolume:
     """A label volume from NIfTI (.nii, .nii.gz) or any other volume that nibabel reads; coordinates are RAS mm.
+
+    Axes of length 1 before or after the three in space are left out.
 
     labels       which tissue each label is: the name of a preset ("freesurfer", "samseg", "spm", "bids", "roast",
                  "brain2mesh", "simnibs"), a CSV file (see `read_label_map`), a mapping such as {2: "wm",
@@ -69,7 +72,7 @@ def _read_volume(path: Path) -> LabelVolume:
         check_shape(image.shape, path.name)
         _check_memory(image, path)
         affine = affine_in_mm(image, path)
-        data = np.asanyarray(image.dataobj)
+        data = data_of(image)
     except FemtmsError:
         raise
     except Exception as error:  # damaged files surface as many types, from gzip, zlib, struct and nibabel
@@ -86,7 +89,7 @@ def check_length(image: Any, path: Path) -> None:
     announced = int(np.prod([int(n) for n in image.shape], dtype=object)) * image.get_data_dtype().itemsize
     file = image.file_map["image"].filename or path
     there = os.path.getsize(file)
-    if announced > there * (LARGEST_RATIO if str(file).lower().endswith(("gz", ".mgz")) else 1):
+    if announced > there * (LARGEST_RATIO if str(file).lower().endswith(PACKED) else 1):
         shape = "×".join(str(n) for n in image.shape)
         raise FemtmsError(
             f"{path}: the header announces {shape} voxels, {announced:,} bytes; the file has {there:,}: it is damaged"

@@ -8,6 +8,7 @@ from typing import Any
 import nibabel
 import numpy as np
 
+from femtms.arrays import spatial_first
 from femtms.errors import FemtmsError, in_one_line
 
 log = logging.getLogger("femtms")
@@ -54,7 +55,8 @@ def _compare_forms(image: Any, path: Path) -> None:
     except ValueError as error:  # the qform, which does not count
         log.warning("%s: the sform is taken; the qform is none (%s)", path.name, in_one_line(error))
         return
-    corners = np.array([[*corner, 1] for corner in product(*((0, n - 1) for n in image.shape[:3]))], np.float64)
+    ends = [(0.0, n - 1.0) for n in spatial_first(image.shape)[:3]]
+    corners = np.array([[*corner, 1.0] for corner in product(*ends)])
     apart = float(np.linalg.norm((corners @ (sform - qform).T)[:, :3], axis=1).max())
     if not apart <= _SAME_MM:
         log.warning("%s: the sform is taken; the qform puts voxels up to %.1f mm elsewhere", path.name, apart)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from femtms.errors import FemtmsError, in_one_line
-from femtms.io.files import existing_file
+from femtms.io.files import check_not_utf16, existing_file
 
 _DEEPEST = 16  # lists and objects in each other; coil files need 8
 _STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)  # one without an end goes to the end: no second try
@@ -25,6 +25,7 @@ _MOST_EXPANSION, _ALWAYS_ALLOWED = 64, 2**26
 def read_json(path: str | Path) -> Any:
     """What a JSON file holds; raises FemtmsError when it is none, or is nested deeper than any coil is."""
     path = existing_file(path)
+    check_not_utf16(path, "a coil model must be JSON")
     content = path.read_bytes()
     depth = np.cumsum(_STEP[np.frombuffer(_brackets(content), np.uint8)], dtype=np.int64)
     if depth.max(initial=0) > _DEEPEST:

@@ -8,7 +8,7 @@ import numpy as np
 
 from femtms.errors import FemtmsError
 from femtms.field.statistics import magnitude
-from femtms.io.files import existing_file, text_lines
+from femtms.io.files import existing_file, is_number, text_lines
 from femtms.io.units import in_m, in_mm
 from femtms.plausible import in_metres
 
@@ -26,10 +26,10 @@ def read_points(path: str | Path) -> np.ndarray:
         words = line.partition("#")[0].replace(",", " ").replace(";", " ").split()
         if not words:
             continue
-        is_header, is_first = is_first and not any(map(_is_number, words)), False
+        is_header, is_first = is_first and not any(map(is_number, words)), False
         if is_header:
             continue
-        if len(words) != 3 or not all(map(_is_number, words)):
+        if len(words) != 3 or not all(map(is_number, words)):
             raise FemtmsError(f"{path}: line {number}: must be x, y, z in mm, three numbers; got '{line.strip()[:60]}'")
         points.append([float(word) for word in words])
     if not points:
@@ -41,14 +41,6 @@ def read_points(path: str | Path) -> np.ndarray:
     if in_metres(numbers):
         raise FemtmsError(f"{path}: points must be in mm; all {len(numbers):,} are at the origin (are they in m?)")
     return in_m(numbers)
-
-
-def _is_number(word: str) -> bool:
-    try:
-        float(word)
-    except ValueError:
-        return False
-    return True
 
 
 def write_points(path: Path, points: np.ndarray, E: np.ndarray, tissues: Sequence[str | None]) -> None:

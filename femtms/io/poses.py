@@ -9,7 +9,7 @@ import numpy as np
 from femtms.arrays import sealed
 from femtms.coil.pose import Pose
 from femtms.errors import FemtmsError, in_one_line
-from femtms.io.files import existing_file
+from femtms.io.files import check_not_utf16, existing_file
 from femtms.plausible import in_metres
 
 _PIECE = 16_384  # matrices that are looked at together
@@ -113,6 +113,8 @@ def _words(path: Path, what: str) -> np.ndarray:
     """All numbers of a text file."""
     try:
         return np.array([float(word) for _, row in _lines(path) for word in row])
+    except FemtmsError:
+        raise
     except Exception as error:
         raise _unreadable(path, what, error) from error
 
@@ -146,6 +148,7 @@ def _floats(path: Path, line: int, words: list[str]) -> list[float]:
 
 def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
     """Number and words of each line that has any; words are separated by spaces, commas or semicolons."""
+    check_not_utf16(path, "poses must be text")
     with open(path, encoding="utf-8-sig") as lines:
         for i, line in enumerate(lines, 1):
             words = line.replace(",", " ").replace(";", " ").split("#")[0].split()

@@ -1,5 +1,6 @@
 """Surfaces from .stl files in mm, binary or text."""
 
+import codecs
 from itertools import pairwise
 from pathlib import Path
 
@@ -23,7 +24,7 @@ def read_stl(path: str | Path, name: str, what: str = "a surface") -> Surface:
     Raises FemtmsError when the file is damaged: a binary file must have as many bytes as its number of triangles says.
     """
     path = existing_file(path)
-    content = path.read_bytes()
+    content = path.read_bytes().removeprefix(codecs.BOM_UTF8)
     # some binary files begin with the word that announces text, so their length decides
     count = int.from_bytes(content[80:HEADER], "little")
     binary = len(content) >= HEADER and len(content) == HEADER + ROW.itemsize * count

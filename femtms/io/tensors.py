@@ -5,11 +5,13 @@ from typing import Any
 
 import numpy as np
 
+from femtms.arrays import spatial_first
 from femtms.conductivity.frames import check_affine
 from femtms.conductivity.tensor_volume import TensorVolume
 from femtms.errors import FemtmsError, in_one_line
 from femtms.io.extensions import load_image
 from femtms.io.files import check_size, existing_file
+from femtms.io.gzip_stream import data_of
 from femtms.io.nifti import check_length
 from femtms.io.nifti_frame import affine_in_mm
 
@@ -34,13 +36,13 @@ def read_tensors(path: str | Path, frame: str = "fsl") -> TensorVolume:
         check_length(image, path)
         is_lower = _is_lower_triangle(image, path)
         affine = affine_in_mm(image, path)
-        components = np.asarray(image.dataobj, dtype=np.float32 if _fits_float32(image) else np.float64)
+        components = data_of(image, np.float32 if _fits_float32(image) else np.float64)
     except FemtmsError:
         raise
     except Exception as error:  # damaged files surface as many types, from gzip, zlib, struct and nibabel
         reason = in_one_line(error)
         raise FemtmsError(f"{path}: cannot be read as tensors ({reason})") from error
-    components = components.reshape(*components.shape[:3], 6)
+    components = components.reshape(*spatial_first(components.shape)[:3], 6)
     check_affine(affine, path.name)
     components = components[..., _FROM_LOWER] if is_lower else components
     tensors = TensorVolume.in_frame(components, affine, frame, path.name)
@@ -50,7 +52,7 @@ def read_tensors(path: str | Path, frame: str = "fsl") -> TensorVolume:
 
 def _is_lower_triangle(image: Any, path: Path) -> bool:
     """Whether the components are in the order of NIfTI's symmetric matrices.  Raises FemtmsError for other shapes."""
-    shape = tuple(int(n) for n in image.shape)
+    shape = spatial_first(image.shape)
     has_intent = "intent_code" in image.header and int(image.header["intent_code"]) == _SYMMETRIC_MATRIX
     if len(shape) < 4 or min(shape) < 1 or shape[3:] not in ((6,), (1, 6)):
         what = "×".join(map(str, shape))

@@ -1,6 +1,9 @@
 """Coils described by their windings: a TOML file with measures, or lines of points in a CSV file."""
 
 import csv
+import io
+import re
+import reprlib
 import tomllib
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
@@ -20,12 +23,14 @@ from femtms.coil.stimulator import Stimulator
 from femtms.coil.winding import ACCURACY, DISTANCE, Winding, check_number
 from femtms.errors import FemtmsError
 from femtms.io.ccd import LARGEST_M
-from femtms.io.files import errors_at, existing_file
+from femtms.io.files import errors_at, existing_file, text_of
 from femtms.io.names import LONGEST, printable
 
 _LARGEST_TOML, _LARGEST_CSV = 1_000_000, 5_000_000  # bytes: far above what anybody winds
+_DEEPEST = 16  # tables in each other; windings need 3, and the work grows with the square
+_DEEP = re.compile(rf"""(?<![\w"'-])(?:[\w"'-]++[ \t]*+\.[ \t]*+){{{_DEEPEST},}}+[\w"'-]""")
 _MOST_TURNS = 1000  # of a wing with all its layers, or of a solenoid
-_MOST_TURNS_IN_ALL = 4000  # or wires
+_MOST_TURNS_IN_ALL = 2000  # or wires
 _LARGEST_MM = 1e3 * LARGEST_M
 
 _FLAT = ("outer_diameter_mm", "inner_diameter_mm", "turns")
@@ -42,6 +47,7 @@ _WINGS = {"figure-8": 2, "cloverleaf": 4}
 
 Positive = Annotated[float, Field(gt=0, lt=1000, allow_inf_nan=False)]
 Number = Annotated[float, Field(ge=-_LARGEST_MM, le=_LARGEST_MM, allow_inf_nan=False)]
+Thickness = Annotated[float, Field(ge=0.01, lt=1000, allow_inf_nan=False)]  # a hair has 0.05
 Turns = Annotated[int, Field(ge=1, le=_MOST_TURNS)]
 
 
@@ -60,7 +66,7 @@ class WindingTable(_Table):
     """The measures of one winding, as in a file; lengths in mm.  docs/windings.md says what each means."""
 
     shape: Literal["circular", "figure-8", "cloverleaf", "solenoid", "polylines"]
-    wire_mm: tuple[Positive, Positive]
+    wire_mm: tuple[Thickness, Thickness]
     outer_diameter_mm: Positive | None = None
     inner_diameter_mm: Annotated[float, Field(ge=0, lt=1000)] | None = None
     turns: Turns | None = None
@@ -221,15 +227,23 @@ def coil_table(table: Mapping[str, Any], where: str) -> CoilTable:
         key = ".".join(str(part) for part in first["loc"] if part != "winding") or "the coil"
         message = first["msg"].removeprefix("Value error, ")
         others = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
-        raise FemtmsError(f"{where}: {key}: {message}; got {str(first['input'])[:60]}{others}") from None
+        raise FemtmsError(f"{where}: {key}: {message}; got {_told(first['input'])}{others}") from None
+
+
+def _told(value: Any) -> str:
+    """The beginning of a value, however deep it is."""
+    return (value if isinstance(value, str) else reprlib.repr(value))[:60]
 
 
 def read_toml(path: Path) -> dict[str, Any]:
     """The content of a TOML file.  Raises FemtmsError for one that is damaged, or far too long."""
     _check_length(path, _LARGEST_TOML)
+    text = text_of(path, "a winding must be text (TOML)")
+    if _DEEP.search(text):
+        raise FemtmsError(f"{path}: keys must have at most {_DEEPEST} names between dots; one has more")
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        return tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise FemtmsError(f"{path}: cannot be read as TOML ({error})") from None
 
 
@@ -243,7 +257,7 @@ def read_polylines(path: str | Path) -> list[np.ndarray]:
     _check_length(path, _LARGEST_CSV)
     lines: dict[str, list[list[float]]] = {}
     try:
-        with open(path, newline="", encoding="utf-8-sig") as file:
+        with io.StringIO(text_of(path, "lines of wires must be text (CSV)"), newline="") as file:
             reader = csv.DictReader(file)
             missing = [key for key in ("x_mm", "y_mm", "z_mm") if key not in (reader.fieldnames or ())]
             if missing:
@@ -261,7 +275,7 @@ def read_polylines(path: str | Path) -> list[np.ndarray]:
                         f"origin; got {', '.join(f'{x:g}' for x in point)} (is it in another unit?)"
                     )
                 lines.setdefault(row.get("wire") or "", []).append(point)
-    except (UnicodeDecodeError, csv.Error) as error:
+    except csv.Error as error:
         raise FemtmsError(f"{path}: cannot be read as CSV ({error})") from None
     if len(lines) > _MOST_TURNS_IN_ALL:
         raise FemtmsError(f"{path}: must have at most {_MOST_TURNS_IN_ALL:,} wires; it has {len(lines):,}")

@@ -53,14 +53,13 @@ def unpaired_faces(tets, n):
 
 
 @njit()
-def count_pieces(neighbour):
-    """Number of pieces that tetrahedra make when they are joined through the faces that two of them share.
+def piece_of(neighbour):
+    """The lowest tetrahedron (m,) of each one's piece: they are joined through the faces that two of them share.
 
     neighbour (m,4) as from `face_neighbours`.  Union-find with path halving (Tarjan and van Leeuwen 1984, JACM 31:245).
     """
     m = neighbour.shape[0]
     parent = np.arange(m)
-    pieces = m
     for t in range(m):
         for a in range(4):
             p, q = t, neighbour[t, a]
@@ -74,8 +73,9 @@ def count_pieces(neighbour):
                 q = parent[q]
             if p != q:
                 parent[max(p, q)] = min(p, q)
-                pieces -= 1
-    return pieces
+    for t in range(m):  # parents are lower, so theirs are known
+        parent[t] = parent[parent[t]]
+    return parent
 
 
 _OUTWARD = np.array([[1, 2, 3], [0, 3, 2], [0, 1, 3], [0, 2, 1]])  # faces of a tetrahedron, normals outward

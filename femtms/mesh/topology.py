@@ -7,7 +7,7 @@ import numpy as np
 from scipy import sparse
 from scipy.spatial import cKDTree
 
-from femtms.kernels.faces import OUTSIDE, count_pieces
+from femtms.kernels.faces import OUTSIDE, piece_of
 from femtms.mesh.surface import OUTWARD_FACES
 
 COINCIDENT = 1e-9  # of the mesh's extent: nodes closer than this are in the same place
@@ -50,7 +50,7 @@ def topology_of(nodes: np.ndarray, tets: np.ndarray, neighbour: np.ndarray, over
     outer = tets[tet[:, None], OUTWARD_FACES[face]]
     open_edges, edges, fans = _outer_boundary(outer, len(nodes))
     return Topology(
-        pieces=int(count_pieces(neighbour)),
+        pieces=len(np.unique(piece_of(neighbour))),
         duplicate_tets=len(tets) - int((first_alike(tets, neighbour) == np.arange(len(tets))).sum()),
         coincident_nodes=int((first_in_place(nodes) != np.arange(len(nodes))).sum()),
         unused_nodes=len(nodes) - int(np.bincount(tets.ravel(), minlength=len(nodes)).astype(bool).sum()),

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from femtms.arrays import spatial_first
 from femtms.head.sphere import LayeredSphere
 from femtms.io.extensions import load_image
 from femtms.io.heads import SPHERE, built_in_labels
@@ -59,7 +60,7 @@ def _litres(path: Path) -> float | None:
     """Of the box of voxels, which the header says."""
     try:
         image = load_image(path)
-        shape, affine = image.shape[:3], np.asarray(image.affine)
+        shape, affine = spatial_first(image.shape)[:3], np.asarray(image.affine)
     except Exception:  # a damaged file: the run says what is wrong with it
         return None
     return float(np.prod(np.array(shape, dtype=float)) * abs(np.linalg.det(affine[:3, :3]))) * 1e-6

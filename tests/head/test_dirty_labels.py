@@ -57,14 +57,21 @@ def test_tissue_that_exists_only_in_an_island_is_named():
     assert "tissue 9 occurred only in dropped islands" in said
 
 
-def test_island_larger_than_the_brain_leaves_the_largest_piece():
+@pytest.mark.parametrize("length", [1, 2, 8, 16])
+def test_second_head_is_refused(length):
+    """A tenth of the first is no crumb: either may be the one that is meant."""
     dirty = np.zeros((30, 10, 10), np.uint8)
-    dirty[1:9, 1:9, 1:9] = 5
-    dirty[12:28, 1:9, 1:9] = 2
-    data, said = tidy(dirty)
-    assert np.unique(data).tolist() == [0, 2]
-    assert "4.1 mL" in said
-    assert "tissue 5 occurred only" in said
+    dirty[1 : 1 + length, 1:9, 1:9] = 5
+    dirty[18:28, 1:9, 1:9] = 2
+    dirty[0, 0, 0] = 5
+    if length == 1:
+        dirty[1, 1, 1] = 0  # 63 voxels are less than a tenth of 640
+        data, said = tidy(dirty)
+        assert np.unique(data).tolist() == [0, 2] and "dropped 2 islands" in said
+        return
+    words = rf"one head; .*{0.008 * 64 * min(length, 10):.3g} mL in voxels i .*, k 1 to 8.*: crop the volume"
+    with pytest.raises(FemtmsError, match=words):
+        tidy(dirty)
 
 
 def test_pinholes_take_the_tissue_around_them_and_that_is_said():

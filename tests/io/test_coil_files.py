@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import time
 import zlib
 from base64 import b64encode
 
@@ -199,17 +200,16 @@ def test_binary_casing_that_begins_with_solid_is_read(tmp_path):
 def test_damaged_casing_is_refused(change, words, tmp_path):
     write_surface(casing(), tmp_path / "c.stl")
     (tmp_path / "c.stl").write_bytes(change((tmp_path / "c.stl").read_bytes()))
-    write_coil(Coil("c", (dipoles(),)), tmp_path / "d.ccd")
-    (tmp_path / "d.ccd").rename(tmp_path / "c.ccd")
     with pytest.raises(FemtmsError, match=f"c.stl: .*{words}"):
-        load_coil(tmp_path / "c.ccd")
+        read_casing(tmp_path / "c.stl")
 
 
 @pytest.mark.parametrize(
     "text,words",
     [
         ("", "empty"),
-        ("time\tvalue\n0\t1\n", "'signal' is missing"),
+        ("time\n0\n1\n", "line 2: must be numbers"),
+        ("# only words\n# and more\n", "at least one row"),
         ("time\tsignal\n", "at least one row"),
         ("time\tsignal\n0\tone\n", "line 2: must be numbers"),
         ("time\tsignal\n0\t1\n1\n", "line 3: must be numbers"),
@@ -399,6 +399,30 @@ def test_tcd_with_nonsense_is_refused_with_its_place(change, words, tmp_path):
         load_coil(written(tmp_path, content))
     for place in ("coilElementList[0]", "stimulatorList[0]", "deformList[0]", "coilModels[0]"):
         assert str(raised.value).count(place) <= 1  # once is enough
+
+
+def test_work_for_a_model_is_in_proportion_to_its_file(tmp_path):
+    """Many parts that take many deformations each, and a fine casing that many parts share."""
+    part = {"type": 1, "points": [[1, 2, 3]], "values": [[0, 0, 1e-6]]}
+    turn = {"type": "rot2p", "deformRange": 0, "point1": [0, 0, 0], "point2": [0, 0, 9]}
+    content = {
+        "coilElementList": [part | {"deformations": [0] * 3000}] * 40,
+        "deformList": [turn],
+        "deformRangeList": [{"initial": 0.1, "range": [-5, 5]}],
+    }
+    (tmp_path / "c.tcd").write_text(json.dumps(content))
+    began = time.process_time()
+    coil = load_coil(tmp_path / "c.tcd")
+    assert time.process_time() - began < 10, "seconds for 360 kB"
+    angle = np.radians(3000 * 0.1)
+    turned = [np.cos(angle) - 2 * np.sin(angle), np.sin(angle) + 2 * np.cos(angle), 3]
+    np.testing.assert_allclose(1e3 * coil.positions, np.tile(turned, (40, 1)), rtol=1e-9)
+
+    casing = {"points": np.eye(3).tolist(), "faces": [[0, 1, 2]] * 5000}
+    content = {"coilElementList": [part | {"elementCasing": 0}] * 500, "coilModels": [casing]}
+    (tmp_path / "c.tcd").write_text(json.dumps(content))
+    with pytest.raises(FemtmsError, match=r"c\.tcd: the casings of all parts must have .*; they have 2,500,000"):
+        load_coil(tmp_path / "c.tcd")
 
 
 @pytest.mark.parametrize(

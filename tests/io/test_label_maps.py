@@ -141,3 +141,12 @@ def test_available_memory_is_a_sensible_number():
 
     there = available_memory()
     assert there is None or 2**20 < there < 2**50
+
+
+def test_ranges_make_no_map_of_any_size(tmp_path):
+    ranges = [f"{1000 * i}-{1000 * i + 999}" for i in range(2000)]
+    (tmp_path / "m.csv").write_text("label,tissue\n" + "".join(f"{labels},gm\n" for labels in ranges))
+    with pytest.raises(FemtmsError, match=r"m\.csv: a label map must name at most 200,000 labels"):
+        read_label_map(tmp_path / "m.csv")
+    with pytest.raises(FemtmsError, match="at most 200,000 labels"):
+        LabelMap.of(dict.fromkeys(ranges, "gm"))

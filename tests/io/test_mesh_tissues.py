@@ -69,9 +69,9 @@ def test_numbers_beyond_the_table_keep_their_group(mesh, tmp_path):
 
 
 def test_groups_of_air_are_left_out(mesh, tmp_path):
-    path = msh(mesh, tmp_path / "a.msh", OUTSIDE_IN[mesh.tags], {1: "scalp", 2: "bone", 3: "air", 4: "GM"})
+    path = msh(mesh, tmp_path / "a.msh", OUTSIDE_IN[mesh.tags], {1: "scalp", 2: "bone", 3: "CSF", 4: "air"})
     read = read_mesh(path)
-    assert read.tissues.tolist() == [2, 4, 5] and len(read.tets) == np.count_nonzero(mesh.tags != 3)
+    assert read.tissues.tolist() == [3, 4, 5] and len(read.tets) == np.count_nonzero(mesh.tags != 2)
     assert "are air and were left out" in read.notes[0]
 
 

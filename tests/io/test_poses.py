@@ -121,7 +121,7 @@ def test_archives_empty_and_damaged_files_are_refused(bad, tmp_path):
     bad("# nothing but a comment\n", "at least one pose", name="poses.csv")
     bad(("1," * 15 + "x\n") * 2, "line 1", "'x'", name="poses.csv")
     bad(("1," * 15 + "1\n") + "1,2,3\n", "line 2", "3 words", name="poses.csv")
-    bad(b"\xff\xfe\x00" * 10, "cannot be read", name="poses.txt")
+    bad(b"\xff\xfe\x00" * 10, "UTF-8", name="poses.txt")
     with pytest.raises(FemtmsError, match="no such file"):
         read_poses(tmp_path / "missing.npy")
     with pytest.raises(FemtmsError, match="folder"):
