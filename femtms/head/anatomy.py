@@ -103,6 +103,15 @@ def only_brain(contacts: Contacts) -> str | None:
     return f"{names} are all there is, so that {_names(present[-1], contacts.labels)} forms the surface against air"
 
 
+def foreign(contacts: Contacts) -> str | None:
+    """That labels are foreign that a preset explains, as a clause; None for tissue numbers and numbers of one's own."""
+    unknown = [int(label) for label in contacts.labels[1:] if label not in Tissue._value2member_map_]
+    has_skin = any(np.isin(layer, contacts.labels).any() for layer in _LAYERS[_BRAIN:])
+    if not unknown or has_skin or not fitting(contacts):
+        return None
+    return f"{', '.join(map(str, unknown[:5]))} {'is' if len(unknown) == 1 else 'are'} none, and there is no skull or scalp"
+
+
 def fitting(contacts: Contacts) -> list[str]:
     """The presets under which the labels could be those of a head."""
     found = []
@@ -120,7 +129,9 @@ def check_anatomy(contacts: Contacts, name: str, is_mapped: bool, as_numbered: b
 
     Raises FemtmsError for misplaced tissues that nobody has named or insisted on, with the presets that would fit.
     """
-    doubt = misplaced(contacts) or (None if is_mapped else only_brain(contacts))
+    doubt = misplaced(contacts)
+    if doubt is None and not is_mapped:
+        doubt = only_brain(contacts) or foreign(contacts)
     if doubt is None:
         return ()
     if is_mapped or as_numbered:

@@ -59,6 +59,7 @@ def volume_note(changes: tuple[VolumeChange, ...], size_mm: Mapping[int, float],
         for c in changes
         if abs(c.relative) > LARGEST_CHANGE
     }
-    smaller = [f"{name_of(tag)}={size:.2g}" for tag, size in sizes.items() if size < size_mm[tag]]
+    names = {tag: name_of(tag) if tag in Tissue._value2member_map_ else str(tag) for tag in sizes}
+    smaller = [f"{names[tag]}={size:.2g}" for tag, size in sizes.items() if size < size_mm[tag]]
     remedy = f"; --size {','.join([*smaller, f'{max(size_mm.values()):.3g}'])} would keep it" if smaller else ""
     return (f"tissue that is too thin for this size changed in volume: {', '.join(map(str, changes))}{remedy}",)
