@@ -109,7 +109,8 @@ def foreign(contacts: Contacts) -> str | None:
     has_skin = any(np.isin(layer, contacts.labels).any() for layer in _LAYERS[_BRAIN:])
     if not unknown or has_skin or not fitting(contacts):
         return None
-    return f"{', '.join(map(str, unknown[:5]))} {'is' if len(unknown) == 1 else 'are'} none, and there is no skull or scalp"
+    verb = "is" if len(unknown) == 1 else "are"
+    return f"{', '.join(map(str, unknown[:5]))} {verb} none, and there is no skull or scalp"
 
 
 def fitting(contacts: Contacts) -> list[str]:
