@@ -93,11 +93,11 @@ def run_study(
             if resume:
                 store = Store.open(out).continued(design, provenance)
                 todo = _to_do(store, retry_failed, check_fields)
-                connection = _connected(stack, choice, design, timed) if todo.any() else None
+                connection = _connected(stack, choice, design, out, timed) if todo.any() else None
                 device = None if connection is None else _device(connection, choice.device, store)
             else:
                 # first the cluster: nothing is begun, or thrown away, when there is none
-                connection = _connected(stack, choice, design, timed)
+                connection = _connected(stack, choice, design, out, timed)
                 device = _device(connection, choice.device)
                 provenance |= {"device_kind": device[0], "device": device[1]}
                 store = Store.create(out, design, Plan.of(design), provenance, overwrite)
@@ -154,9 +154,9 @@ def _to_do(store: Store, retry_failed: bool, check_fields: bool) -> np.ndarray:
     return todo
 
 
-def _connected(stack: ExitStack, choice: ClusterChoice, design: Design, timed: Timed) -> Connection:
+def _connected(stack: ExitStack, choice: ClusterChoice, design: Design, out: Path, timed: Timed) -> Connection:
     with timed("workers", "starting the workers"):
-        connection: Connection = stack.enter_context(connected(choice, int(estimate(design, 0).memory_bytes)))
+        connection: Connection = stack.enter_context(connected(choice, int(estimate(design, 0).memory_bytes), out))
     if connection.dashboard is not None:
         log.info("dashboard: %s", connection.dashboard)
     return connection
@@ -210,7 +210,7 @@ def _in_words(line: dict[str, Any]) -> str:
 
 def _check_begun(out: Path, resume: bool, overwrite: bool) -> None:
     """Raise FemtmsError unless `out` is as the caller says."""
-    check_out(out, (), overwrite=True)
+    check_out(out, (STUDY,), overwrite=True)
     there = (out / STUDY).exists()
     if resume and not there:
         raise FemtmsError(f"{out}: there is no study to go on with; leave --resume out to begin one")

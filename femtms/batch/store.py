@@ -2,8 +2,6 @@
 
 import json
 import os
-import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +20,16 @@ from femtms.batch.provenance import study_differences
 from femtms.batch.safe_store import PARTIAL, SafeStore
 from femtms.errors import FemtmsError, in_one_line
 from femtms.io.differences import in_words
-from femtms.io.files import check_out, exchange, made_folders, on_disk, whole_file
+from femtms.io.files import (
+    check_out,
+    errors_name,
+    exchange,
+    made_folders,
+    on_disk,
+    remove_abandoned,
+    temporary_folder,
+    whole_file,
+)
 from femtms.io.summary import read_json, write_json
 from femtms.study.design import Design
 from femtms.study.plan import Block, Plan
@@ -31,7 +38,6 @@ STUDY, RESULTS = "study.json", "results.zarr"
 NUMBERS_AGAIN = "femtms run --resume"  # what computes a damaged block again
 # All that belongs to a study, the last one first when it is taken away and last when it is put there.
 FILES = ("study.yaml", "journal", "failures.jsonl", "results.csv", "results.parquet", "report.html", RESULTS, STUDY)
-_TEMPORARY = ".femtms-"
 _KEYS = ("format", "design", "plan", "points", "provenance")
 
 
@@ -77,18 +83,15 @@ class Store:
         Raises FemtmsError when there is a study already, or something of another origin has the name of its files.
         """
         out = Path(out)
-        check_out(out, (), overwrite)
+        check_out(out, (STUDY,), overwrite=True)
         with made_folders(out):
             _check_free(out, overwrite)
-            folder = Path(tempfile.mkdtemp(prefix=_TEMPORARY, dir=out))
-            try:
+            with errors_name(out), temporary_folder(out) as folder:
                 places = PlaceTable.of(design.places)
                 make_store(folder / RESULTS, design, places, plan, columns_of(design.results), dict(provenance))
                 _write_study(folder / STUDY, design, places, plan, provenance)
                 exchange(folder, out, FILES)
-            finally:
-                shutil.rmtree(folder, ignore_errors=True)
-            on_disk(out)
+                on_disk(out)
         return cls.open(out)
 
     @classmethod
@@ -244,8 +247,7 @@ class Store:
     def tidy(self) -> None:
         """Take away what killed writers left; only while nobody else writes."""
         for parent in (self.out, self.out / RESULTS / FIELDS):
-            for folder in parent.glob(f"{_TEMPORARY}*"):
-                shutil.rmtree(folder, ignore_errors=True)
+            remove_abandoned(parent)
         for path in (self.out / RESULTS).rglob(f"*{PARTIAL}"):
             path.unlink(missing_ok=True)
 
