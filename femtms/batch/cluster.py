@@ -112,6 +112,11 @@ class ClusterChoice:
         if (self.scheduler or "").startswith("tcp://") and self.tls is not None:
             raise FemtmsError("--tls-ca, --tls-cert and --tls-key are for a tls:// scheduler; got a tcp:// address")
 
+    @property
+    def is_local(self) -> bool:
+        """Whether this is workers of this machine."""
+        return self.scheduler is None and self.scheduler_file is None and self.slurm is None
+
 
 @dataclass(frozen=True)
 class Share:
@@ -177,11 +182,9 @@ def connected(choice: ClusterChoice, need: int, shared: Path) -> Iterator[Connec
 
 
 def _place(choice: ClusterChoice, need: int, shared: Path) -> AbstractContextManager[Connection]:
-    if choice.slurm is not None:
-        return _on_slurm(choice.slurm, choice.tls, shared)
-    if choice.scheduler is not None or choice.scheduler_file is not None:
-        return _at_scheduler(choice)
-    return _on_this_machine(choice, need)
+    if choice.is_local:
+        return _on_this_machine(choice, need)
+    return _at_scheduler(choice) if choice.slurm is None else _on_slurm(choice.slurm, choice.tls, shared)
 
 
 def _await_worker(connection: Connection) -> None:
@@ -222,7 +225,7 @@ def _on_this_machine(choice: ClusterChoice, need: int) -> Iterator[Connection]:
     if chosen.name == "cuda" and choice.workers is None:
         gpus = visible_gpus(chosen.xp.cuda.runtime.getDeviceCount(), os.environ.get(_VISIBLE))
         with private_cluster(0, [{_VISIBLE: gpu} for gpu in gpus]) as client:
-            yield Connection(client, "one worker for each GPU of this machine")
+            yield Connection(client, "one worker for each GPU of this machine", may_come=False)
         return
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     memory = available_memory()

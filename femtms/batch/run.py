@@ -25,7 +25,7 @@ from femtms.batch.store import FILES, STUDY, Store
 from femtms.batch.tables import write_tables
 from femtms.batch.worker import Work, device_of
 from femtms.errors import FemtmsError
-from femtms.io.files import check_out, made_folders, only_one, whole_file
+from femtms.io.files import check_out, made_folders, only_one, reason_of, whole_file
 from femtms.stage import Stage, Timed, silent
 from femtms.study import read_study
 from femtms.study.design import Design
@@ -89,7 +89,10 @@ def run_study(
         _check_begun(out, resume, overwrite)  # another run may have begun meanwhile
         with timed("hash", "hashing the inputs"):
             provenance = provenance_of(design, file)
+        store: Store | None = None
         with ExitStack() as stack:
+            if choice.is_local:  # when the workers are gone, however they ended, what they left goes, too
+                stack.callback(lambda: None if store is None else store.tidy())
             if resume:
                 store = Store.open(out).continued(design, provenance)
                 todo = _to_do(store, retry_failed, check_fields)
@@ -121,7 +124,7 @@ def run_study(
             except OSError as error:
                 lost = lost or error
         if lost is not None:
-            what = lost.strerror if isinstance(lost, OSError) and lost.strerror else str(lost)
+            what = reason_of(lost) if isinstance(lost, OSError) else str(lost)
             raise StudyInterrupted(
                 f"{what}; {out} keeps what was computed: femtms run --resume goes on from there"
             ) from lost

@@ -7,6 +7,7 @@ import sys
 import time
 import traceback
 import warnings
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -68,6 +69,7 @@ from femtms.cli.show import (
 )
 from femtms.cli.study import study_app
 from femtms.errors import FemtmsError, StudyFaults
+from femtms.io.files import reason_of
 from femtms.io.names import printable
 
 _MOST_FAULTS = 100  # of a study that are printed
@@ -671,8 +673,7 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # not every terminal can show ≥ and µ
-    # batch systems end a job by SIGTERM: as with Ctrl-C, nothing half-written may stay behind
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    _end_in_order()
     try:
         with warnings.catch_warnings():
             if not debug and not sys.warnoptions:
@@ -682,25 +683,55 @@ def main() -> None:
     except (KeyboardInterrupt, typer.Abort):
         code = _INTERRUPTED
     except Interrupted as interrupted:
-        print(f"femtms: interrupted; {interrupted}", file=sys.stderr)
+        _say(f"femtms: interrupted; {interrupted}")
         sys.exit(_INTERRUPTED)
     except BrokenPipeError:
-        # the reader of our output went away (`| head`): nothing is wrong with the input
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _no_more_output()  # the reader of our output went away (`| head`): nothing is wrong with the input
         code = 1
     except Exception as error:
         if debug:
             traceback.print_exc()
+        if isinstance(error, OSError) and error.filename is None:
+            _no_more_output()  # what failed may have been to print
         sentences = error.faults if isinstance(error, StudyFaults) else (_sentence(error),)
         for sentence in sentences[:_MOST_FAULTS]:
-            print(f"femtms: error: {sentence}", file=sys.stderr)
+            _say(f"femtms: error: {sentence}")
         if len(sentences) > _MOST_FAULTS:
-            print(f"femtms: error: and {len(sentences) - _MOST_FAULTS:,} more like these", file=sys.stderr)
+            _say(f"femtms: error: and {len(sentences) - _MOST_FAULTS:,} more like these")
         code = 2
     if code == _INTERRUPTED:  # typer gives it back as a value
-        print("femtms: interrupted; nothing was written", file=sys.stderr)
+        _say("femtms: interrupted; nothing was written")
     if code:
         sys.exit(code)
+
+
+def _end_in_order() -> None:
+    """As with Ctrl-C, nothing half-written may stay behind when a batch system ends a job or a connection breaks.
+
+    A signal that was ignored as we began stays so, as `nohup` wants it.
+    """
+    numbers = [signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
+    heard = [number for number in numbers if signal.getsignal(number) != signal.SIG_IGN]
+
+    def end(*_: Any) -> None:
+        for number in heard:
+            signal.signal(number, signal.SIG_IGN)  # they come in pairs, and the second must not interrupt our tidying
+        raise KeyboardInterrupt
+
+    for number in heard:
+        signal.signal(number, end)
+
+
+def _say(sentence: str) -> None:
+    """To the terminal, if it is still there."""
+    with suppress(OSError):
+        print(sentence, file=sys.stderr, flush=True)
+
+
+def _no_more_output() -> None:
+    """Have Python write what it still holds for standard output nowhere, where it cannot fail again."""
+    with suppress(OSError, ValueError):  # of a stream that is no file
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _sentence(error: Exception) -> str:
@@ -708,8 +739,8 @@ def _sentence(error: Exception) -> str:
         text = f"{error.format_message().rstrip('.')}; `femtms COMMAND --help` shows what there is"
     elif isinstance(error, MemoryError):
         text = f"not enough memory ({error or 'no details'}); use a larger --size"
-    elif isinstance(error, OSError) and error.filename:
-        text = f"{error.filename}: {error.strerror}"
+    elif isinstance(error, OSError) and error.errno is not None:
+        text = f"{error.filename or 'the output'}: {reason_of(error)}"
     elif isinstance(error, FemtmsError | OSError):
         text = str(error)
     else:

@@ -12,8 +12,8 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from io import RawIOBase
 from pathlib import Path
-from typing import BinaryIO
 
 from femtms.errors import FemtmsError
 
@@ -256,6 +256,7 @@ _MARKS = {
 
 def check_out_file(path: Path, overwrite: bool) -> None:
     """Raise FemtmsError when `path` cannot be written, or exists and overwrite is False."""
+    _check_length(path)
     if path.is_dir():
         raise FemtmsError(f"{path}: must be the name of a file; it is a folder")
     if path.exists() and not stat.S_ISREG(path.stat().st_mode):
@@ -270,6 +271,7 @@ def check_out(out: Path, names: tuple[str, ...], overwrite: bool) -> None:
 
     names  of the results.  Where one of them marks a result as complete, results of another kind must not be there
     """
+    _check_length(out)
     if os.path.lexists(out) and not out.is_dir():
         raise FemtmsError(f"{out}: the output must be a folder; it is a {'file' if out.exists() else 'broken link'}")
     folders = [name for name in names if (out / name).is_dir()]
@@ -290,13 +292,21 @@ def check_out(out: Path, names: tuple[str, ...], overwrite: bool) -> None:
     folder = out
     while not folder.exists():
         folder = folder.parent
-    _try(folder, out / "result")
+    _try(folder, out, is_folder=True)
+
+
+def _check_length(path: Path) -> None:
+    try:
+        os.lstat(path)
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            raise FemtmsError(f"{path}: {reason_of(error)}") from error
 
 
 _BLOCK = 4096  # bytes: the least that a file takes on the disk
 
 
-def _try(folder: Path, path: Path) -> None:
+def _try(folder: Path, path: Path, is_folder: bool = False) -> None:
     """Raise FemtmsError unless `path` could be written, with the folders that are missing between it and `folder`.
 
     It is tried aside, under the same names: permission bits do not tell, as a full or read-only file system and /proc
@@ -309,15 +319,15 @@ def _try(folder: Path, path: Path) -> None:
     try:
         with temporary_folder(folder) as trial:
             copy = trial / path.relative_to(folder)
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            with open(copy, "xb", buffering=0) as file:
+            (copy if is_folder else copy.parent).mkdir(parents=True, exist_ok=True)
+            with open(copy / "file" if is_folder else copy, "xb", buffering=0) as file:
                 file.write(bytes(_BLOCK))
                 os.fsync(file.fileno())
     except OSError as error:
         if error.errno in _FULL:
             raise FemtmsError(f"{folder}: {reason_of(error)}") from error
         if error.errno == errno.ENAMETOOLONG:
-            raise FemtmsError(f"{path.parent if path.name == 'result' else path}: the name is too long") from error
+            raise FemtmsError(f"{path}: {reason_of(error)}") from error
         raise FemtmsError(f"{folder}: the folder must be writable; it is not ({error.strerror})") from error
 
 
@@ -329,9 +339,8 @@ _PROBE = 65_536  # bytes that are written to see whether a disk is full
 
 def reason_of(error: OSError) -> str:
     """What the system says is wrong, without where."""
-    if error.errno in _FULL:
-        return "the disk is full" if error.errno == errno.ENOSPC else "the disk is full: your quota is used up"
-    return error.strerror or str(error)
+    said = error.strerror or str(error)
+    return f"the disk is full ({said})" if error.errno in _FULL and "the disk is full" not in said else said
 
 
 @contextmanager
@@ -367,11 +376,11 @@ def _why_not(folder: Path) -> int | None:
     return None
 
 
-def write_all(file: BinaryIO, content: bytes) -> None:
+def write_all(file: RawIOBase, content: bytes | memoryview) -> None:
     """Write to an unbuffered file, which may take only a part.  Raises OSError."""
     rest = memoryview(content)
     while rest:
-        rest = rest[file.write(rest) :]
+        rest = rest[file.write(rest) or 0 :]
 
 
 # --- folders that come and go ------------------------------------------------------------------------------

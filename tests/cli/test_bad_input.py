@@ -768,7 +768,7 @@ def test_full_device_on_stdout_is_said():
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=["INT", "TERM", "HUP"])
 def test_signal_while_writing_leaves_nothing(number, files, out):
     # the process stops where the picture would be drawn, says so, and waits for the signal
     code = (
