@@ -102,7 +102,9 @@ class FieldStore:
                 name: _whole_field(group, f"field-{number}", arrays)
                 for number, (name, arrays) in enumerate(fields.items())
             }
-        except (FemtmsError, ValueError, KeyError, FileNotFoundError) as error:
+        except PermissionError:
+            raise  # that says nothing about what is in the files
+        except Exception as error:  # of many kinds: any JSON may stand there
             reason = f"there is no {error}" if isinstance(error, KeyError) else in_one_line(error)
             raise FemtmsError(
                 f"{self.path}: is damaged ({reason}); `{FIELDS_AGAIN}` computes its fields again"

@@ -66,6 +66,8 @@ from femtms.cli.show import (
     print_field,
     print_head,
     print_sweep,
+    say,
+    show_file,
 )
 from femtms.cli.study import study_app
 from femtms.errors import FemtmsError, StudyFaults
@@ -609,26 +611,22 @@ def info(
     if check or against is not None:
         _print_check(file, against, json_)
         return
-    if (path / "summary.json").is_file():
-        content = read_summary(path / "summary.json")
-        print(json.dumps(content, indent=2)) if json_ else print_field(content)
-        return
-    if (path / "sweep.json").is_file():
-        content = read_sweep(path / "sweep.json")
-        print(json.dumps(content, indent=2)) if json_ else print_sweep(content)
-        return
-    if (path / "comparison.json").is_file():
-        content = read_comparison(path / "comparison.json")
-        print(json.dumps(content, indent=2)) if json_ else print_comparison(content)
-        return
+    for name, read, show in (
+        ("summary.json", read_summary, print_field),
+        ("sweep.json", read_sweep, print_sweep),
+        ("comparison.json", read_comparison, print_comparison),
+    ):
+        if (path / name).is_file():
+            show_file(path / name, read(path / name), show, json_)
+            return
     if path.suffix.lower() == ".tcd":
         model = femtms.read_tcd(path)
-        print(json.dumps(model_report(model, path.name), indent=2) if json_ else f"{model!r}")
+        say(json.dumps(model_report(model, path.name), indent=2) if json_ else f"{model!r}")
         return
     is_file = path.suffix != "" and path.is_file()  # then nobody looks for a folder of coils
     if path.suffix.lower() in (".ccd", ".toml") or is_a_field(path) or (not is_file and find_coil(file) is not None):
         coil = femtms.load_coil(file)
-        print(json.dumps(coil_report(coil), indent=2) if json_ else f"{coil!r}")
+        say(json.dumps(coil_report(coil), indent=2) if json_ else f"{coil!r}")
         return
     if path.suffix.lower() in (".npy", ".txt", ".csv"):
         pose = read_pose(path)

@@ -1,7 +1,34 @@
 """What the commands print: numbers for people, 80 columns wide, and reports for JSON."""
 
+import io
 import json
+from collections.abc import Callable
+from contextlib import redirect_stdout
+from pathlib import Path
 from typing import Any
+
+from femtms.errors import FemtmsError, in_one_line
+from femtms.io.names import printable
+
+
+def say(text: str) -> None:
+    """Print lines.  Nothing in them is obeyed by the terminal: they may have names out of files that others made."""
+    print("\n".join(printable(line, most=None) for line in text.split("\n")))
+
+
+def show_file(path: Path, content: dict[str, Any], show: Callable[[dict[str, Any]], None], json_: bool) -> None:
+    """Print what a file says, as JSON or by `show`: all of it, or a FemtmsError where it is not what that expects."""
+    if json_:
+        print(json.dumps(content, indent=2))
+        return
+    buffer = io.StringIO()
+    try:
+        with redirect_stdout(buffer):
+            show(content)
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+        reason = f"{type(error).__name__}: {in_one_line(error, 160)}"
+        raise FemtmsError(f"{path}: is damaged, or of another version of femtms ({reason})") from error
+    say(buffer.getvalue().removesuffix("\n"))
 
 
 def measures_of(coil: dict[str, Any]) -> str:
@@ -103,7 +130,7 @@ def model_report(model: Any, source: str) -> dict[str, Any]:
 
 def print_head(head: Any, json_: bool) -> None:
     """A head of any kind, for people or as JSON."""
-    print(json.dumps(head_report(head), indent=2) if json_ else f"{head!r}")
+    say(json.dumps(head_report(head), indent=2) if json_ else f"{head!r}")
 
 
 def head_report(head: Any) -> dict[str, Any]:

@@ -5,7 +5,6 @@ While a sweep runs, all it has made is in the folder `sweep.partial`: docs/decis
 
 import hashlib
 import io
-import json
 import logging
 import os
 import shutil
@@ -29,7 +28,8 @@ from femtms.io.files import (
     write_all,
 )
 from femtms.io.meshes import write_mesh
-from femtms.io.summary import write_json
+from femtms.io.result_models import SweepResult, checked
+from femtms.io.summary import read_json, write_json
 from femtms.mesh.tetmesh import TetMesh
 from femtms.simulator import ERROR_TISSUE
 from femtms.tissue import name_of
@@ -40,6 +40,7 @@ RESULTS = ("fields", "mesh.vtu", "sweep.csv", "sweep.json")
 PARTIAL = "sweep.partial"
 _SUMS = "sums.csv"  # sha256 of each row, and of its field
 _INPUTS = "inputs.json"  # the mark of a sweep that has begun, written when all the rest is there
+_BEGUN = "the inputs of a sweep"
 
 _ERROR = "estimated_relative_error"  # of E in the tissue where sweeps estimate it, in the last column
 _QUANTITIES = {  # column, after the name of the tissue -> attribute of TissueSummary
@@ -92,7 +93,7 @@ def finished(out: Path, inputs: Mapping[str, Any], overwrite: bool) -> dict[str,
     if (out / "fields").exists() and not (out / "sweep.json").exists() and not begun.exists():
         raise FemtmsError(f"{out / 'fields'}: is not of a sweep; choose another folder")
     if begun.exists() and not overwrite:
-        _check_same(out, "was begun there", _read_json(begun), inputs)
+        _check_same(out, "was begun there", read_json(begun, (), _BEGUN), inputs)
     elif not overwrite:
         present = [name for name in RESULTS if os.path.lexists(out / name)]
         if present:
@@ -113,12 +114,9 @@ def _check_complete(out: Path, summary: Mapping[str, Any]) -> None:
 
 def read_sweep(path: Path) -> dict[str, Any]:
     """The sweep.json of a complete sweep.  Raises FemtmsError when it is damaged or something else."""
-    content = _read_json(path)
     keys = ("inputs", "mesh", "coil", "didt", "poses", "tissues", "seconds", "poses_in_these_seconds", "device")
-    missing = [key for key in keys if key not in content]
-    if missing:
-        raise FemtmsError(f"{path}: the summary of a sweep must have {', '.join(keys)}; it lacks {', '.join(missing)}")
-    return content
+    what = "the summary of a sweep"
+    return checked(read_json(path, keys, what), SweepResult, path, what)
 
 
 def _check_same(out: Path, what: str, there: Mapping[str, Any], now: Mapping[str, Any]) -> None:
@@ -127,14 +125,6 @@ def _check_same(out: Path, what: str, there: Mapping[str, Any], now: Mapping[str
         raise FemtmsError(
             f"{out}: a sweep with other inputs {what}: {in_words(found)}; choose another folder or use --overwrite"
         )
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:  # of JSON and of UTF-8
-        raise FemtmsError(f"{path}: cannot be read as JSON ({error})") from error
-    return content if isinstance(content, dict) else {}
 
 
 # --- the partial result ------------------------------------------------------------------------------------
@@ -148,7 +138,7 @@ def begin_or_go_on(out: Path, inputs: Mapping[str, Any], columns: list[str], mes
     """
     partial = out / PARTIAL
     try:
-        same = not differences(_read_json(partial / _INPUTS), inputs)
+        same = not differences(read_json(partial / _INPUTS, (), _BEGUN), inputs)
     except (OSError, FemtmsError):
         same = False
     with errors_name(partial):
