@@ -9,6 +9,7 @@ from femtms.coil.coil import Coil
 from femtms.coil.elements import Currents, Dipoles
 from femtms.coil.pose import Pose
 from femtms.field.field import Field
+from femtms.field.statistics import RAW_FIELD
 from femtms.report.marks import dipole_marks, rim, wires
 from femtms.report.picture import draw_field
 from femtms.tissue import Tissue
@@ -37,6 +38,7 @@ def draw_field_picture(path: Path, field: Field, title: str, coils: Sequence[tup
         casings=[moved.casing for moved in (coil.moved(pose) for coil, pose in drawn) if moved.casing is not None],
         title=title,
         error=target.error,
+        error_of="raw E" if target.error_of == RAW_FIELD else "E",
     )
 
 
