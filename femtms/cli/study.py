@@ -8,6 +8,7 @@ import typer
 
 from femtms.cli.options import Debug, Json, Overwrite
 from femtms.cli.show import say
+from femtms.errors import FemtmsError
 
 study_app = typer.Typer(help="Begin or check the file of a study.", no_args_is_help=True)
 
@@ -30,20 +31,34 @@ def init(
 @study_app.command()
 def check(
     study: Annotated[Path, typer.Argument(metavar="STUDY.yaml", help="Its file.")],
+    allow_failures: Annotated[
+        bool, typer.Option("--allow-failures", help="Exit code 0 also when some cases cannot work.")
+    ] = False,
     json_: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Say all that is wrong with a study, or what would run, and about how long, how much memory and disk."""
+    """Say all that is wrong with a study, or what would run, and about how long, how much memory and disk.
+
+    Exit code 2 for a study that is wrong, and for one with cases that cannot work, unless --allow-failures.
+    """
     from femtms import read_study
     from femtms.batch.columns import columns_of
+    from femtms.study.impossible import impossible_cases
     from femtms.study.summary import study_summary
 
     design = read_study(study)
+    found = impossible_cases(design)
     summary = study_summary(design, len(columns_of(design.results)))
+    summary |= {"impossible_cases": found.cases, "reasons": list(found.reasons)}
     if json_:
         say(json.dumps(summary, indent=2))
     else:
         print_study(summary)
+    if found.cases and not allow_failures:
+        raise FemtmsError(
+            f"{study}: {found.cases:,} of {design.cases:,} cases cannot work ({found.reasons[0]}); "
+            "mend them, or run the others all the same: --allow-failures"
+        )
 
 
 @study_app.command()
@@ -80,8 +95,10 @@ def print_study(summary: dict[str, Any]) -> None:
         say(f"  {'case' if i in (0, half) else '':<6}{' | '.join(_label(name) for name in case.values())}")
     for file in summary["files"]:
         say(f"  file  {file['path']}  {_bytes(file['bytes'])}")
-    for doubt in summary["doubts"]:
-        say(f"  these cases would fail: {doubt}")
+    if summary["impossible_cases"]:
+        say(f"{summary['impossible_cases']:,} of {cases} cannot work:")
+        for reason in summary["reasons"]:
+            say(f"  {reason}")
     _print_estimate(summary)
 
 
