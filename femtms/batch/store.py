@@ -86,7 +86,7 @@ class Store:
         check_out(out, (STUDY,), overwrite=True)
         with made_folders(out):
             _check_free(out, overwrite)
-            with errors_name(out), temporary_folder(out) as folder:
+            with errors_name(out), temporary_folder(out) as folder, errors_name(out):
                 places = PlaceTable.of(design.places)
                 make_store(folder / RESULTS, design, places, plan, columns_of(design.results), dict(provenance))
                 _write_study(folder / STUDY, design, places, plan, provenance)

@@ -555,7 +555,7 @@ def _show_coil(
     from femtms.io.coil_box import limits_of, resolution_of
     from femtms.io.coil_files import coil_files
     from femtms.io.coil_summary import coil_summary
-    from femtms.io.coils import write_coil
+    from femtms.io.coils import check_coil_suffix, write_coil
     from femtms.io.files import check_out_file
     from femtms.io.pictures import write_coil_picture
     from femtms.report.mesh_picture import check_picture_suffix
@@ -563,6 +563,9 @@ def _show_coil(
     if picture is not None:
         check_picture_suffix(picture)
         check_out_file(picture, overwrite)
+    if write is not None:
+        check_coil_suffix(write)
+        check_out_file(write, overwrite)
     if write is None and (limits_mm is not None or resolution_mm is not None):
         raise FemtmsError("--limits-mm and --resolution-mm are for --write FILE.nii.gz; there is no --write")
     limits = None if limits_mm is None else limits_of(parse_limits(limits_mm))

@@ -112,7 +112,11 @@ def check_size(size_mm: float, path: Path) -> None:
 def whole_file(path: Path, overwrite: bool) -> Iterator[Path]:
     """Give a temporary path beside `path` with its suffixes; move it there when the block ends well."""
     check_out_file(path, overwrite)
-    with errors_name(path), temporary_folder(path.parent) as folder:
+    with (
+        errors_name(path),
+        temporary_folder(path.parent) as folder,
+        errors_name(path),
+    ):  # before the disk has room again
         yield folder / path.name
         os.replace(folder / path.name, path)
 
@@ -130,6 +134,7 @@ def whole_folder(out: Path, names: tuple[str, ...], overwrite: bool, optional: t
         errors_name(out),
         made_folders(out.parent),
         temporary_folder(out if out.exists() else out.parent) as folder,
+        errors_name(out),  # before the disk has room again
     ):
         remove_abandoned(out.parent)  # where those are that were to become `out`
         yield folder
@@ -354,13 +359,14 @@ def errors_name(path: Path) -> Iterator[None]:
     except FemtmsError:
         raise
     except Exception as error:
-        number = error.errno if isinstance(error, OSError) else None
-        if number is None:
+        said = error if isinstance(error, OSError) else OSError()
+        if said.errno is None:
             number = _why_not(path.parent)
-            if number is None and not isinstance(error, OSError):
+            if number is not None:
+                said = OSError(number, os.strerror(number))
+            elif said is not error:
                 raise
-        full = OSError(number, error.strerror or str(error) if isinstance(error, OSError) else str(error))
-        raise OSError(number, reason_of(full), str(path)) from error
+        raise OSError(said.errno, reason_of(said), str(path)) from error
 
 
 def _why_not(folder: Path) -> int | None:
@@ -416,9 +422,10 @@ def temporary_folder(parent: Path, private: bool = False) -> Iterator[Path]:
     while True:
         folder = Path(tempfile.mkdtemp(prefix=f"{_TEMPORARY}{socket.gethostname()}-", dir=parent))
         handle = _lock(folder, wait=True)
-        if handle is None or folder.exists():
+        if folder.exists():
             break
-        os.close(handle)  # somebody took it for abandoned between our two calls
+        if handle is not None:  # somebody took it for abandoned between our two calls
+            os.close(handle)
     try:
         if not private:
             folder.chmod(0o777 & ~_umask())  # mkdtemp makes private folders
