@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from femtms.analysis.case import Case
+from femtms.errors import FemtmsError
 from femtms.io.comparison_columns import COLUMNS
-from femtms.io.result_models import ComparisonResult, checked
 from femtms.io.summary import read_json
 
 RESULTS = ("comparison.csv", "comparison.tex", "report.html", "comparison.json")
@@ -55,8 +55,37 @@ _KEYS = ("inputs", "rows", "profiles", "poses", "seconds", "device")
 
 def read_comparison(path: Path) -> dict[str, Any]:
     """The comparison.json of a result.  Raises FemtmsError when it is damaged or something else."""
-    what = "the result of a comparison"
-    return checked(read_json(path, _KEYS, what), ComparisonResult, path, what)
+    content = read_json(path, _KEYS, "the result of a comparison")
+    rows, inputs, seconds = content["rows"], content["inputs"], content["seconds"]
+    if not isinstance(rows, list) or not rows:
+        raise FemtmsError(f"{path}: 'rows' of a comparison must be a list with at least one; got {_shown(rows)}")
+    for number, row in enumerate(rows, 1):
+        if not isinstance(row, dict):
+            raise FemtmsError(f"{path}: row {number} of a comparison must be an object; got {_shown(row)}")
+        for key in ("coil", "place"):
+            if not isinstance(row.get(key), str):
+                raise FemtmsError(f"{path}: '{key}' of row {number} must be text; got {_shown(row.get(key))}")
+        for column in COLUMNS:
+            key = column.key
+            if column.terminal and not (key in row and (row[key] is None or _is_number(row[key]))):
+                got = _shown(row.get(key))
+                raise FemtmsError(f"{path}: '{key}' of row {number} must be a number or null; got {got}")
+    target = inputs.get("target_V_per_m") if isinstance(inputs, dict) else None
+    if not _is_number(target):
+        raise FemtmsError(f"{path}: 'inputs' must have the number target_V_per_m; got {_shown(target)}")
+    if not isinstance(seconds, dict) or not all(map(_is_number, seconds.values())):
+        raise FemtmsError(f"{path}: 'seconds' must have a number for each stage; got {_shown(seconds)}")
+    return content
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _shown(value: Any) -> str:
+    """What stands in a file, not to its end."""
+    text = repr(value)
+    return "nothing" if value is None else text if len(text) <= 60 else text[:59] + "…"
 
 
 _TEX_SPECIAL = {

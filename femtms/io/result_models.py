@@ -1,12 +1,11 @@
-"""What the JSON of a result must have, as far as anybody reads it again: files may be damaged, or somebody else's."""
+"""What the JSON of fields and sweeps must have, as far as anybody reads it again: it may be damaged, or another's."""
 
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from femtms.errors import FemtmsError
-from femtms.io.comparison_columns import COLUMNS
 from femtms.io.packed import shown
 
 Number = Annotated[float, Field(allow_inf_nan=False)]
@@ -136,32 +135,6 @@ class SweepResult(_Coil):
     device: str
     estimated_relative_error: _Error | None = None  # sweeps of earlier versions have none
     sha256: str | None = None  # of sweep.csv; nor this
-
-
-class _Target(_Part):
-    target_V_per_m: Number
-
-
-_Row = create_model(
-    "_Row",
-    __base__=_Part,
-    coil=(str, ...),
-    place=(str, ...),
-    gm_estimated_error_percent=(Number | None, ...),
-    **{column.key: (Number | None, ...) for column in COLUMNS if column.terminal},  # type: ignore[call-overload]
-)
-
-
-class ComparisonResult(_Part):
-    """comparison.json of `femtms compare`."""
-
-    inputs: _Target
-    rows: Annotated[list[_Row], Field(min_length=1)]  # type: ignore[valid-type]
-    profiles: Any
-    poses: Any
-    solver: _Solver
-    seconds: Seconds
-    device: str
 
 
 def checked(content: dict[str, Any], model: type[BaseModel], path: Path, what: str) -> dict[str, Any]:
