@@ -256,6 +256,8 @@ def write_field(path: Path, E: np.ndarray) -> str:
     buffer = io.BytesIO()
     np.save(buffer, E.astype(np.float32))
     content = buffer.getbuffer()
+    if path.is_dir():
+        shutil.rmtree(path)  # somebody's, in the place of a field
     with open(path, "wb", buffering=0) as file:
         write_all(file, content)
         os.fsync(file.fileno())
