@@ -4,12 +4,15 @@ Loopback alone does not do it, since all users of a machine share it.
 """
 
 import logging
+import signal
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from multiprocessing.resource_tracker import ensure_running
 from pathlib import Path
 from tempfile import gettempdir
 from typing import Any
 
+import dask
 from distributed import Client, Nanny, Scheduler, SpecCluster, Worker
 from distributed.security import Security
 
@@ -33,6 +36,20 @@ class SilentWorker(_NoHttp, Worker):
     """A worker without web pages."""
 
 
+def _start_tracker() -> None:
+    """Start the process that tidies after Python's others with SIGHUP blocked, as it has SIGINT and SIGTERM itself.
+
+    A connection that breaks would end it, and its successor would complain of what it knows nothing about.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
+    try:
+        ensure_running()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 @contextmanager
 def private_cluster(memory_bytes: int, environments: Sequence[Mapping[str, str]]) -> Iterator[Client]:
     """A client of workers of this machine, one for each of the environments, that end with the block.
@@ -43,9 +60,13 @@ def private_cluster(memory_bytes: int, environments: Sequence[Mapping[str, str]]
     All connections need a certificate that exists only in the memory of these processes, and the folder in which
     workers may put files can be read by their owner alone.
     """
+    _start_tracker()
     security = Security.temporary()
     own: dict[str, Any] = {"host": _LOOPBACK, "protocol": "tls://", "security": security}
-    with temporary_folder(Path(gettempdir()), private=True) as scratch:
+    with (
+        temporary_folder(Path(gettempdir()), private=True) as scratch,
+        dask.config.set({"temporary-directory": str(scratch)}),  # the scheduler's
+    ):
         options = own | {
             "nthreads": 1,  # a block uses the cores itself
             "memory_limit": memory_bytes,
