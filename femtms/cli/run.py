@@ -66,7 +66,7 @@ def run(
     """Run a study: every combination of heads, coils, places, … of a file.  Stopped, it goes on with --resume.
 
     Exit code 0: all cases are done.  3: some failed or are not done, see OUT/failures.jsonl.  2: bad input.
-    130: Ctrl-C or SIGTERM; what was computed is kept.
+    130: Ctrl-C, SIGTERM or SIGHUP; what was computed is kept.
     """
     need_batch("femtms run")
     from femtms.batch.cluster import ClusterChoice, Tls
