@@ -52,13 +52,13 @@ class _Failure(BaseModel):
     model_config = ConfigDict(strict=True, extra="allow")
     block: _Count
     case: _Count | None
-    stage: str
-    reason: str
-    head: str | None
-    conductivity: str | None
-    option: str | None
-    coil: str | None
-    place: str | None
+    stage: str = ""
+    reason: str = ""
+    head: str | None = None
+    conductivity: str | None = None
+    option: str | None = None
+    coil: str | None = None
+    place: str | None = None
 
 
 class _Failed(_Event):

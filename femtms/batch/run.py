@@ -31,7 +31,7 @@ from femtms.io.result_models import checked
 from femtms.io.summary import read_json
 from femtms.stage import Stage, Timed, silent
 from femtms.study import read_study
-from femtms.study.design import Design
+from femtms.study.design import DIMS, Design
 from femtms.study.estimate import estimate
 from femtms.study.plan import Plan
 
@@ -211,9 +211,9 @@ def _work(
 
 def _in_words(line: dict[str, Any]) -> str:
     """A line of failures.jsonl for people."""
-    names = [line["head"], line["conductivity"], line["option"], line["coil"], line["place"]]
+    names = [line.get(dim) for dim in DIMS[:5]]
     where = ", ".join(str(name) for name in names if name is not None)
-    return f"{where}: {line['stage']}: {line['reason']}"
+    return f"{where}: {line.get('stage', '')}: {line.get('reason', '')}"
 
 
 def _check_begun(out: Path, resume: bool, overwrite: bool) -> None:
