@@ -5,7 +5,7 @@ from importlib.util import find_spec
 
 from femtms.errors import FemtmsError
 
-BATCH = ("dask", "distributed", "xarray", "zarr", "pyarrow", "pandas", "yaml")
+BATCH = ("dask", "distributed", "cryptography", "xarray", "zarr", "pyarrow", "pandas", "yaml")
 
 
 def need_batch(what: str, names: Sequence[str] = BATCH) -> None:

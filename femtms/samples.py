@@ -1,6 +1,6 @@
 """Where a job samples its field besides the tetrahedra: on surfaces and at points, both from files."""
 
-import json
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +14,7 @@ from femtms.field.places import Places, in_tissue
 from femtms.field.statistics import magnitude
 from femtms.io.files import file_provenance
 from femtms.io.points import read_points, write_points
+from femtms.io.summary import read_json
 from femtms.io.surface_files import check_surface_file, read_surface, surface_name
 from femtms.io.surfaces import write_surface_field
 from femtms.mesh.surface import Surface
@@ -50,13 +51,17 @@ def check_not_replaced(
 def earlier_samples(out: Path) -> tuple[str, ...]:
     """Files of surfaces and points that the result in `out`, if it holds one, says it has."""
     try:
-        summary = json.loads((out / "summary.json").read_text(encoding="utf-8"))
+        summary = read_json(out / "summary.json", (), "the summary of a result")
         files = [row[key] for row in summary["surfaces"].values() for key in ("file", "data_file")]
         files += [summary["points"]["file"]] if summary["points"] else []
     except (OSError, ValueError, TypeError, KeyError, AttributeError):  # none, an older one, or something else
         return ()
     known = (name for name in files if isinstance(name, str) and Path(name).name == name)
-    return tuple(name for name in known if name == POINTS or name.startswith("surface-"))
+    return tuple(
+        name
+        for name in known
+        if name == POINTS or (name.startswith("surface-") and name.isprintable() and len(os.fsencode(name)) < 256)
+    )
 
 
 def _files_of(path: str | Path) -> tuple[str, str]:

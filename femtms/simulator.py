@@ -432,7 +432,9 @@ class Simulator:
             yield PoseResult(
                 pose=pose,
                 tissues={
-                    name_of(t.tag): t.summary(row[:NUMBERS], float(row[NUMBERS]) if t.tag == ERROR_TISSUE else None)
+                    name_of(t.tag): t.summary(
+                        row[:NUMBERS], float(row[NUMBERS]) if t.tag == ERROR_TISSUE else None, self.recovery == RAW
+                    )
                     for t, row in zip(tissues, on_host[i])
                 },
                 iterations=int(block.solution.iterations[i]),

@@ -22,21 +22,20 @@ from femtms.field.recoveries import RAW, check_recovery
 from femtms.head.labels import LabelVolume
 from femtms.head.sphere import LayeredSphere
 from femtms.io.coils import load_coil
-from femtms.io.files import made_folders, on_disk, only_one
+from femtms.io.files import errors_name, made_folders, only_one
 from femtms.io.heads import check_from_file, load_head
 from femtms.io.label_maps import Labels
 from femtms.io.poses import read_poses
 from femtms.io.summary import head_summary, inputs_summary, rounded, solver_summary
 from femtms.io.sweeps import (
     PARTIAL,
+    Rows,
     begin_or_go_on,
     columns_of,
     error_summary,
-    field_path,
     finish,
     finished,
     row_of,
-    write_field,
 )
 from femtms.mesh.generate import mesh_head
 from femtms.mesh.sizes import DEFAULT_SIZE_MM, SizeMM
@@ -179,18 +178,16 @@ def sweep(
 
 
 def _keep(partial: Path, results: Iterator[Any], done: int, total: int, count: Any) -> None:
-    """Append a row for each result as it comes, after its field: a row that is there is all there."""
+    """Keep the row of each result, and its field, as it comes."""
     last = time.monotonic()
-    with open(partial / "sweep.csv", "ab", buffering=0) as rows:
+    with errors_name(partial), Rows(partial) as rows:
         for index, result in enumerate(results, done):
-            if result.field is not None:
-                write_field(field_path(partial, index), result.field.E)
-            rows.write(row_of(index, result).encode())
+            rows.add(index, row_of(index, result), None if result.field is None else result.field.E)
             if time.monotonic() - last > _SYNC_SECONDS:
-                on_disk(partial / "sweep.csv")
+                rows.sync()
                 last = time.monotonic()
             count(index + 1, total)
-    on_disk(partial / "sweep.csv")
+        rows.sync()
 
 
 def _checked(poses: str | Path | Sequence[Pose]) -> list[Pose]:

@@ -4,21 +4,21 @@ import importlib.util
 import logging
 import os
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, replace
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from femtms.backend import backend
 from femtms.errors import FemtmsError, in_one_line
-from femtms.io.files import existing_file, text_of
+from femtms.io.files import existing_file, temporary_folder, text_of
 from femtms.memory import available_memory
 
 log = logging.getLogger("femtms")
 
 _THREADS = 4  # more for one worker gain little: the memory does not deliver the matrices any faster
 _MEMORY_SHARE = 0.9  # of what is free, for all workers of this machine together
-_LOOPBACK = "127.0.0.1"
+_VISIBLE = "CUDA_VISIBLE_DEVICES"
 _FIRST_WORKER_SECONDS = 60
 
 # What Dask's defaults are not made for: a worker that holds a head all the time, and blocks that must stay where their
@@ -112,6 +112,11 @@ class ClusterChoice:
         if (self.scheduler or "").startswith("tcp://") and self.tls is not None:
             raise FemtmsError("--tls-ca, --tls-cert and --tls-key are for a tls:// scheduler; got a tcp:// address")
 
+    @property
+    def is_local(self) -> bool:
+        """Whether this is workers of this machine."""
+        return self.scheduler is None and self.scheduler_file is None and self.slurm is None
+
 
 @dataclass(frozen=True)
 class Share:
@@ -137,8 +142,10 @@ class Connection:
 
     @property
     def dashboard(self) -> str | None:
-        """Its address, where Dask has one: that needs bokeh."""
+        """Its address, where the scheduler has one: that needs bokeh, and there is none where nobody else gets in."""
         if importlib.util.find_spec("bokeh") is None:
+            return None
+        if "dashboard" not in self.client.scheduler_info(n_workers=0).get("services", {}):
             return None
         return str(self.client.dashboard_link)
 
@@ -156,10 +163,11 @@ def local_workers(cores: int, memory: int | None, need: int) -> int:
 
 
 @contextmanager
-def connected(choice: ClusterChoice, need: int) -> Iterator[Connection]:
+def connected(choice: ClusterChoice, need: int, shared: Path) -> Iterator[Connection]:
     """A client of the cluster that is wanted; what was started for it ends with the block.
 
-    need  bytes that one worker takes, to choose how many this machine has room for
+    need    bytes that one worker takes, to choose how many this machine has room for
+    shared  a folder that all workers see: what jobs need to get in is put there, for our eyes only
 
     Raises FemtmsError when nobody answers, or a file is bad.
     """
@@ -168,17 +176,15 @@ def connected(choice: ClusterChoice, need: int) -> Iterator[Connection]:
 
     for name in ("distributed", "distributed.client", "tornado.application", "asyncio"):
         logging.getLogger(name).setLevel(logging.CRITICAL)  # what they say of lost workers, we say in our words
-    with dask.config.set(_CONFIG), _place(choice, need) as connection:
+    with dask.config.set(_CONFIG), _place(choice, need, shared) as connection:
         _await_worker(connection)
         yield connection
 
 
-def _place(choice: ClusterChoice, need: int) -> AbstractContextManager[Connection]:
-    if choice.slurm is not None:
-        return _on_slurm(choice.slurm, choice.tls)
-    if choice.scheduler is not None or choice.scheduler_file is not None:
-        return _at_scheduler(choice)
-    return _on_this_machine(choice, need)
+def _place(choice: ClusterChoice, need: int, shared: Path) -> AbstractContextManager[Connection]:
+    if choice.is_local:
+        return _on_this_machine(choice, need)
+    return _at_scheduler(choice) if choice.slurm is None else _on_slurm(choice.slurm, choice.tls, shared)
 
 
 def _await_worker(connection: Connection) -> None:
@@ -213,45 +219,54 @@ def _at_scheduler(choice: ClusterChoice) -> Iterator[Connection]:
 @contextmanager
 def _on_this_machine(choice: ClusterChoice, need: int) -> Iterator[Connection]:
     """Workers of our own: one for each GPU, or as many as cores and memory allow."""
-    from distributed import Client, LocalCluster
+    from femtms.batch.private import private_cluster
 
-    own: dict[str, Any] = {"host": _LOOPBACK, "dashboard_address": f"{_LOOPBACK}:0"}
-    if choice.device != "cpu" and choice.workers is None and _has_dask_cuda() and backend(choice.device).name == "cuda":
-        from dask_cuda import LocalCUDACluster
-
-        with LocalCUDACluster(**own) as cluster, Client(cluster, set_as_default=False) as client:
-            yield Connection(client, "one worker for each GPU of this machine")
+    chosen = backend(choice.device)
+    if chosen.name == "cuda" and choice.workers is None:
+        gpus = visible_gpus(chosen.xp.cuda.runtime.getDeviceCount(), os.environ.get(_VISIBLE))
+        with private_cluster(0, [{_VISIBLE: gpu} for gpu in gpus]) as client:
+            yield Connection(client, "one worker for each GPU of this machine", may_come=False)
         return
-    if choice.workers is None and backend(choice.device).name == "cuda":
-        log.info("one worker, on one GPU; dask-cuda makes one for each (pip install dask-cuda)")
-        choice = replace(choice, workers=1)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     memory = available_memory()
     workers = choice.workers or local_workers(cores, memory, need)
     share = Share(None if memory is None else int(_MEMORY_SHARE * memory / workers), max(1, cores // workers))
-    with (
-        LocalCluster(
-            n_workers=workers,
-            threads_per_worker=1,  # a block uses the cores itself
-            memory_limit=share.memory_bytes or 0,
-            silence_logs=logging.CRITICAL,
-            **own,
-        ) as cluster,
-        Client(cluster, set_as_default=False) as client,
-    ):
+    with private_cluster(share.memory_bytes or 0, [{}] * workers) as client:
         yield Connection(client, f"{workers} worker{'s' * (workers > 1)} of this machine", share, may_come=False)
 
 
-def _has_dask_cuda() -> bool:
-    return importlib.util.find_spec("dask_cuda") is not None
+def visible_gpus(count: int, visible: str | None) -> list[str]:
+    """What CUDA_VISIBLE_DEVICES must be for a worker on each of so many GPUs, of those that it names for this process.
+
+    >>> visible_gpus(2, None), visible_gpus(2, "3,5"), visible_gpus(1, "MIG-7c")
+    (['0', '1'], ['3', '5'], ['MIG-7c'])
+    """
+    names = [name.strip() for name in visible.split(",")] if visible else [str(i) for i in range(count)]
+    return names[:count]
+
+
+def _temporary_tls(folder: Path) -> Tls:
+    """Certificates for one run, in a folder that its owner alone can read."""
+    from distributed.security import Security
+
+    made = Security.temporary()
+    cert, key = folder / "cert.pem", folder / "key.pem"
+    cert.write_text(made.tls_client_cert)
+    key.write_text(made.tls_client_key)
+    return Tls(cert, cert, key)
 
 
 @contextmanager
-def _on_slurm(path: Path, tls: Tls | None) -> Iterator[Connection]:
-    """The jobs that a file describes, as dask_jobqueue.SLURMCluster takes them.  Raises FemtmsError."""
+def _on_slurm(path: Path, tls: Tls | None, shared: Path) -> Iterator[Connection]:
+    """The jobs that a file describes, as dask_jobqueue.SLURMCluster takes them.  Raises FemtmsError.
+
+    Unless the file says `security: false`, nobody else gets in: with the certificates of `tls` or temporary ones.
+    """
     import yaml
     from dask_jobqueue import SLURMCluster
     from distributed import Client
+
+    from femtms.batch.private import SilentScheduler, SilentWorker
 
     try:
         settings = yaml.safe_load(text_of(existing_file(path), "the description of a cluster must be text (YAML)"))
@@ -262,17 +277,21 @@ def _on_slurm(path: Path, tls: Tls | None) -> Iterator[Connection]:
     jobs = settings.pop("jobs")
     # a worker is one process that uses the cores itself; several dask threads would share one head
     settings = {"cores": 1, "processes": 1, "worker_extra_args": ["--memory-limit", "0"], **settings}
-    if tls is not None:
-        settings["security"] = tls.security()
-        settings["protocol"] = "tls://"
-    try:
-        cluster = SLURMCluster(**settings)
-    except (TypeError, ValueError) as error:
-        raise FemtmsError(f"{path}: SLURMCluster refuses it: {in_one_line(error, 200)}") from error
-    with cluster:
+    with ExitStack() as stack:
+        if tls is None and settings.get("security", True) is True:
+            folder = Path(settings.get("shared_temp_directory", shared))
+            tls = _temporary_tls(stack.enter_context(temporary_folder(folder, private=True)))
+        try:
+            if tls is not None:
+                silent = f"{SilentWorker.__module__}.{SilentWorker.__qualname__}"
+                settings |= {"security": tls.security(), "protocol": "tls://"}
+                settings.setdefault("scheduler_cls", SilentScheduler)
+                settings["worker_extra_args"] = [*settings["worker_extra_args"], "--worker-class", silent]
+            cluster = stack.enter_context(SLURMCluster(**settings))
+        except (TypeError, ValueError) as error:
+            raise FemtmsError(f"{path}: SLURMCluster refuses it: {in_one_line(error, 200)}") from error
         try:
             cluster.scale(jobs=jobs)
         except (RuntimeError, OSError) as error:
             raise FemtmsError(f"{path}: the jobs could not be submitted ({in_one_line(error, 200)})") from error
-        with Client(cluster, set_as_default=False) as client:
-            yield Connection(client, f"SLURM jobs of {path}")
+        yield Connection(stack.enter_context(Client(cluster, set_as_default=False)), f"SLURM jobs of {path}")

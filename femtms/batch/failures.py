@@ -83,27 +83,30 @@ def read_failures(out: Path) -> list[dict[str, Any]]:
     return list(read_lines(out / FILE))
 
 
-def write_failures(out: Path, states: Callable[[int], np.ndarray]) -> list[dict[str, Any]]:
+def write_failures(out: Path, states: Callable[[int], np.ndarray], blocks: int | None = None) -> list[dict[str, Any]]:
     """Write the file anew from the journals, with what still stands, in the order of the blocks; its lines.
 
     states  gives the state (k,) of the cases of a block by its number.  A case that was done after it had failed is
             left out, and so are all but the last line of a case
+    blocks  how many there are; what a journal says of others is left out
     """
-    events = sorted((e for e in read_events(out) if e.get("event") == FAILED_EVENT), key=lambda e: e["time"])
+    events = sorted((e for e in read_events(out) if e["event"] == FAILED_EVENT), key=lambda e: e["time"])
     last: dict[tuple[int, int | None], dict[str, Any]] = {}
     for line in (event["failure"] for event in events):
         block, case = line["block"], line["case"]
+        if blocks is not None and block >= blocks:
+            continue
         if case is None:  # of all cases: it takes the place of what was said of one, and the reverse
             last = {key: told for key, told in last.items() if key[0] != block}
         last.pop((block, None), None)
         last[block, case] = line
-    blocks = {block: states(block) for block in sorted({block for block, _ in last})}
+    states_of = {block: states(block) for block in sorted({block for block, _ in last})}
     standing = []
     for (block, case), line in sorted(
         last.items(), key=lambda item: (item[0][0], -1 if item[0][1] is None else item[0][1])
     ):
-        not_done = blocks[block] != DONE
-        if not_done.all() if case is None else not_done[case]:
+        not_done = states_of[block] != DONE
+        if not_done.all() if case is None else case < len(not_done) and not_done[case]:
             standing.append(line)
     with whole_file(out / FILE, overwrite=True) as path:
         path.write_text("".join(json.dumps(line) + "\n" for line in standing), encoding="utf-8")

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ import zarr
 from femtms.batch.chunks import chunk_file, create_array, open_array, read_array, read_chunk, whole_array, write_array
 from femtms.batch.safe_store import SafeStore
 from femtms.errors import FemtmsError, in_one_line
-from femtms.io.files import on_disk
+from femtms.io.files import on_disk, temporary_folder
 from femtms.study.design import POSITION_DIMS, Design
 from femtms.study.plan import Block
 
@@ -48,17 +47,15 @@ class FieldStore:
     def make(self, geometry: Mapping[str, Mapping[str, np.ndarray]]) -> None:
         """Make the group, whole or not at all; see `Store.field_group`."""
         if not self.path.exists():
-            temporary = Path(tempfile.mkdtemp(prefix=".femtms-", dir=self.folder))
-            try:
-                self._fill(zarr.create_group(SafeStore(temporary), attributes=self._names(geometry)), geometry)
-                temporary.chmod(self.folder.stat().st_mode)
-                os.rename(temporary, self.path)
-                on_disk(self.folder)
-            except OSError:
-                if not self.path.exists():  # otherwise another worker was quicker
-                    raise
-            finally:
-                shutil.rmtree(temporary, ignore_errors=True)
+            with temporary_folder(self.folder) as temporary:
+                try:
+                    self._fill(zarr.create_group(SafeStore(temporary), attributes=self._names(geometry)), geometry)
+                    temporary.chmod(self.folder.stat().st_mode)
+                    os.rename(temporary, self.path)
+                    on_disk(self.folder)
+                except OSError:
+                    if not self.path.exists():  # otherwise another worker was quicker
+                        raise
         self._check_same(geometry)
 
     def _names(self, geometry: Mapping[str, Mapping[str, np.ndarray]]) -> dict[str, Any]:
@@ -105,7 +102,9 @@ class FieldStore:
                 name: _whole_field(group, f"field-{number}", arrays)
                 for number, (name, arrays) in enumerate(fields.items())
             }
-        except (FemtmsError, ValueError, KeyError, FileNotFoundError) as error:
+        except PermissionError:
+            raise  # that says nothing about what is in the files
+        except Exception as error:  # of many kinds: any JSON may stand there
             reason = f"there is no {error}" if isinstance(error, KeyError) else in_one_line(error)
             raise FemtmsError(
                 f"{self.path}: is damaged ({reason}); `{FIELDS_AGAIN}` computes its fields again"

@@ -4,15 +4,69 @@ The store says what is done; the journal says how it came about, and losing it l
 """
 
 import json
+import logging
 import os
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+log = logging.getLogger("femtms")
 
 FOLDER = "journal"
+
+_Count = Annotated[int, Field(ge=0, lt=2**31)]
+_Seconds = Annotated[float, Field(ge=0, lt=1e12, allow_inf_nan=False)]
+
+
+class _Event(BaseModel):
+    """What every line of a journal has."""
+
+    model_config = ConfigDict(strict=True, extra="allow")
+    time: _Seconds
+    worker: str
+
+
+class _Begun(_Event):
+    event: Literal["begun"]
+    block: _Count
+    cases: _Count
+
+
+class _Done(_Event):
+    event: Literal["done"]
+    block: _Count
+    cases: _Count
+    failed: _Count
+    seconds: _Seconds | None = None
+    device: str | None = None
+
+
+class _Failure(BaseModel):
+    """As `femtms.batch.failures.named` makes it."""
+
+    model_config = ConfigDict(strict=True, extra="allow")
+    block: _Count
+    case: _Count | None
+    stage: str = ""
+    reason: str = ""
+    head: str | None = None
+    conductivity: str | None = None
+    option: str | None = None
+    coil: str | None = None
+    place: str | None = None
+
+
+class _Failed(_Event):
+    event: Literal["failed"]
+    failure: _Failure
+
+
+_LINE: TypeAdapter[Any] = TypeAdapter(Annotated[_Begun | _Done | _Failed, Field(discriminator="event")])
 
 
 def worker_name() -> str:
@@ -29,16 +83,38 @@ def write_event(out: Path, event: str, **details: Any) -> None:
 
 
 def read_events(out: Path) -> Iterator[dict[str, Any]]:
-    """The lines of all workers, file by file; those that a kill has torn are left out."""
+    """The lines of all workers, file by file; what is no line of ours is left out, with a warning."""
     for path in sorted((out / FOLDER).glob("*.jsonl")):
-        yield from read_lines(path)
+        yield from read_lines(path, _is_event)
 
 
-def read_lines(path: Path) -> Iterator[dict[str, Any]]:
-    """The objects of a file of lines of JSON; what is none is left out."""
+def _is_event(content: Any) -> bool:
+    try:
+        _LINE.validate_python(content)
+    except ValidationError:
+        return False
+    return True
+
+
+def _is_object(content: Any) -> bool:
+    return isinstance(content, dict)
+
+
+def read_lines(path: Path, is_ours: Callable[[Any], bool] = _is_object) -> Iterator[dict[str, Any]]:
+    """The objects of a file of lines of JSON; what is none, or not `is_ours`, is left out, with a warning.
+
+    The last line is not missed while it is being written, or was when its writer was killed.
+    """
+    left_out = 0
     with suppress(OSError), open(path, "rb") as file:
         for line in file:
-            with suppress(ValueError):
+            try:
                 content = json.loads(line)
-                if line.endswith(b"\n") and isinstance(content, dict):
-                    yield content
+            except (ValueError, RecursionError):
+                content = None
+            if line.endswith(b"\n") and is_ours(content):
+                yield content
+            elif line.endswith(b"\n") and line.strip():
+                left_out += 1
+    if left_out:
+        log.warning("%s: %s lines are damaged, or not of femtms; they are left out", path, f"{left_out:,}")

@@ -38,7 +38,8 @@ def design_sections(design: Design, provenance: Mapping[str, Any]) -> list[Secti
 def study_text(provenance: Mapping[str, Any]) -> str:
     """The study's file as it was written, or its beginning where it is long; empty where there was none."""
     file = provenance.get("study_file")
-    text = file.get("text", "") if isinstance(file, Mapping) else ""
+    text = file.get("text") if isinstance(file, Mapping) else None
+    text = text if isinstance(text, str) else ""
     return text if len(text) <= _MOST_OF_FILE else text[:_MOST_OF_FILE] + "\n…"
 
 

@@ -9,9 +9,10 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
 
 from femtms.batch.cluster import ClusterChoice, Connection, connected
 from femtms.batch.columns import DONE, FAILED, NOT_DONE
@@ -25,10 +26,12 @@ from femtms.batch.store import FILES, STUDY, Store
 from femtms.batch.tables import write_tables
 from femtms.batch.worker import Work, device_of
 from femtms.errors import FemtmsError
-from femtms.io.files import check_out, made_folders, only_one, whole_file
+from femtms.io.files import check_out, made_folders, only_one, reason_of, whole_file
+from femtms.io.result_models import checked
+from femtms.io.summary import read_json
 from femtms.stage import Stage, Timed, silent
 from femtms.study import read_study
-from femtms.study.design import Design
+from femtms.study.design import DIMS, Design
 from femtms.study.estimate import estimate
 from femtms.study.plan import Plan
 
@@ -89,15 +92,18 @@ def run_study(
         _check_begun(out, resume, overwrite)  # another run may have begun meanwhile
         with timed("hash", "hashing the inputs"):
             provenance = provenance_of(design, file)
+        store: Store | None = None
         with ExitStack() as stack:
+            if choice.is_local:  # when the workers are gone, however they ended, what they left goes, too
+                stack.callback(lambda: None if store is None else store.tidy())
             if resume:
                 store = Store.open(out).continued(design, provenance)
                 todo = _to_do(store, retry_failed, check_fields)
-                connection = _connected(stack, choice, design, timed) if todo.any() else None
+                connection = _connected(stack, choice, design, out, timed) if todo.any() else None
                 device = None if connection is None else _device(connection, choice.device, store)
             else:
                 # first the cluster: nothing is begun, or thrown away, when there is none
-                connection = _connected(stack, choice, design, timed)
+                connection = _connected(stack, choice, design, out, timed)
                 device = _device(connection, choice.device)
                 provenance |= {"device_kind": device[0], "device": device[1]}
                 store = Store.create(out, design, Plan.of(design), provenance, overwrite)
@@ -115,13 +121,15 @@ def run_study(
                     lost = error
         with timed("tables", "writing the tables"):
             try:
-                standing = write_failures(out, lambda block: store.values(store.plan.block(block))[:, 0])
+                standing = write_failures(
+                    out, lambda block: store.values(store.plan.block(block))[:, 0], len(store.plan)
+                )
                 if lost is None:
                     write_tables(store)
             except OSError as error:
                 lost = lost or error
         if lost is not None:
-            what = lost.strerror if isinstance(lost, OSError) and lost.strerror else str(lost)
+            what = reason_of(lost) if isinstance(lost, OSError) else str(lost)
             raise StudyInterrupted(
                 f"{what}; {out} keeps what was computed: femtms run --resume goes on from there"
             ) from lost
@@ -154,9 +162,9 @@ def _to_do(store: Store, retry_failed: bool, check_fields: bool) -> np.ndarray:
     return todo
 
 
-def _connected(stack: ExitStack, choice: ClusterChoice, design: Design, timed: Timed) -> Connection:
+def _connected(stack: ExitStack, choice: ClusterChoice, design: Design, out: Path, timed: Timed) -> Connection:
     with timed("workers", "starting the workers"):
-        connection: Connection = stack.enter_context(connected(choice, int(estimate(design, 0).memory_bytes)))
+        connection: Connection = stack.enter_context(connected(choice, int(estimate(design, 0).memory_bytes), out))
     if connection.dashboard is not None:
         log.info("dashboard: %s", connection.dashboard)
     return connection
@@ -168,7 +176,7 @@ def _device(connection: Connection, device: str, begun: Store | None = None) -> 
     Raises FemtmsError when that is another kind than the study was begun on, which would round differently.
     """
     found: tuple[str, str] = connection.client.submit(device_of, device, pure=False).result()
-    before = found[0] if begun is None else begun.provenance["device_kind"]
+    before = found[0] if begun is None else begun.provenance.get("device_kind")
     if begun is not None and found[0] != before:
         raise FemtmsError(
             f"{begun.out}: the study was begun on {before}, and must go on there; the workers compute on {found[1]}: "
@@ -203,14 +211,14 @@ def _work(
 
 def _in_words(line: dict[str, Any]) -> str:
     """A line of failures.jsonl for people."""
-    names = [line["head"], line["conductivity"], line["option"], line["coil"], line["place"]]
+    names = [line.get(dim) for dim in DIMS[:5]]
     where = ", ".join(str(name) for name in names if name is not None)
-    return f"{where}: {line['stage']}: {line['reason']}"
+    return f"{where}: {line.get('stage', '')}: {line.get('reason', '')}"
 
 
 def _check_begun(out: Path, resume: bool, overwrite: bool) -> None:
     """Raise FemtmsError unless `out` is as the caller says."""
-    check_out(out, (), overwrite=True)
+    check_out(out, (STUDY,), overwrite=True)
     there = (out / STUDY).exists()
     if resume and not there:
         raise FemtmsError(f"{out}: there is no study to go on with; leave --resume out to begin one")
@@ -220,12 +228,26 @@ def _check_begun(out: Path, resume: bool, overwrite: bool) -> None:
 
 def _busy(out: Path) -> str:
     """The sentence for a second run."""
-    try:
-        there = json.loads((out / RUN).read_text())
-        who = f", process {there['process']} of {there['host']}"
-    except (OSError, ValueError, KeyError, TypeError):
-        who = ""
+    there = read_run(out)
+    who = f", process {there['process']} of {there['host']}" if "process" in there and "host" in there else ""
     return f"{out}: another femtms run is at work in this folder{who}; wait for it or choose another folder"
+
+
+def read_run(out: Path) -> dict[str, Any]:
+    """Who is at work, or was last; nothing where the file does not tell, which is of no importance for the results."""
+    try:
+        return checked(read_json(out / RUN, (), ""), _Run, out / RUN, "")
+    except (OSError, FemtmsError):
+        return {}
+
+
+class _Run(BaseModel):
+    model_config = ConfigDict(strict=True)
+    host: str = ""
+    process: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    began: Annotated[float, Field(ge=0, lt=1e12, allow_inf_nan=False)] = 0.0
+    where: str | None = None
+    dashboard: str | None = None
 
 
 @contextmanager
@@ -241,8 +263,6 @@ def _announced(out: Path) -> Iterator[None]:
 
 def _write_run(out: Path, more: dict[str, Any]) -> None:
     """Who is at work, for `femtms status` and for a second run: of no importance for the results."""
-    there: dict[str, Any] = {}
-    with suppress(OSError, ValueError):
-        there = json.loads((out / RUN).read_text(encoding="utf-8")) if "where" in more else {}
+    there = read_run(out) if "where" in more else {}
     with suppress(OSError), whole_file(out / RUN, overwrite=True) as path:
         path.write_text(json.dumps(there | more, indent=2) + "\n", encoding="utf-8")

@@ -1,8 +1,6 @@
 """How a study stands, from its folder alone: while it runs, from another terminal, and afterwards."""
 
-import json
 import time
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +8,7 @@ import numpy as np
 
 from femtms.batch.failures import read_failures
 from femtms.batch.journal import read_events
-from femtms.batch.run import LOCK, RUN
+from femtms.batch.run import LOCK, read_run
 from femtms.batch.store import Store
 from femtms.io.files import is_held
 
@@ -28,15 +26,15 @@ def study_status(out: str | Path) -> dict[str, Any]:
     store = Store.open(out)
     plan = store.plan
     committed = store.committed()
-    run: dict[str, Any] = {}
-    with suppress(OSError, ValueError):
-        run = json.loads((out / RUN).read_text(encoding="utf-8"))
+    run = read_run(out)
     running = is_held(out / LOCK)
     began = run.get("began", 0.0) if running else np.inf
     failed_of: dict[int, int] = {}  # block -> cases of it that failed when it was done last
     working: dict[str, int] = {}
     finished: set[int] = set()  # blocks of this run
     for event in sorted(read_events(out), key=lambda event: event["time"]):
+        if event.get("block", 0) >= len(plan):
+            continue
         now = event["time"] >= began
         if event["event"] == "done":
             failed_of[event["block"]] = event["failed"]

@@ -1,9 +1,6 @@
 """The results of a study on disk: the store is the truth about what is done."""
 
-import json
 import os
-import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,16 +19,25 @@ from femtms.batch.provenance import study_differences
 from femtms.batch.safe_store import PARTIAL, SafeStore
 from femtms.errors import FemtmsError, in_one_line
 from femtms.io.differences import in_words
-from femtms.io.files import check_out, exchange, made_folders, on_disk, whole_file
+from femtms.io.files import (
+    check_out,
+    errors_name,
+    exchange,
+    made_folders,
+    on_disk,
+    remove_abandoned,
+    temporary_folder,
+    whole_file,
+)
+from femtms.io.packed import shown
 from femtms.io.summary import read_json, write_json
-from femtms.study.design import Design
+from femtms.study.design import Design, Point
 from femtms.study.plan import Block, Plan
 
 STUDY, RESULTS = "study.json", "results.zarr"
 NUMBERS_AGAIN = "femtms run --resume"  # what computes a damaged block again
 # All that belongs to a study, the last one first when it is taken away and last when it is put there.
 FILES = ("study.yaml", "journal", "failures.jsonl", "results.csv", "results.parquet", "report.html", RESULTS, STUDY)
-_TEMPORARY = ".femtms-"
 _KEYS = ("format", "design", "plan", "points", "provenance")
 
 
@@ -77,18 +83,15 @@ class Store:
         Raises FemtmsError when there is a study already, or something of another origin has the name of its files.
         """
         out = Path(out)
-        check_out(out, (), overwrite)
+        check_out(out, (STUDY,), overwrite=True)
         with made_folders(out):
             _check_free(out, overwrite)
-            folder = Path(tempfile.mkdtemp(prefix=_TEMPORARY, dir=out))
-            try:
+            with errors_name(out), temporary_folder(out) as folder, errors_name(out):
                 places = PlaceTable.of(design.places)
                 make_store(folder / RESULTS, design, places, plan, columns_of(design.results), dict(provenance))
                 _write_study(folder / STUDY, design, places, plan, provenance)
                 exchange(folder, out, FILES)
-            finally:
-                shutil.rmtree(folder, ignore_errors=True)
-            on_disk(out)
+                on_disk(out)
         return cls.open(out)
 
     @classmethod
@@ -99,17 +102,26 @@ class Store:
             raise FemtmsError(f"{out}: must be the folder of a study; there is no {STUDY} in it")
         study = read_json(out / STUDY, _KEYS, "the file of a study")
         if study["format"] != FORMAT:
-            raise FemtmsError(f"{out / STUDY}: its format must be {FORMAT}; it is {study['format']}")
+            raise FemtmsError(f"{out / STUDY}: its format must be {FORMAT}; it is {shown(study['format'])}")
+        if not isinstance(study["provenance"], dict):
+            raise FemtmsError(f"{out / STUDY}: is damaged (the provenance is {shown(study['provenance'])})")
         group = _opened(out / RESULTS)
         try:
-            points = tuple(p if isinstance(p, str) else tuple(map(float, p)) for p in study["points"])
-            design = design_from_json(study["design"], read_places(group, points))
+            points = tuple(map(_point, study["points"]))
+            places = read_places(group, points)
+            if max(places.at.max(initial=-1), places.towards.max(initial=-1)) >= len(points):
+                raise FemtmsError(f"there are {len(points):,} points, and places name others")
+            design = design_from_json(study["design"], places)
             plan = Plan(tuple(study["plan"]["shape"]), tuple(study["plan"]["chunks"]))
             columns = columns_of(design.results)
             array = open_array(group, VALUES)
-        except (FemtmsError, KeyError, ValueError, RuntimeError, TypeError, OSError) as error:
-            raise FemtmsError(f"{out / RESULTS}: is damaged ({in_one_line(error)})") from error
-        if not array.shape == (*plan.shape, len(columns)) == (*design.shape, len(columns)):
+            same = array.shape == (*plan.shape, len(columns)) == (*design.shape, len(columns))
+            same &= array.chunks == (1, 1, 1, 1, *plan.chunks, len(columns))
+        except PermissionError:
+            raise  # that says nothing about what is in the files
+        except Exception as error:  # of many kinds: any JSON may stand there
+            raise FemtmsError(f"{out}: {STUDY} or {RESULTS} is damaged ({in_one_line(error, 200)})") from error
+        if not same:
             raise FemtmsError(f"{out}: {STUDY} and {RESULTS} must be of one study; {design.shape} is no {array.shape}")
         return cls(out, design, plan, study["provenance"], columns, group, array)
 
@@ -124,8 +136,12 @@ class Store:
                 f"{self.out}: a study with other inputs was begun there: {in_words(found)}; "
                 "choose another folder or use --overwrite"
             )
-        if design_to_json(design) != design_to_json(self.design):
-            _write_study(self.out / STUDY, design, PlaceTable.of(design.places), self.plan, self.provenance)
+        places = PlaceTable.of(design.places)
+        if (design_to_json(design), places.sha256) != (
+            design_to_json(self.design),
+            PlaceTable.of(self.design.places).sha256,
+        ):
+            _write_study(self.out / STUDY, design, places, self.plan, self.provenance)
         return Store.open(self.out)
 
     # --- values ------------------------------------------------------------------------------------------------
@@ -244,14 +260,21 @@ class Store:
     def tidy(self) -> None:
         """Take away what killed writers left; only while nobody else writes."""
         for parent in (self.out, self.out / RESULTS / FIELDS):
-            for folder in parent.glob(f"{_TEMPORARY}*"):
-                shutil.rmtree(folder, ignore_errors=True)
+            remove_abandoned(parent)
         for path in (self.out / RESULTS).rglob(f"*{PARTIAL}"):
             path.unlink(missing_ok=True)
 
     def __repr__(self) -> str:
         done = int(self.committed().sum())
         return f"Store({self.out}: {self.design.cases:,} cases, {done:,} of {len(self.plan):,} blocks done)"
+
+
+def _point(value: Any) -> Point:
+    """Of study.json: the name of an electrode, or x, y, z in mm.  Raises an error of some kind for anything else."""
+    if isinstance(value, str):
+        return value
+    x, y, z = map(float, value)
+    return x, y, z
 
 
 def _lengths(block: Block) -> tuple[int, ...]:
@@ -277,8 +300,10 @@ def _opened(path: Path) -> zarr.Group:
         raise FemtmsError(f"{path}: must be the results of the study; there is no such folder")
     try:
         return zarr.open_group(SafeStore(path), mode="r+", zarr_format=3, use_consolidated=False)
-    except (OSError, ValueError, KeyError) as error:
-        raise FemtmsError(f"{path}: cannot be read ({in_one_line(error)})") from error
+    except PermissionError:
+        raise
+    except Exception as error:  # of many kinds: any JSON may stand there
+        raise FemtmsError(f"{path}: cannot be read ({in_one_line(error, 200)})") from error
 
 
 def _check_free(out: Path, overwrite: bool) -> None:
@@ -301,7 +326,12 @@ def _check_free(out: Path, overwrite: bool) -> None:
 def _is_ours(path: Path) -> bool:
     """Whether this is a store of ours without results."""
     try:
-        kind = json.loads((path / "zarr.json").read_text(encoding="utf-8"))["attributes"]["kind"]
-    except (OSError, ValueError, KeyError, TypeError):
+        attributes = read_json(path / "zarr.json", ("attributes",), "the results of a study")["attributes"]
+    except (OSError, FemtmsError):
         return False
-    return kind == KIND and not any(name.name.startswith("c.") for name in (path / VALUES).iterdir())
+    kind = attributes.get("kind") if isinstance(attributes, dict) else None
+    return (
+        kind == KIND
+        and (path / VALUES).is_dir()
+        and not any(name.name.startswith("c.") for name in (path / VALUES).iterdir())
+    )

@@ -19,6 +19,7 @@ from femtms.batch.journal import worker_name, write_event
 from femtms.batch.solve import Setup, Solved, set_up, solve_cases
 from femtms.batch.store import Store
 from femtms.errors import FemtmsError, in_one_line
+from femtms.io.files import reason_of
 from femtms.study.plan import Block
 
 
@@ -113,7 +114,7 @@ def _told(index: int, do: Callable[[], Done]) -> Done | Undone:
         except _Unfit as error:
             return Undone(index, str(error), fatal=True)
         except OSError as error:
-            return Undone(index, error.strerror or str(error), error.errno)
+            return Undone(index, reason_of(error), error.errno)
         except Exception as error:  # a mistake of ours, most likely; the other blocks go on
             return Undone(index, f"unexpected {type(error).__name__} ({in_one_line(error, 300)})")
 

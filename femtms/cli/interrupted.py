@@ -1,4 +1,4 @@
-"""Ctrl-C, and SIGTERM of a batch system."""
+"""Ctrl-C, SIGTERM of a batch system, SIGHUP of a connection that broke."""
 
 
 class Interrupted(Exception):

@@ -7,6 +7,7 @@ import sys
 import time
 import traceback
 import warnings
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -67,9 +68,12 @@ from femtms.cli.show import (
     print_field,
     print_head,
     print_sweep,
+    say,
+    show_file,
 )
 from femtms.cli.study import study_app
 from femtms.errors import FemtmsError, StudyFaults
+from femtms.io.files import reason_of
 from femtms.io.names import printable
 
 _MOST_FAULTS = 100  # of a study that are printed
@@ -576,7 +580,7 @@ def _show_coil(
     from femtms.io.coil_box import limits_of, resolution_of
     from femtms.io.coil_files import coil_files
     from femtms.io.coil_summary import coil_summary
-    from femtms.io.coils import write_coil
+    from femtms.io.coils import check_coil_suffix, write_coil
     from femtms.io.files import check_out_file
     from femtms.io.pictures import write_coil_picture
     from femtms.report.mesh_picture import check_picture_suffix
@@ -584,6 +588,9 @@ def _show_coil(
     if picture is not None:
         check_picture_suffix(picture)
         check_out_file(picture, overwrite)
+    if write is not None:
+        check_coil_suffix(write)
+        check_out_file(write, overwrite)
     if write is None and (limits_mm is not None or resolution_mm is not None):
         raise FemtmsError("--limits-mm and --resolution-mm are for --write FILE.nii.gz; there is no --write")
     limits = None if limits_mm is None else limits_of(parse_limits(limits_mm))
@@ -634,26 +641,22 @@ def info(
     if check or against is not None:
         _print_check(file, against, as_numbered, json_)
         return
-    if (path / "summary.json").is_file():
-        content = read_summary(path / "summary.json")
-        print(json.dumps(content, indent=2)) if json_ else print_field(content)
-        return
-    if (path / "sweep.json").is_file():
-        content = read_sweep(path / "sweep.json")
-        print(json.dumps(content, indent=2)) if json_ else print_sweep(content)
-        return
-    if (path / "comparison.json").is_file():
-        content = read_comparison(path / "comparison.json")
-        print(json.dumps(content, indent=2)) if json_ else print_comparison(content)
-        return
+    for name, read, show in (
+        ("summary.json", read_summary, print_field),
+        ("sweep.json", read_sweep, print_sweep),
+        ("comparison.json", read_comparison, print_comparison),
+    ):
+        if (path / name).is_file():
+            show_file(path / name, read(path / name), show, json_)
+            return
     if path.suffix.lower() == ".tcd":
         model = femtms.read_tcd(path)
-        print(json.dumps(model_report(model, path.name), indent=2) if json_ else f"{model!r}")
+        say(json.dumps(model_report(model, path.name), indent=2) if json_ else f"{model!r}")
         return
     is_file = path.suffix != "" and path.is_file()  # then nobody looks for a folder of coils
     if path.suffix.lower() in (".ccd", ".toml") or is_a_field(path) or (not is_file and find_coil(file) is not None):
         coil = femtms.load_coil(file)
-        print(json.dumps(coil_report(coil), indent=2) if json_ else f"{coil!r}")
+        say(json.dumps(coil_report(coil), indent=2) if json_ else f"{coil!r}")
         return
     if path.suffix.lower() in (".npy", ".txt", ".csv"):
         pose = read_pose(path)
@@ -698,8 +701,7 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # not every terminal can show ≥ and µ
-    # batch systems end a job by SIGTERM: as with Ctrl-C, nothing half-written may stay behind
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    _end_in_order()
     try:
         with warnings.catch_warnings():
             if not debug and not sys.warnoptions:
@@ -709,25 +711,55 @@ def main() -> None:
     except (KeyboardInterrupt, typer.Abort):
         code = _INTERRUPTED
     except Interrupted as interrupted:
-        print(f"femtms: interrupted; {interrupted}", file=sys.stderr)
+        _say(f"femtms: interrupted; {interrupted}")
         sys.exit(_INTERRUPTED)
     except BrokenPipeError:
-        # the reader of our output went away (`| head`): nothing is wrong with the input
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _no_more_output()  # the reader of our output went away (`| head`): nothing is wrong with the input
         code = 1
     except Exception as error:
         if debug:
             traceback.print_exc()
+        if isinstance(error, OSError) and error.filename is None:
+            _no_more_output()  # what failed may have been to print
         sentences = error.faults if isinstance(error, StudyFaults) else (_sentence(error),)
         for sentence in sentences[:_MOST_FAULTS]:
-            print(f"femtms: error: {sentence}", file=sys.stderr)
+            _say(f"femtms: error: {sentence}")
         if len(sentences) > _MOST_FAULTS:
-            print(f"femtms: error: and {len(sentences) - _MOST_FAULTS:,} more like these", file=sys.stderr)
+            _say(f"femtms: error: and {len(sentences) - _MOST_FAULTS:,} more like these")
         code = 2
     if code == _INTERRUPTED:  # typer gives it back as a value
-        print("femtms: interrupted; nothing was written", file=sys.stderr)
+        _say("femtms: interrupted; nothing was written")
     if code:
         sys.exit(code)
+
+
+def _end_in_order() -> None:
+    """As with Ctrl-C, nothing half-written may stay behind when a batch system ends a job or a connection breaks.
+
+    A signal that was ignored as we began stays so, as `nohup` wants it.
+    """
+    numbers = [signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
+    heard = [number for number in numbers if signal.getsignal(number) != signal.SIG_IGN]
+
+    def end(*_: Any) -> None:
+        for number in heard:
+            signal.signal(number, signal.SIG_IGN)  # they come in pairs, and the second must not interrupt our tidying
+        raise KeyboardInterrupt
+
+    for number in heard:
+        signal.signal(number, end)
+
+
+def _say(sentence: str) -> None:
+    """To the terminal, if it is still there."""
+    with suppress(OSError):
+        print(sentence, file=sys.stderr, flush=True)
+
+
+def _no_more_output() -> None:
+    """Have Python write what it still holds for standard output nowhere, where it cannot fail again."""
+    with suppress(OSError, ValueError):  # of a stream that is no file
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _sentence(error: Exception) -> str:
@@ -735,8 +767,8 @@ def _sentence(error: Exception) -> str:
         text = f"{error.format_message().rstrip('.')}; `femtms COMMAND --help` shows what there is"
     elif isinstance(error, MemoryError):
         text = f"not enough memory ({error or 'no details'}); use a larger --size"
-    elif isinstance(error, OSError) and error.filename:
-        text = f"{error.filename}: {error.strerror}"
+    elif isinstance(error, OSError) and error.errno is not None:
+        text = f"{error.filename or 'the output'}: {reason_of(error)}"
     elif isinstance(error, FemtmsError | OSError):
         text = str(error)
     else:

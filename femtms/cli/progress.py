@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Task, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
+from femtms.io.names import printable
 from femtms.stage import Stage
 
 
@@ -20,7 +21,9 @@ class _ConsoleHandler(logging.Handler):
         self._console = console
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._console.print(record.getMessage(), style="dim", markup=False, highlight=False, soft_wrap=True)
+        # what stands in files may be in it, and must not be obeyed by the terminal
+        message = printable(record.getMessage(), most=None)
+        self._console.print(message, style="dim", markup=False, highlight=False, soft_wrap=True)
 
 
 class _Left(ProgressColumn):

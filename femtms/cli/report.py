@@ -8,6 +8,7 @@ import typer
 
 from femtms.cli.options import Debug, Json, Overwrite, Quiet
 from femtms.cli.progress import stages
+from femtms.cli.show import say
 from femtms.extras import need_batch
 
 
@@ -26,13 +27,11 @@ def report(
     with stages(quiet or json_) as stage:
         summary = report_study(out, file, overwrite, stage)
     if json_:
-        print(json.dumps(summary, indent=2))
+        say(json.dumps(summary, indent=2))
     elif not quiet:
-        print(
-            f"{summary['study']}: {summary['done']:,} of {summary['cases']:,} cases done, {summary['failed']:,} failed"
-        )
+        say(f"{summary['study']}: {summary['done']:,} of {summary['cases']:,} cases done, {summary['failed']:,} failed")
         for best in summary["largest"]:
             where = ", ".join(str(best[dim]) for dim in ("head", "coil", "place"))
-            print(f"{best['quantity']}: at most {best['V_per_m']:.4g} V/m ({where}, {best['angle']:g}°, "
+            say(f"{best['quantity']}: at most {best['V_per_m']:.4g} V/m ({where}, {best['angle']:g}°, "
                   f"{best['distance']:g} mm)")  # fmt: skip
-        print(summary["report"])
+        say(summary["report"])

@@ -14,12 +14,15 @@ import typer
 from femtms.cli.interrupted import Interrupted
 from femtms.cli.options import Debug, Device, Json, Overwrite, Quiet
 from femtms.cli.progress import stages
+from femtms.cli.show import say
 from femtms.errors import FemtmsError
 from femtms.extras import need_batch
+from femtms.io.names import printable
 
 log = logging.getLogger("femtms")
 
 INCOMPLETE = 3  # exit code: the run came to its end, but some cases failed or are not done
+_LONGEST_SECONDS = 10**10  # that are told: three hundred years
 _LINE_SECONDS = 30.0  # between lines of progress where there is no terminal
 
 Out = Annotated[Path, typer.Argument(metavar="OUT", help="Folder of a study.")]
@@ -63,7 +66,7 @@ def run(
     """Run a study: every combination of heads, coils, places, … of a file.  Stopped, it goes on with --resume.
 
     Exit code 0: all cases are done.  3: some failed or are not done, see OUT/failures.jsonl.  2: bad input.
-    130: Ctrl-C or SIGTERM; what was computed is kept.
+    130: Ctrl-C, SIGTERM or SIGHUP; what was computed is kept.
     """
     need_batch("femtms run")
     from femtms.batch.cluster import ClusterChoice, Tls
@@ -88,14 +91,14 @@ def run(
                 show=_lines(),
             )
         except StudyInterrupted as interrupted:
-            print(f"femtms: error: {interrupted}", file=sys.stderr)
+            print(f"femtms: error: {printable(str(interrupted), None)}", file=sys.stderr)
             raise typer.Exit(INCOMPLETE) from None
         except KeyboardInterrupt:
             if (out / "study.json").exists():
                 raise Interrupted(f"{out} keeps what was computed: femtms run --resume goes on from there") from None
             raise
     if json_:
-        print(json.dumps(summary, indent=2))
+        say(json.dumps(summary, indent=2))
     elif not quiet:
         _print_summary(summary)
     if summary["done"] < summary["cases"]:
@@ -113,9 +116,9 @@ def status(
 
     content = study_status(out)
     if json_:
-        print(json.dumps(content, indent=2))
+        say(json.dumps(content, indent=2))
     else:
-        print("\n".join(_status_lines(content)))
+        say("\n".join(_status_lines(content)))
 
 
 def _status_lines(content: dict[str, Any]) -> list[str]:
@@ -126,7 +129,7 @@ def _status_lines(content: dict[str, Any]) -> list[str]:
     if content["running"]:
         lines.append(f"at work: process {content['process']} of {content['host']}, {content['where'] or 'starting'}")
         if content["rate"]:
-            left = timedelta(seconds=round(content["seconds_left"]))
+            left = timedelta(seconds=min(round(content["seconds_left"]), _LONGEST_SECONDS))
             lines.append(f"{content['rate']:.3g} cases/s, {left} left, {len(content['working'])} blocks in work")
         if content["dashboard"]:
             lines.append(f"dashboard: {content['dashboard']}")
@@ -139,14 +142,14 @@ def _status_lines(content: dict[str, Any]) -> list[str]:
 
 
 def _print_summary(summary: dict[str, Any]) -> None:
-    print(
+    say(
         f"{summary['study']}: {summary['done']:,} of {summary['cases']:,} cases done"
         + (f", {summary['failed']:,} failed" if summary["failed"] else "")
         + (f", {summary['not_done']:,} not done" if summary["not_done"] else "")
     )
     for failure in summary["first_failures"]:
-        print(f"  {failure}")
-    print(f"{summary['out']}: {', '.join(summary['files'])}")
+        say(f"  {failure}")
+    say(f"{summary['out']}: {', '.join(summary['files'])}")
 
 
 def _lines() -> Callable[[Any], None]:

@@ -1,7 +1,34 @@
 """What the commands print: numbers for people, 80 columns wide, and reports for JSON."""
 
+import io
 import json
+from collections.abc import Callable
+from contextlib import redirect_stdout
+from pathlib import Path
 from typing import Any
+
+from femtms.errors import FemtmsError, in_one_line
+from femtms.io.names import printable
+
+
+def say(text: str) -> None:
+    """Print lines.  Nothing in them is obeyed by the terminal: they may have names out of files that others made."""
+    print("\n".join(printable(line, most=None) for line in text.split("\n")))
+
+
+def show_file(path: Path, content: dict[str, Any], show: Callable[[dict[str, Any]], None], json_: bool) -> None:
+    """Print what a file says, as JSON or by `show`: all of it, or a FemtmsError where it is not what that expects."""
+    if json_:
+        print(json.dumps(content, indent=2))
+        return
+    buffer = io.StringIO()
+    try:
+        with redirect_stdout(buffer):
+            show(content)
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+        reason = f"{type(error).__name__}: {in_one_line(error, 160)}"
+        raise FemtmsError(f"{path}: is damaged, or of another version of femtms ({reason})") from error
+    say(buffer.getvalue().removesuffix("\n"))
 
 
 def measures_of(coil: dict[str, Any]) -> str:
@@ -104,7 +131,7 @@ def model_report(model: Any, source: str) -> dict[str, Any]:
 
 def print_head(head: Any, json_: bool) -> None:
     """A head of any kind, for people or as JSON."""
-    print(json.dumps(head_report(head), indent=2) if json_ else f"{head!r}")
+    say(json.dumps(head_report(head), indent=2) if json_ else f"{head!r}")
 
 
 def head_report(head: Any) -> dict[str, Any]:
@@ -153,7 +180,8 @@ def print_field(summary: dict[str, Any]) -> None:
         x, y, z = row["peak_mm"]
         print(f"peak (one tetrahedron) in {name}: {row['peak']:.3g} V/m at ({x:.1f}, {y:.1f}, {z:.1f}) mm")
         if row["error"] is not None:
-            print(f"estimated error of E in {name}: {_percent(row['error'])} ({_elements(summary['solver'])})")
+            solver = summary["solver"]
+            print(f"estimated error of {_whose(solver)} in {name}: {_percent(row['error'])} ({_elements(solver)})")
     for name, row in summary.get("surfaces", {}).items():
         print(f"surface {name}: {_sampled(row, row['nodes'])}")
     if summary.get("points"):
@@ -191,6 +219,11 @@ def _elements(solver: dict[str, Any]) -> str:
     kind = "linear" if solver["order"] == 1 else "quadratic"
     recovered = "" if solver.get("recovery", "raw") == "raw" else f", {solver['recovery']} recovery"
     return f"{kind} elements{recovered}"
+
+
+def _whose(solver: dict[str, Any]) -> str:
+    """Whose the estimated error is: a recovered field is better than the raw one that it is estimated for."""
+    return "E" if solver.get("recovery", "raw") == "raw" else "raw E"
 
 
 def _what_it_took(within: dict[str, Any]) -> str:
@@ -232,7 +265,8 @@ def print_sweep(summary: dict[str, Any]) -> None:
     if error is not None:
         median, largest = _percent(error["median"]), _percent(error["largest"])
         print(
-            f"estimated error of E in {error['tissue']}: {median}, at most {largest} ({_elements(summary['solver'])})"
+            f"estimated error of {_whose(summary['solver'])} in {error['tissue']}: {median}, at most {largest} "
+            f"({_elements(summary['solver'])})"
         )
     each = f", {summary['seconds']['sweep'] / solved:.3g} s for each of {solved:,} poses" if solved else ""
     print(
@@ -258,7 +292,9 @@ def print_comparison(summary: dict[str, Any]) -> None:
     errors = [row["gm_estimated_error_percent"] for row in summary["rows"]]
     known = [error for error in errors if error is not None]
     if known:
-        print(f"estimated error of E in gm: {min(known):.2g} to {max(known):.2g} % ({_elements(summary['solver'])})")
+        solver = summary["solver"]
+        between = f"{min(known):.2g} to {max(known):.2g} %"
+        print(f"estimated error of {_whose(solver)} in gm: {between} ({_elements(solver)})")
     print(
         f"A/µs and % of the stimulator's limit: for {summary['inputs']['target_V_per_m']:g} V/m; "
         f"{sum(summary['seconds'].values()):.1f} s on {summary['device']}"

@@ -7,6 +7,8 @@ from typing import Annotated, Any
 import typer
 
 from femtms.cli.options import Debug, Json, Overwrite
+from femtms.cli.show import say
+from femtms.errors import FemtmsError
 
 study_app = typer.Typer(help="Begin or check the file of a study.", no_args_is_help=True)
 
@@ -23,26 +25,40 @@ def init(
 
     with whole_file(file, overwrite) as temporary:
         temporary.write_text(example(), encoding="utf-8")
-    print(file)
+    say(str(file))
 
 
 @study_app.command()
 def check(
     study: Annotated[Path, typer.Argument(metavar="STUDY.yaml", help="Its file.")],
+    allow_failures: Annotated[
+        bool, typer.Option("--allow-failures", help="Exit code 0 also when some cases cannot work.")
+    ] = False,
     json_: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Say all that is wrong with a study, or what would run, and about how long, how much memory and disk."""
+    """Say all that is wrong with a study, or what would run, and about how long, how much memory and disk.
+
+    Exit code 2 for a study that is wrong, and for one with cases that cannot work, unless --allow-failures.
+    """
     from femtms import read_study
     from femtms.batch.columns import columns_of
+    from femtms.study.impossible import impossible_cases
     from femtms.study.summary import study_summary
 
     design = read_study(study)
+    found = impossible_cases(design)
     summary = study_summary(design, len(columns_of(design.results)))
+    summary |= {"impossible_cases": found.cases, "reasons": list(found.reasons)}
     if json_:
-        print(json.dumps(summary, indent=2))
+        say(json.dumps(summary, indent=2))
     else:
         print_study(summary)
+    if found.cases and not allow_failures:
+        raise FemtmsError(
+            f"{study}: {found.cases:,} of {design.cases:,} cases cannot work ({found.reasons[0]}); "
+            "mend them, or run the others all the same: --allow-failures"
+        )
 
 
 @study_app.command()
@@ -61,37 +77,39 @@ def schema(
         return
     with whole_file(file, overwrite) as temporary:
         temporary.write_text(text, encoding="utf-8")
-    print(file)
+    say(str(file))
 
 
 def print_study(summary: dict[str, Any]) -> None:
     """What would run."""
     cases, blocks = (f"{summary[key]:,} {key[: -1 if summary[key] == 1 else None]}" for key in ("cases", "blocks"))
-    print(f"{summary['name']}: {cases} in {blocks}")
+    say(f"{summary['name']}: {cases} in {blocks}")
     for dim, labels in summary["dimensions"].items():
         names = ", ".join(_label(name) for name in labels["first"])
         more = ", …" if labels["length"] > len(labels["first"]) else ""
-        print(f"  {dim:<13}{labels['length']:>8,}  {names}{more}")
+        say(f"  {dim:<13}{labels['length']:>8,}  {names}{more}")
     half = (len(summary["examples"]) + 1) // 2
     for i, case in enumerate(summary["examples"]):
         if i == half and summary["cases"] > len(summary["examples"]):
-            print("  …")
-        print(f"  {'case' if i in (0, half) else '':<6}{' | '.join(_label(name) for name in case.values())}")
+            say("  …")
+        say(f"  {'case' if i in (0, half) else '':<6}{' | '.join(_label(name) for name in case.values())}")
     for file in summary["files"]:
-        print(f"  file  {file['path']}  {_bytes(file['bytes'])}")
-    for doubt in summary["doubts"]:
-        print(f"  these cases would fail: {doubt}")
+        say(f"  file  {file['path']}  {_bytes(file['bytes'])}")
+    if summary["impossible_cases"]:
+        say(f"{summary['impossible_cases']:,} of {cases} cannot work:")
+        for reason in summary["reasons"]:
+            say(f"  {reason}")
     _print_estimate(summary)
 
 
 def _print_estimate(summary: dict[str, Any]) -> None:
     cost = summary["estimate"]
     low, high = (f"{tets:.2g}" for tets in cost["tets"])
-    print(f"about {_time(cost['seconds'])}: {_time(cost['set_up_s'])} for set-up, {_time(cost['cases_s'])} for cases")
-    print(f"about {_bytes(cost['memory_bytes'])} of memory for each worker, {_bytes(cost['disk_bytes'])} on disk")
-    print(f"about {low if low == high else f'{low} to {high}'} million tetrahedra; a rough estimate {cost['model']}")
+    say(f"about {_time(cost['seconds'])}: {_time(cost['set_up_s'])} for set-up, {_time(cost['cases_s'])} for cases")
+    say(f"about {_bytes(cost['memory_bytes'])} of memory for each worker, {_bytes(cost['disk_bytes'])} on disk")
+    say(f"about {low if low == high else f'{low} to {high}'} million tetrahedra; a rough estimate {cost['model']}")
     if cost["unknown"]:
-        print(f"not counted, as their files do not say their size: {', '.join(cost['unknown'])}")
+        say(f"not counted, as their files do not say their size: {', '.join(cost['unknown'])}")
 
 
 def _label(name: str | float) -> str:

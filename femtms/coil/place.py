@@ -22,7 +22,7 @@ log = logging.getLogger("femtms")
 
 DEFAULT_GAP_MM = 4.0
 # Farther than this, coordinates were meant for another head or another unit.
-_FARTHEST_MM = 30.0
+FARTHEST_MM = 30.0
 # What rounding in files and the facets of a coarse scalp make of a coil that touches it.
 _TOUCHING_MM = 0.1
 _LARGEST_ANGLE = 60.0  # degrees between z and the direction to the scalp: bent coils and tilted ones have half of it
@@ -60,9 +60,9 @@ def seat_at(scalp: Scalp, mesh: TetMesh, at: str | Sequence[float], towards: str
     target = position_of(mesh, at, "at")
     feet, distances = scalp.tree.nearest(target[None])
     foot, distance = feet[0], float(distances[0])
-    if distance > 1e-3 * _FARTHEST_MM:
+    if distance > 1e-3 * FARTHEST_MM:
         raise FemtmsError(
-            f"'at' must be on the scalp, within {_FARTHEST_MM:g} mm; {_shown(at)} is {1e3 * distance:.0f} mm away"
+            f"'at' must be on the scalp, within {FARTHEST_MM:g} mm; {_shown(at)} is {1e3 * distance:.0f} mm away"
         )
     if distance > 1e-3 * _FAR_MM:
         log.warning("'at' %s is %.0f mm from the scalp; the nearest point is taken", _shown(at), 1e3 * distance)

@@ -283,7 +283,8 @@ class Field:
 
         tissue  number or name, such as "gm".  Raises FemtmsError when the mesh has no such tissue.
 
-        The relative error is estimated for the tissue that is asked for; of all tissues, for grey matter.
+        The relative error is estimated for the tissue that is asked for; of all tissues, for grey matter.  It is that
+        of the raw field also in the summary of a recovered one, whose `error_of` says so.
         """
         if tissue is None:
             return {name_of(tag): self._summary(int(tag), tag == Tissue.GM) for tag in self.mesh.tissues}
@@ -291,7 +292,8 @@ class Field:
 
     def _summary(self, tag: int, with_error: bool) -> TissueSummary:
         tets = TissueTets.of(self.mesh, tag)
-        return tets.summary(statistics(self.magnE, tets), self._relative_error(tets) if with_error else None)
+        error = self._relative_error(tets) if with_error else None
+        return tets.summary(statistics(self.magnE, tets), error, self.recovery == RAW)
 
     def relative_error(self, tissue: int | str) -> float:
         """Estimated √(∫|ΔE|²) / √(∫|E|²) in a tissue, a share and not percent: theory.md (41); see `error`.
@@ -314,8 +316,9 @@ class Field:
         save_field(self, Path(path), overwrite)
 
     def __repr__(self) -> str:
+        peak = int(self.magnE.argmax())
         return (
             f"Field({self.coil.name}, {1e-6 * self.didt:g} A/µs, {len(self.E):,} tets, "
-            f"peak {self.magnE.max():.4g} V/m; "
+            f"peak {self.magnE[peak]:.4g} V/m in {name_of(self.mesh.tags[peak])}; "
             f"{self.iterations} iterations, residual {self.residual:.1e}, {self.device})"
         )

@@ -10,6 +10,7 @@ from femtms.mesh.tetmesh import TetMesh
 from femtms.tissue import name_of
 
 PERCENTILES = (50.0, 95.0, 99.0, 99.9)
+THIS_FIELD, RAW_FIELD = "this field", "raw field"  # whose an error is
 NUMBERS = 9  # of one field in one tissue, see `statistics`
 
 
@@ -19,8 +20,9 @@ class TissueSummary:
 
     Percentiles are weighted by volume.  focality_50_ml and focality_75_ml are the volumes where |E| is at least 50 %
     and 75 % of the 99.9th percentile, a peak that does not hang on one tetrahedron.  peak_mm is the centroid of the
-    tetrahedron with the largest |E|.  error is the estimated relative error of E, √(∫|ΔE|²) / √(∫|E|²), a share: see
-    `Field.error`; None where nobody asked for it.
+    tetrahedron with the largest |E|.  error is the estimated relative error, √(∫|ΔE|²) / √(∫|E|²), a share: see
+    `Field.error`; None where nobody asked for it.  error_of says whose it is: that of "this field" or, for a recovered
+    field, which is better, of the "raw field" that it was made of.
     """
 
     tissue: str
@@ -37,6 +39,7 @@ class TissueSummary:
     focality_50_ml: float
     focality_75_ml: float
     error: float | None = None
+    error_of: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """The same numbers for JSON."""
@@ -44,7 +47,8 @@ class TissueSummary:
 
     def __str__(self) -> str:
         x, y, z = self.peak_mm
-        error = "" if self.error is None else f"; estimated error {100 * self.error:.2g} %"
+        whose = " of the raw field" if self.error_of == RAW_FIELD else ""
+        error = "" if self.error is None else f"; estimated error{whose} {100 * self.error:.2g} %"
         return (
             f"{self.tissue}: |E| mean {self.mean:.4g}, median {self.median:.4g}, 95 % {self.p95:.4g}, "
             f"99 % {self.p99:.4g}, 99.9 % {self.p99_9:.4g}, "
@@ -74,8 +78,11 @@ class TissueTets:
         volumes = mesh.volumes[rows]
         return cls(mesh, int(tag), xp.asarray(rows), xp.asarray(volumes), float(volumes.sum()))
 
-    def summary(self, numbers: np.ndarray, error: float | None = None) -> TissueSummary:
-        """In words what `statistics` gave, once it is on the host; with the relative error where it is known."""
+    def summary(self, numbers: np.ndarray, error: float | None = None, is_raw: bool = True) -> TissueSummary:
+        """In words what `statistics` gave, once it is on the host; with the relative error where it is known.
+
+        is_raw  the field is raw, and the error its own
+        """
         mean, median, p95, p99, p99_9, peak, row, focality_50, focality_75 = (float(x) for x in numbers)
         x, y, z = (float(c) for c in 1e3 * self.mesh.centroids[int(row)])
         return TissueSummary(
@@ -93,6 +100,7 @@ class TissueTets:
             focality_50_ml=1e6 * focality_50,
             focality_75_ml=1e6 * focality_75,
             error=error,
+            error_of=None if error is None else THIS_FIELD if is_raw else RAW_FIELD,
         )
 
 

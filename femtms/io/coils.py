@@ -72,6 +72,14 @@ def _read(path: Path, outside: str) -> Coil:
     )
 
 
+def check_coil_suffix(path: Path) -> str:
+    """The suffix of a coil that can be written.  Raises FemtmsError for another one."""
+    suffix = coil_suffix(path)
+    if suffix is None or suffix == ".toml":
+        raise FemtmsError(f"{path}: a coil must be written as {WRITTEN}; got '{path.suffix}'")
+    return suffix
+
+
 @checks_kinds
 def write_coil(
     coil: Coil | CoilModel,
@@ -92,9 +100,7 @@ def write_coil(
     hold (docs/coils.md), and when one of the files exists and overwrite is False.
     """
     path = Path(path)
-    suffix = coil_suffix(path)
-    if suffix is None or suffix == ".toml":
-        raise FemtmsError(f"{path}: a coil must be written as {WRITTEN}; got '{path.suffix}'")
+    suffix = check_coil_suffix(path)
     sampled = suffix not in (".ccd", ".tcd")
     if not sampled and (limits is not None or resolution is not None):
         raise FemtmsError(f"{path}: limits and resolution are for a sampled A (.nii, .nii.gz); got them for {suffix}")

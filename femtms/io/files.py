@@ -1,21 +1,30 @@
 """Files appear whole or not at all, and nothing is overwritten unasked."""
 
 import codecs
+import errno
 import hashlib
 import os
 import shutil
+import socket
+import stat
 import sys
 import tempfile
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from io import RawIOBase
 from pathlib import Path
 
 import numpy as np
 
 from femtms.errors import FemtmsError
 from femtms.plausible import FROM_ORIGIN, HEAD
+
+try:
+    import fcntl
+except ImportError:  # no system of the kind that has such locks
+    fcntl = None  # type: ignore[assignment]
 
 
 def sha256_of(path: Path) -> str:
@@ -136,7 +145,11 @@ def check_size(low_mm: np.ndarray, high_mm: np.ndarray, path: Path) -> None:
 def whole_file(path: Path, overwrite: bool) -> Iterator[Path]:
     """Give a temporary path beside `path` with its suffixes; move it there when the block ends well."""
     check_out_file(path, overwrite)
-    with _errors_name(path), _temporary_folder(path.parent) as folder:
+    with (
+        errors_name(path),
+        temporary_folder(path.parent) as folder,
+        errors_name(path),
+    ):  # before the disk has room again
         yield folder / path.name
         os.replace(folder / path.name, path)
 
@@ -151,10 +164,12 @@ def whole_folder(out: Path, names: tuple[str, ...], overwrite: bool, optional: t
     """
     check_out(out, names, overwrite)
     with (
-        _errors_name(out),
+        errors_name(out),
         made_folders(out.parent),
-        _temporary_folder(out if out.exists() else out.parent) as folder,
+        temporary_folder(out if out.exists() else out.parent) as folder,
+        errors_name(out),  # before the disk has room again
     ):
+        remove_abandoned(out.parent)  # where those are that were to become `out`
         yield folder
         missing = [name for name in names if name not in optional and not (folder / name).exists()]
         if missing:
@@ -170,18 +185,12 @@ def whole_folder(out: Path, names: tuple[str, ...], overwrite: bool, optional: t
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
     """One process at a time, where there are locks: two runs that end together must not mix their files."""
+    handle = _lock(folder, wait=True)
     try:
-        import fcntl
-    except ImportError:
-        yield
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        with suppress(OSError):  # some network file systems have none
-            fcntl.flock(handle, fcntl.LOCK_EX)
         yield
     finally:
-        os.close(handle)
+        if handle is not None:
+            os.close(handle)
 
 
 @contextmanager
@@ -190,9 +199,7 @@ def only_one(lock: Path, busy: str) -> Iterator[None]:
 
     The system gives the lock back when a process is killed; the file that is then left means nothing.
     """
-    try:
-        import fcntl
-    except ImportError:
+    if fcntl is None:
         yield
         return
     tries = 3  # `is_held` looks by holding it for a moment
@@ -221,9 +228,7 @@ def only_one(lock: Path, busy: str) -> Iterator[None]:
 
 def is_held(lock: Path) -> bool | None:
     """Whether a process is in an `only_one` block of this lock; None where there are no locks."""
-    try:
-        import fcntl
-    except ImportError:
+    if fcntl is None:
         return None
     try:
         handle = os.open(lock, os.O_RDONLY)
@@ -241,13 +246,17 @@ def is_held(lock: Path) -> bool | None:
 
 
 def on_disk(path: Path) -> None:
-    """Wait until a file or a folder is on the disk, as far as the system can tell."""
-    with suppress(OSError):  # some file systems cannot do that for folders
+    """Wait until a file or a folder is on the disk, as far as the system can tell.  Raises OSError where it is not."""
+    try:
         handle = os.open(path, os.O_RDONLY)
         try:
             os.fsync(handle)
         finally:
             os.close(handle)
+    except OSError as error:
+        if error.errno in {*_FULL, errno.EIO}:
+            raise
+        # some file systems cannot do that for folders
 
 
 def exchange(folder: Path, out: Path, names: tuple[str, ...]) -> None:
@@ -255,7 +264,7 @@ def exchange(folder: Path, out: Path, names: tuple[str, ...]) -> None:
 
     When a move fails, everything goes back to where it was.
     """
-    with _temporary_folder(out) as aside:
+    with temporary_folder(out) as aside:
         placed: list[Path] = []
         try:
             for name in reversed(names):
@@ -273,22 +282,46 @@ def exchange(folder: Path, out: Path, names: tuple[str, ...]) -> None:
             raise
 
 
+# What marks a complete result, or one that is under way -> the command that makes it.
+_MARKS = {
+    "summary.json": "femtms simulate",
+    "sweep.json": "femtms sweep",
+    "sweep.partial": "femtms sweep",
+    "comparison.json": "femtms compare",
+    "study.json": "femtms run",
+}
+
+
 def check_out_file(path: Path, overwrite: bool) -> None:
     """Raise FemtmsError when `path` cannot be written, or exists and overwrite is False."""
+    _check_length(path)
     if path.is_dir():
         raise FemtmsError(f"{path}: must be the name of a file; it is a folder")
+    if path.exists() and not stat.S_ISREG(path.stat().st_mode):
+        raise FemtmsError(f"{path}: must be the name of a file; it is a device or a pipe")
     if path.exists() and not overwrite:
         raise FemtmsError(f"{path}: exists already; choose another name or use --overwrite (overwrite=True)")
-    _check_folder(path.parent)
+    _try(path.parent, path)
 
 
 def check_out(out: Path, names: tuple[str, ...], overwrite: bool) -> None:
-    """Raise FemtmsError when `out` cannot take results, or holds some and overwrite is False."""
+    """Raise FemtmsError when `out` cannot take results, or holds some and overwrite is False.
+
+    names  of the results.  Where one of them marks a result as complete, results of another kind must not be there
+    """
+    _check_length(out)
     if os.path.lexists(out) and not out.is_dir():
         raise FemtmsError(f"{out}: the output must be a folder; it is a {'file' if out.exists() else 'broken link'}")
     folders = [name for name in names if (out / name).is_dir()]
     if folders:
         raise FemtmsError(f"{out / folders[0]}: must be the name of a file; it is a folder")
+    own = {_MARKS[name] for name in names if name in _MARKS}
+    others = [name for name, kind in _MARKS.items() if own and kind not in own and os.path.lexists(out / name)]
+    if others:
+        raise FemtmsError(
+            f"{out}: holds a result of {_MARKS[others[0]]} ({others[0]}), and a folder is for results of one kind; "
+            "choose another folder"
+        )
     present = [name for name in names if (out / name).exists()]
     if present and not overwrite:
         raise FemtmsError(
@@ -297,29 +330,102 @@ def check_out(out: Path, names: tuple[str, ...], overwrite: bool) -> None:
     folder = out
     while not folder.exists():
         folder = folder.parent
-    _check_folder(folder)
+    _try(folder, out, is_folder=True)
 
 
-def _check_folder(folder: Path) -> None:
+def _check_length(path: Path) -> None:
+    try:
+        os.lstat(path)
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            raise FemtmsError(f"{path}: {reason_of(error)}") from error
+
+
+_BLOCK = 4096  # bytes: the least that a file takes on the disk
+
+
+def _try(folder: Path, path: Path, is_folder: bool = False) -> None:
+    """Raise FemtmsError unless `path` could be written, with the folders that are missing between it and `folder`.
+
+    It is tried aside, under the same names: permission bits do not tell, as a full or read-only file system and /proc
+    have them too.
+    """
     if not folder.is_dir():
         raise FemtmsError(
             f"{folder}: must be a folder to write into; " + ("it is a file" if folder.exists() else "there is none")
         )
     try:
-        # permission bits do not tell: a full or read-only file system and /proc have them too
-        with tempfile.TemporaryFile(dir=folder):
-            pass
+        with temporary_folder(folder) as trial:
+            copy = trial / path.relative_to(folder)
+            (copy if is_folder else copy.parent).mkdir(parents=True, exist_ok=True)
+            with open(copy / "file" if is_folder else copy, "xb", buffering=0) as file:
+                file.write(bytes(_BLOCK))
+                os.fsync(file.fileno())
     except OSError as error:
+        if error.errno in _FULL:
+            raise FemtmsError(f"{folder}: {reason_of(error)}") from error
+        if error.errno == errno.ENAMETOOLONG:
+            raise FemtmsError(f"{path}: {reason_of(error)}") from error
         raise FemtmsError(f"{folder}: the folder must be writable; it is not ({error.strerror})") from error
 
 
+# --- what the operating system says ------------------------------------------------------------------------
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_PROBE = 65_536  # bytes that are written to see whether a disk is full
+
+
+def reason_of(error: OSError) -> str:
+    """What the system says is wrong, without where."""
+    said = error.strerror or str(error)
+    return f"the disk is full ({said})" if error.errno in _FULL and "the disk is full" not in said else said
+
+
 @contextmanager
-def _errors_name(path: Path) -> Iterator[None]:
-    """Errors of the operating system name the path that the user gave, not a temporary one or none."""
+def errors_name(path: Path) -> Iterator[None]:
+    """Errors of the operating system name the path that the user gave, not a temporary one or none.
+
+    Libraries that write files do not always pass on why that failed: where the disk is full, that is said.
+    """
     try:
         yield
+    except FemtmsError:
+        raise
+    except Exception as error:
+        said = error if isinstance(error, OSError) else OSError()
+        if said.errno is None:
+            number = _why_not(path.parent)
+            if number is not None:
+                said = OSError(number, os.strerror(number))
+            elif said is not error:
+                raise
+        raise OSError(said.errno, reason_of(said), str(path)) from error
+
+
+def _why_not(folder: Path) -> int | None:
+    """The number of the error where the disk of a folder is full, else None."""
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    try:
+        with tempfile.TemporaryFile(dir=folder, buffering=0) as file:
+            file.write(bytes(_PROBE))
+            os.fsync(file.fileno())
     except OSError as error:
-        raise OSError(error.errno, error.strerror or str(error), str(path)) from error
+        return error.errno if error.errno in _FULL else None
+    return None
+
+
+def write_all(file: RawIOBase, content: bytes | memoryview) -> None:
+    """Write to an unbuffered file, which may take only a part.  Raises OSError."""
+    rest = memoryview(content)
+    while rest:
+        rest = rest[file.write(rest) or 0 :]
+
+
+# --- folders that come and go ------------------------------------------------------------------------------
+
+_TEMPORARY = ".femtms-"
+_OLD_SECONDS = 86_400.0  # after which nobody on another machine is at work
 
 
 @contextmanager
@@ -337,14 +443,64 @@ def made_folders(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _temporary_folder(parent: Path) -> Iterator[Path]:
-    """A new folder in `parent`, on the same file system as what it will become; gone when the block ends."""
-    folder = Path(tempfile.mkdtemp(prefix=".femtms-", dir=parent))
-    folder.chmod(0o777 & ~_umask())  # mkdtemp makes private folders
+def temporary_folder(parent: Path, private: bool = False) -> Iterator[Path]:
+    """A new folder in `parent`, on the same file system as what it will become; gone when the block ends.
+
+    private  nobody else may look into it
+
+    What runs that were killed have left there is removed.  Where there are locks, this process holds one on the folder
+    as long as it is in use, so nobody takes it for such a rest.
+    """
+    remove_abandoned(parent)
+    while True:
+        folder = Path(tempfile.mkdtemp(prefix=f"{_TEMPORARY}{socket.gethostname()}-", dir=parent))
+        handle = _lock(folder, wait=True)
+        if folder.exists():
+            break
+        if handle is not None:  # somebody took it for abandoned between our two calls
+            os.close(handle)
     try:
+        if not private:
+            folder.chmod(0o777 & ~_umask())  # mkdtemp makes private folders
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+        if handle is not None:
+            os.close(handle)
+
+
+def remove_abandoned(parent: Path) -> None:
+    """Remove the temporary folders in `parent` whose process is gone.
+
+    Locks do not reach every other machine: what one of those left is removed when it has been untouched for a day.
+    Where there are no locks nothing is removed.
+    """
+    for folder in parent.glob(f"{_TEMPORARY}*"):
+        host = folder.name.removeprefix(_TEMPORARY).rpartition("-")[0]
+        with suppress(OSError):
+            status = folder.lstat()
+            is_near = host in ("", socket.gethostname()) or time.time() - status.st_mtime > _OLD_SECONDS
+            if not is_near or not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid():
+                continue
+            handle = _lock(folder, wait=False)
+            if handle is not None:
+                shutil.rmtree(folder, ignore_errors=True)
+                os.close(handle)
+
+
+def _lock(folder: Path, wait: bool) -> int | None:
+    """A handle that holds the lock of a folder until it is closed; None where others have it, or there are no locks."""
+    if fcntl is None:
+        return None
+    handle = None
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+        fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except OSError:  # some network file systems have none
+        if handle is not None:
+            os.close(handle)
+        return None
+    return handle
 
 
 def _umask() -> int:

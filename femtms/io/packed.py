@@ -3,9 +3,11 @@
 import base64
 import binascii
 import json
+import math
 import re
 import reprlib
 import zlib
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +25,7 @@ _MOST_EXPANSION, _ALWAYS_ALLOWED = 64, 2**26
 
 
 def read_json(path: str | Path) -> Any:
-    """What a JSON file holds; raises FemtmsError when it is none, or is nested deeper than any coil is."""
+    """What a JSON file holds; raises FemtmsError when it is none, or is nested deeper than coils and results are."""
     path = existing_file(path)
     check_not_utf16(path, "a coil model must be JSON")
     content = path.read_bytes()
@@ -31,7 +33,9 @@ def read_json(path: str | Path) -> Any:
     if depth.max(initial=0) > _DEEPEST:
         raise FemtmsError(f"{path}: JSON must be nested at most {_DEEPEST} deep; got {depth.max():,}")
     try:
-        return json.loads(content.decode("utf-8-sig"), parse_constant=_no_number)
+        return json.loads(
+            content.decode("utf-8-sig"), parse_constant=_no_number, parse_float=_finite, object_pairs_hook=_object
+        )
     except (ValueError, RecursionError) as error:
         raise FemtmsError(f"{path}: must be JSON ({in_one_line(error, 120)})") from error
 
@@ -43,6 +47,19 @@ def _brackets(content: bytes) -> bytes:
 
 def _no_number(word: str) -> float:
     raise ValueError(f"{word} is no number")
+
+
+def _finite(word: str) -> float:
+    number = float(word)
+    return number if math.isfinite(number) else _no_number(word)
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        twice, _ = Counter(key for key, _ in pairs).most_common(1)[0]
+        raise ValueError(f"the key '{twice!s:.60}' is there twice")
+    return found
 
 
 def numbers_of(value: Any) -> np.ndarray:

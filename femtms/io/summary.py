@@ -19,6 +19,9 @@ from femtms.io.coil_files import coil_files
 from femtms.io.files import existing_file, file_provenance
 from femtms.io.heads import head_provenance
 from femtms.io.label_maps import Labels, label_map_provenance
+from femtms.io.packed import read_json as read_any_json
+from femtms.io.packed import shown
+from femtms.io.result_models import FieldResult, checked
 from femtms.mesh.tetmesh import TetMesh
 from femtms.simulator import Simulator
 from femtms.tissue import name_of
@@ -127,16 +130,16 @@ def write_json(path: Path, content: Any) -> None:
 
 def read_summary(path: Path) -> dict[str, Any]:
     """The summary.json of a result.  Raises FemtmsError when it is damaged or something else."""
-    return read_json(path, ("tissues", "coil", "didt", "solver", "mesh"), "the summary of a result")
+    what = "the summary of a result"
+    return checked(read_json(path, ("tissues", "coil", "didt", "solver", "mesh"), what), FieldResult, path, what)
 
 
 def read_json(path: Path, keys: Sequence[str], what: str) -> dict[str, Any]:
     """An object with some keys.  Raises FemtmsError, which says `what` it must be, when it is damaged or another."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:  # of JSON and of UTF-8
-        raise FemtmsError(f"{path}: cannot be read as JSON ({error})") from error
-    missing = [key for key in keys if not isinstance(content, dict) or key not in content]
+    content = read_any_json(path)
+    if not isinstance(content, dict):
+        raise FemtmsError(f"{path}: {what} must be an object; got {shown(content)}")
+    missing = [key for key in keys if key not in content]
     if missing:
         raise FemtmsError(f"{path}: {what} must have {', '.join(keys)}; it lacks {', '.join(missing)}")
-    return dict(content)
+    return content

@@ -3,7 +3,9 @@
 While a sweep runs, all it has made is in the folder `sweep.partial`: docs/decisions/0007.
 """
 
-import json
+import hashlib
+import io
+import logging
 import os
 import shutil
 from collections.abc import Mapping, Sequence
@@ -15,16 +17,30 @@ import numpy as np
 from femtms.errors import FemtmsError
 from femtms.field.pose_result import PoseResult
 from femtms.io.differences import differences, in_words
-from femtms.io.files import check_out, exchange, on_disk, whole_file
+from femtms.io.files import (
+    check_out,
+    errors_name,
+    exchange,
+    on_disk,
+    remove_abandoned,
+    sha256_of,
+    whole_file,
+    write_all,
+)
 from femtms.io.meshes import write_mesh
-from femtms.io.summary import write_json
+from femtms.io.result_models import SweepResult, checked
+from femtms.io.summary import read_json, write_json
 from femtms.mesh.tetmesh import TetMesh
 from femtms.simulator import ERROR_TISSUE
 from femtms.tissue import name_of
 
+log = logging.getLogger("femtms")
+
 RESULTS = ("fields", "mesh.vtu", "sweep.csv", "sweep.json")
 PARTIAL = "sweep.partial"
+_SUMS = "sums.csv"  # sha256 of each row, and of its field
 _INPUTS = "inputs.json"  # the mark of a sweep that has begun, written when all the rest is there
+_BEGUN = "the inputs of a sweep"
 
 _ERROR = "estimated_relative_error"  # of E in the tissue where sweeps estimate it, in the last column
 _QUANTITIES = {  # column, after the name of the tissue -> attribute of TissueSummary
@@ -70,13 +86,14 @@ def finished(out: Path, inputs: Mapping[str, Any], overwrite: bool) -> dict[str,
     if (out / "sweep.json").exists() and not overwrite:
         summary = read_sweep(out / "sweep.json")
         _check_same(out, "is complete there", summary["inputs"], inputs)
+        _check_complete(out, summary)
         shutil.rmtree(out / PARTIAL, ignore_errors=True)  # of a run that was killed when all was done
         return summary
     begun = out / PARTIAL / _INPUTS
     if (out / "fields").exists() and not (out / "sweep.json").exists() and not begun.exists():
         raise FemtmsError(f"{out / 'fields'}: is not of a sweep; choose another folder")
     if begun.exists() and not overwrite:
-        _check_same(out, "was begun there", _read_json(begun), inputs)
+        _check_same(out, "was begun there", read_json(begun, (), _BEGUN), inputs)
     elif not overwrite:
         present = [name for name in RESULTS if os.path.lexists(out / name)]
         if present:
@@ -84,14 +101,22 @@ def finished(out: Path, inputs: Mapping[str, Any], overwrite: bool) -> dict[str,
     return None
 
 
+def _check_complete(out: Path, summary: Mapping[str, Any]) -> None:
+    """Raise FemtmsError when the files of a complete sweep are not what was written; earlier versions do not tell."""
+    known = summary.get("sha256")
+    if known is not None and (not (out / "sweep.csv").is_file() or sha256_of(out / "sweep.csv") != known):
+        raise FemtmsError(f"{out / 'sweep.csv'}: is damaged, or missing; use --overwrite to compute the sweep again")
+    if summary["inputs"].get("fields"):
+        missing = [path for i in range(summary["poses"]) if not (path := field_path(out, i)).is_file()]
+        if missing:
+            raise FemtmsError(f"{missing[0]}: is missing; use --overwrite to compute the sweep again")
+
+
 def read_sweep(path: Path) -> dict[str, Any]:
     """The sweep.json of a complete sweep.  Raises FemtmsError when it is damaged or something else."""
-    content = _read_json(path)
     keys = ("inputs", "mesh", "coil", "didt", "poses", "tissues", "seconds", "poses_in_these_seconds", "device")
-    missing = [key for key in keys if key not in content]
-    if missing:
-        raise FemtmsError(f"{path}: the summary of a sweep must have {', '.join(keys)}; it lacks {', '.join(missing)}")
-    return content
+    what = "the summary of a sweep"
+    return checked(read_json(path, keys, what), SweepResult, path, what)
 
 
 def _check_same(out: Path, what: str, there: Mapping[str, Any], now: Mapping[str, Any]) -> None:
@@ -102,43 +127,41 @@ def _check_same(out: Path, what: str, there: Mapping[str, Any], now: Mapping[str
         )
 
 
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:  # of JSON and of UTF-8
-        raise FemtmsError(f"{path}: cannot be read as JSON ({error})") from error
-    return content if isinstance(content, dict) else {}
-
-
 # --- the partial result ------------------------------------------------------------------------------------
 
 
 def begin_or_go_on(out: Path, inputs: Mapping[str, Any], columns: list[str], mesh: TetMesh, fields: bool) -> int:
     """Make `sweep.partial` ready for the next row; how many poses are done there.
 
-    A sweep with the same inputs goes on after its last row that is whole; one with others, which `finished` let pass,
-    is thrown away.
+    A sweep with the same inputs goes on after its last row that is as it was written, with its field; one with others,
+    which `finished` let pass, is thrown away.
     """
     partial = out / PARTIAL
     try:
-        same = not differences(_read_json(partial / _INPUTS), inputs)
+        same = not differences(read_json(partial / _INPUTS, (), _BEGUN), inputs)
     except (OSError, FemtmsError):
         same = False
-    if same:
-        _take_back(out, _own(fields)[:-1])
-        return _whole_rows(partial, columns, fields)
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    if fields:
-        (partial / "fields").mkdir()
-        write_mesh(mesh, partial / "mesh.vtu")
-        on_disk(partial / "mesh.vtu")
-    (partial / "sweep.csv").write_text(",".join(columns) + "\n", encoding="utf-8")
-    on_disk(partial / "sweep.csv")
-    with whole_file(partial / _INPUTS, overwrite=False) as path:
-        write_json(path, inputs)
-        on_disk(path)
-    on_disk(partial)
+    with errors_name(partial):
+        if same:
+            _take_back(out, _own(fields)[:-1])
+            for folder in (partial, partial / "fields"):
+                remove_abandoned(folder)
+            if fields:
+                write_mesh(mesh, partial / "mesh.vtu", overwrite=True)
+            return _sound_rows(partial, columns, fields)
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        if fields:
+            (partial / "fields").mkdir()
+            write_mesh(mesh, partial / "mesh.vtu")
+            on_disk(partial / "mesh.vtu")
+        (partial / "sweep.csv").write_text(",".join(columns) + "\n", encoding="utf-8")
+        (partial / _SUMS).touch()
+        on_disk(partial / "sweep.csv")
+        with whole_file(partial / _INPUTS, overwrite=False) as path:
+            write_json(path, inputs)
+            on_disk(path)
+        on_disk(partial)
     return 0
 
 
@@ -155,22 +178,72 @@ def _own(fields: bool) -> tuple[str, ...]:
     return RESULTS if fields else RESULTS[2:]
 
 
-def _whole_rows(partial: Path, columns: list[str], fields: bool) -> int:
-    """How many rows, from the first, are whole; what a kill or a power cut left behind them is cut off."""
+def _sound_rows(partial: Path, columns: list[str], fields: bool) -> int:
+    """How many rows, from the first, are as they were written, with their fields; those behind them are cut off."""
     path = partial / "sweep.csv"
     header, *lines = path.read_bytes().split(b"\n")
     if header.decode(errors="replace").split(",") != columns or not lines:
         raise FemtmsError(f"{path}: is damaged, its first line is not ours; use --overwrite to begin again")
+    *rows, _ = lines  # what follows the last line break is empty or torn
+    has_sums = (partial / _SUMS).is_file()
+    sums = (partial / _SUMS).read_bytes().split(b"\n")[:-1] if has_sums else []
     done, size = 0, len(header) + 1
-    for line in lines[:-1]:  # what follows the last line break is empty or torn
-        words = line.split(b",")
-        if len(words) != len(columns) or words[0] != str(done).encode():
+    for row, known in zip(rows, sums):
+        field = field_path(partial, done)
+        if fields and not field.is_file():
             break
-        if fields and not field_path(partial, done).exists():
+        if known != _sums_of(done, row + b"\n", sha256_of(field) if fields else None):
             break
-        done, size = done + 1, size + len(line) + 1
+        done, size = done + 1, size + len(row) + 1
     os.truncate(path, size)
+    with open(partial / _SUMS, "ab") as file:
+        file.truncate(sum(len(line) + 1 for line in sums[:done]))
+    if rows and not has_sums:
+        log.warning(
+            "%s: an earlier femtms kept its %s rows without checksums; they are computed again",
+            partial,
+            f"{len(rows):,}",
+        )
+    elif done < len(rows):
+        log.warning(
+            "%s: %s of %s rows are computed again, because number %d or its field is not what was written",
+            *(partial, f"{len(rows) - done:,}", f"{len(rows):,}", done),
+        )
     return done
+
+
+def _sums_of(index: int, row: bytes, field: str | None) -> bytes:
+    return f"{index},{hashlib.sha256(row).hexdigest()},{field or ''}".encode()
+
+
+class Rows:
+    """The rows of a sweep that is under way: each is appended with its sum, after its field.
+
+    A row that is there is all there, whenever the process is killed.
+    """
+
+    def __init__(self, partial: Path) -> None:
+        self._partial = partial
+
+    def __enter__(self) -> "Rows":
+        self._rows = open(self._partial / "sweep.csv", "ab", buffering=0)
+        self._sums = open(self._partial / _SUMS, "ab", buffering=0)
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self._rows.close()
+        self._sums.close()
+
+    def add(self, index: int, row: str, E: np.ndarray | None) -> None:
+        """Append the row of a pose; E (m,3) in V/m of those that keep it."""
+        field = None if E is None else write_field(field_path(self._partial, index), E)
+        write_all(self._sums, _sums_of(index, row.encode(), field) + b"\n")
+        write_all(self._rows, row.encode())
+
+    def sync(self) -> None:
+        """Wait until they are on the disk."""
+        on_disk(self._partial / _SUMS)
+        on_disk(self._partial / "sweep.csv")
 
 
 def field_path(folder: Path, index: int) -> Path:
@@ -178,11 +251,17 @@ def field_path(folder: Path, index: int) -> Path:
     return folder / "fields" / f"pose_{index:05d}.npy"
 
 
-def write_field(path: Path, E: np.ndarray) -> None:
-    """E (m,3) in V/m as float32, whole or not at all."""
-    with whole_file(path, overwrite=True) as temporary:
-        np.save(temporary, E.astype(np.float32))
-        on_disk(temporary)
+def write_field(path: Path, E: np.ndarray) -> str:
+    """Write E (m,3) in V/m as float32; the sha256 of the file, by which one that was torn is known."""
+    buffer = io.BytesIO()
+    np.save(buffer, E.astype(np.float32))
+    content = buffer.getbuffer()
+    if path.is_dir():
+        shutil.rmtree(path)  # somebody's, in the place of a field
+    with open(path, "wb", buffering=0) as file:
+        write_all(file, content)
+        os.fsync(file.fileno())
+    return hashlib.sha256(content).hexdigest()
 
 
 def error_summary(out: Path) -> dict[str, Any] | None:
@@ -200,8 +279,9 @@ def finish(out: Path, summary: Mapping[str, Any]) -> None:
     """Move the complete result into place, in place of an older one."""
     partial = out / PARTIAL
     with whole_file(partial / "sweep.json", overwrite=True) as path:
-        write_json(path, summary)
+        write_json(path, dict(summary) | {"sha256": sha256_of(partial / "sweep.csv")})
         on_disk(path)
-    exchange(partial, out, RESULTS)
-    on_disk(out)
+    with errors_name(out):
+        exchange(partial, out, RESULTS)
+        on_disk(out)
     shutil.rmtree(partial, ignore_errors=True)

@@ -9,6 +9,7 @@ from femtms.coil.coil import Coil
 from femtms.coil.elements import Currents, Dipoles
 from femtms.coil.pose import Pose
 from femtms.field.field import Field
+from femtms.field.statistics import RAW_FIELD
 from femtms.mesh.volumes import volume_changes
 from femtms.report.marks import dipole_marks, rim, wires
 from femtms.report.picture import draw_field
@@ -40,6 +41,7 @@ def draw_field_picture(path: Path, field: Field, title: str, coils: Sequence[tup
         title=title,
         error=target.error,
         changes=volume_changes(mesh.labels_ml, mesh.tags, mesh.volumes),
+        error_of="raw E" if target.error_of == RAW_FIELD else "E",
     )
 
 

@@ -337,6 +337,7 @@ def draw_field(
     casings: Sequence[Surface] = (),
     error: float | None = None,
     changes: Sequence[VolumeChange] = (),
+    error_of: str = "E",
 ) -> None:
     """Write a PNG: the brain's surface coloured by |E| from three sides with the coil, and three cuts.
 
@@ -344,7 +345,8 @@ def draw_field(
     coil_lines (p,3) m each, windings in head coordinates; coil_points (d,3) m become dots of area coil_strength (d,).
     poses (4,4) mm, columns x, y, z (into the head), centre: the frame of each coil; one view is along z of the first.
     casings are those of the coils, in m and head coordinates.
-    title says which coil, where, and at which dI/dt; error is the estimated relative one of E in grey matter, a share.
+    title says which coil, where, and at which dI/dt; error is the estimated relative one in grey matter, a share, and
+    error_of says whose.
     changes  volumes that meshing changed by more than is worth a word.
     """
     peak, poses = np.asarray(peak, float), [np.asarray(pose, float) for pose in poses]
@@ -368,7 +370,7 @@ def draw_field(
     where = " in grey matter" if Tissue.GM in shown else ""
     position = ", ".join(number(x) for x in 1e3 * peak)
     found = f"largest: {magnE[nearest]:.3g} V/m in one tetrahedron at ({position}) mm (blue)"
-    error_bar = "" if error is None else f", estimated error of E {100 * error:.2g} %"
+    error_bar = "" if error is None else f", estimated error of {error_of} {100 * error:.2g} %"
     note = (
         f"99.9th percentile of |E|{where}: {limit:.3g} V/m (end of the colours){error_bar};  {found};  "
         f"arrow: y of the coil"

@@ -3,12 +3,19 @@
 import datetime
 import json
 import os
+import socket
+import ssl
 import stat
 import sys
+import tempfile
+from pathlib import Path
 
 import pytest
+from distributed import Client
+from distributed.security import Security
 from processes import (
     begun,
+    children,
     dask_cluster,
     finish,
     kill,
@@ -199,6 +206,8 @@ def test_jobs_of_slurm_compute_a_study(study, expected, batch_system, tmp_path):
     scripts = sorted(folder.glob("job-*.sh"))
     assert len(scripts) == 2
     text = scripts[0].read_text()
+    assert "--tls-key" in text and "BEGIN" not in text  # nobody else gets in, and no key is in a script
+    assert not list((tmp_path / "out").glob(".femtms-*"))
     assert "#SBATCH -p gpu" in text and "#SBATCH -A tms" in text and "#SBATCH --gres=gpu:1" in text
 
 
@@ -216,7 +225,7 @@ def test_jobs_of_slurm_compute_a_study(study, expected, batch_system, tmp_path):
 def test_a_bad_file_of_jobs_is_told(content, said, tmp_path):
     pytest.importorskip("dask_jobqueue")
     (tmp_path / "slurm.yaml").write_text(content)
-    with pytest.raises(FemtmsError, match=said), connected(ClusterChoice(slurm=tmp_path / "slurm.yaml"), 1):
+    with pytest.raises(FemtmsError, match=said), connected(ClusterChoice(slurm=tmp_path / "slurm.yaml"), 1, tmp_path):
         pass
 
 
@@ -250,17 +259,86 @@ def test_workers_fit_cores_and_memory(cores, memory, need, workers):
     assert local_workers(cores, memory, need) == workers
 
 
-def test_dask_listens_on_loopback_alone():
-    with connected(ClusterChoice(workers=1), 1) as connection:
-        information = connection.client.scheduler_info(n_workers=-1)
-        addresses = [information["address"], *information["workers"]]
-        assert all(address.startswith("tcp://127.0.0.1:") for address in addresses)
-        listening = {
-            line.split()[1].split(":")[0]
-            for line in open("/proc/net/tcp").read().splitlines()[1:]
-            if line.split()[3] == "0A" and line.split()[9] in _sockets(os.getpid())
-        }
-        assert listening <= {"0100007F"}
+# --- who gets in ---
+
+
+@pytest.fixture(scope="module")
+def private(tmp_path_factory):
+    """A connection to two workers of this machine."""
+    with connected(ClusterChoice(workers=2), 1, tmp_path_factory.mktemp("shared")) as connection:
+        yield connection
+
+
+def test_every_port_demands_a_certificate(private):
+    addresses = listening([os.getpid(), *children(os.getpid())])
+    assert len(addresses) >= 3  # the scheduler, and two workers with their nannies
+    assert {host for host, _ in addresses} == {"127.0.0.1"}
+    ours = private.client.security.get_connection_args("client")["ssl_context"]
+    theirs = Security.temporary().get_connection_args("client")["ssl_context"]
+    anonymous = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    anonymous.check_hostname, anonymous.verify_mode = False, ssl.CERT_NONE
+    with_their_certificate = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    with_their_certificate.check_hostname, with_their_certificate.verify_mode = False, ssl.CERT_NONE
+    stranger = Security.temporary()
+    with tempfile.TemporaryDirectory() as folder:
+        pem = Path(folder) / "stranger.pem"
+        pem.write_text(stranger.tls_client_key + stranger.tls_client_cert)
+        with_their_certificate.load_cert_chain(pem)
+    for address in addresses:
+        assert answer(address, ours) != b""
+        for stranger in (None, anonymous, with_their_certificate, theirs):
+            assert answer(address, stranger) == b"", address
+
+
+def answer(address, context):
+    """What a port says to somebody with this TLS context, None for none: to a request of a web page, and to Dask."""
+    with socket.create_connection(address, timeout=10) as connection:
+        try:
+            if context is not None:
+                connection = context.wrap_socket(connection, server_hostname="dask-internal")
+            connection.sendall(b"GET / HTTP/1.0\r\n\r\n")
+            return connection.recv(1000)
+        except OSError:  # of TLS, too
+            return b""
+
+
+@pytest.mark.parametrize("protocol", ["tcp", "tls"])
+def test_a_stranger_is_refused(private, protocol):
+    information = private.client.scheduler_info(n_workers=-1)
+    for address in (information["address"], *information["workers"]):
+        assert address.startswith("tls://127.0.0.1:")
+    security = Security.temporary() if protocol == "tls" else None
+    address = information["address"].replace("tls", protocol)
+    with pytest.raises((OSError, RuntimeError)):
+        Client(address, security=security, timeout="3s", set_as_default=False)
+    assert private.client.submit(sum, [1, 2], pure=False).result(timeout=60) == 3  # those inside go on
+
+
+def test_nobody_else_can_look_into_the_folder_of_the_workers(private):
+    folders = set(private.client.run(lambda dask_worker: dask_worker.local_directory).values())
+    assert len(folders) == 2
+    for folder in map(Path, folders):
+        private_one = next(path for path in folder.parents if path.name.startswith(".femtms-"))
+        assert stat.S_IMODE(private_one.stat().st_mode) == 0o700
+
+
+def listening(processes):
+    """(host, port) of all sockets on which these processes wait for others; other kinds of sockets must not wait."""
+    inodes = set().union(*map(_sockets, processes))
+    lines = [
+        (name, line.split())
+        for name in ("tcp", "tcp6", "unix")
+        for line in Path(f"/proc/net/{name}").read_text().splitlines()[1:]
+    ]
+    waiting_unix = [words for name, words in lines if name == "unix" and words[6] in inodes and words[3] == "00010000"]
+    assert not waiting_unix
+    found = []
+    for name, words in lines:
+        if name != "unix" and words[3] == "0A" and words[9] in inodes:
+            assert name == "tcp"
+            host, port = words[1].split(":")
+            found.append((socket.inet_ntoa(bytes.fromhex(host)[::-1]), int(port, 16)))
+    return found
 
 
 def _sockets(pid):

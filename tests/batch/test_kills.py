@@ -1,7 +1,9 @@
 """Killed at random times, a study goes on and ends in the same bytes."""
 
 import contextlib
+import os
 import random
+import signal
 import subprocess
 import sys
 import time
@@ -142,3 +144,18 @@ def test_a_run_of_a_complete_study_does_nothing(study, undisturbed):
     before = times_done(undisturbed)
     resumed(study, undisturbed)
     assert times_done(undisturbed) == before
+
+
+def test_a_broken_connection_leaves_nothing_half_done(study, undisturbed, tmp_path):
+    """As terminals do it: everybody in the process group gets a SIGHUP."""
+    out, scratch = tmp_path / "out", tmp_path / "scratch"
+    scratch.mkdir()
+    process = start("run", study, "-o", out, "--workers", 2, "--quiet", env={"TMPDIR": str(scratch)})
+    wait_for(lambda: committed(out) > 1)
+    assert list(scratch.glob(".femtms-*"))
+    os.killpg(process.pid, signal.SIGHUP)
+    code, _, err = finish(process)
+    assert code == 130 and "femtms run --resume goes on from there" in err and "Traceback" not in err, err
+    assert not list(out.rglob("*.partial")) and not list(out.rglob(".femtms-*")) and not list(scratch.iterdir())
+    resumed(study, out)
+    check_same(out, undisturbed, 1)

@@ -27,9 +27,10 @@ def run(monkeypatch, capsys):
             code = end.code
         return Result(code, *capsys.readouterr())
 
-    previous = signal.getsignal(signal.SIGTERM)
+    previous = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
     yield command
-    signal.signal(signal.SIGTERM, previous)
+    for number, handler in previous.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture

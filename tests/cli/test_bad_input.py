@@ -777,7 +777,35 @@ def test_full_device_on_stdout_is_said():
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
+def test_a_hang_up_that_is_ignored_stays_ignored(files, out):
+    code = (
+        "import os, signal, femtms.simulate as s\n"
+        "signal.signal(signal.SIGHUP, signal.SIG_IGN)\n"  # as nohup does
+        "s.draw_field_picture = lambda path, *a: (os.kill(os.getpid(), signal.SIGHUP), path.write_text('picture'))\n"
+        "from femtms.cli.main import main\n"
+        "main()"
+    )
+    command = [sys.executable, "-c", code, *map(str, simulate(files["msh22-binary"], out, "-q"))]
+    assert subprocess.run(command, timeout=120).returncode == 0
+    assert (out / "summary.json").exists()
+
+
+def test_a_second_signal_does_not_interrupt_the_tidying(files, out):
+    code = (
+        "import os, shutil, signal, femtms.simulate as s\n"
+        "rmtree = shutil.rmtree\n"
+        "def twice(*a, **b):\n    os.kill(os.getpid(), signal.SIGHUP); rmtree(*a, **b)\n"
+        "def first(*a):\n    shutil.rmtree = twice; os.kill(os.getpid(), signal.SIGTERM)\n"
+        "s.draw_field_picture = first\n"
+        "from femtms.cli.main import main\n"
+        "main()"
+    )
+    command = [sys.executable, "-c", code, *map(str, simulate(files["msh22-binary"], out, "-q"))]
+    assert subprocess.run(command, timeout=120, capture_output=True).returncode == 130
+    assert not out.parent.exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=["INT", "TERM", "HUP"])
 def test_signal_while_writing_leaves_nothing(number, files, out):
     # the process stops where the picture would be drawn, says so, and waits for the signal
     code = (

@@ -2,11 +2,15 @@
 
 import json
 
+import nibabel
+import numpy as np
 import pytest
 import yaml
 
 from femtms import read_study
 from femtms.study.document import read_document
+
+from .small_files import ball_labels
 
 
 def test_init_writes_an_example_that_is_in_order(run, tmp_path):
@@ -64,6 +68,58 @@ def test_check_as_json(run, tmp_path):
     result = run("study", "check", tmp_path / "study.yaml", "--json")
     summary = json.loads(result.out)
     assert summary["cases"] == 56 and summary["estimate"]["seconds"] > 0
+
+
+GRID = "places: [[0, 0, 70], {around: [0, 60, 40], radius_mm: 5, spacing_mm: 5}]\n"
+HEAD = "heads: [{name: ball, sphere: [60, 70]}]\ncoils: [figure8-70mm, circular-70mm]\nangles: [0, 45, 90]\n"
+TWO_HEADS = HEAD.replace("70]}", "70]}, {name: small, path: ball.nii.gz}")
+IMPOSSIBLE = {  # what is wrong -> lines, how many of how many cases, words of the reason
+    "a place far away": (HEAD + "places: [[0, 0, 70], [0, 0, 400]]\n", 6, 12, "330 mm from the scalp"),
+    "a place in metres": (HEAD + "places: [[0, 0, 0.07], [0, 0, 70]]\n", 6, 12, "70 mm from the scalp"),
+    "a grid far away": (HEAD + "places: [{around: [0, 300, 0], radius_mm: 10, spacing_mm: 10}]\n", 30, 30, "scalp"),
+    "a direction that is none": (HEAD + "places: [[0, 0, 70]]\ntowards: [0, 0, 70]\n", 6, 6, "points to itself"),
+    "a coil that cannot be read": (
+        HEAD.replace("circular-70mm", "bad.ccd") + "places: [[0, 0, 70], [0, 10, 70]]\n", 6, 12, "coil 'bad'"),
+    "a head that cannot be read": (
+        HEAD.replace("70]}", "70]}, bad.nii.gz") + "places: [[0, 0, 70]]\n", 6, 12, "head 'bad'"),
+    "no electrodes in one head": (
+        TWO_HEADS + "places: [C3]\n", 6, 12, "head 'small' has no electrode C3"),
+    "a place far from one head": (
+        TWO_HEADS + "places: [[0, 0, 70]]\n", 6, 12, "mm from the scalp of head 'small'"),
+    "rates for stimulators that a coil has not": (
+        HEAD + "places: [[0, 0, 70]]\noptions: {didt: [1.0e6, 1.0e6]}\n", 6, 6, "coil 'circular-70mm' cannot be used"),
+    "poses inside the head": (HEAD + "places: [{poses: poses.npy}]\n", 12, 18, "is inside head 'ball' at poses of"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("lines, bad, cases, words", IMPOSSIBLE.values(), ids=IMPOSSIBLE)
+def test_cases_that_cannot_work_are_counted_and_refused(lines, bad, cases, words, run, tmp_path):
+    (tmp_path / "study.yaml").write_text(lines)
+    for name in ("bad.ccd", "bad.nii.gz"):
+        (tmp_path / name).write_text("x")
+    nibabel.save(nibabel.Nifti1Image(*ball_labels()), tmp_path / "ball.nii.gz")
+    np.save(tmp_path / "poses.npy", [matrix_at(z) for z in (76.0, 60.0, 1.0)])
+    result = run("study", "check", tmp_path / "study.yaml")
+    assert result.code == 2 and f"{bad} of {cases} cases cannot work" in result.err and words in result.out, result
+    result = run("study", "check", tmp_path / "study.yaml", "--json")
+    summary = json.loads(result.out)
+    assert result.code == 2 and summary["impossible_cases"] == bad and summary["cases"] == cases
+    assert run("study", "check", tmp_path / "study.yaml", "--allow-failures").code == 0
+
+
+def matrix_at(z_mm):
+    """Above the middle of the head, or in it."""
+    matrix = np.diag([1.0, -1.0, -1.0, 1.0])
+    matrix[2, 3] = z_mm
+    return matrix
+
+
+def test_all_cases_of_a_sound_study_may_work(run, tmp_path):
+    (tmp_path / "study.yaml").write_text(
+        HEAD + "places: [[0, 0, 70], {around: [0, 60, 40], radius_mm: 5, spacing_mm: 5}]\n"
+    )
+    result = run("study", "check", tmp_path / "study.yaml")
+    assert result.code == 0 and "cannot work" not in result.out + result.err
 
 
 def test_schema_agrees_with_the_reader(run, tmp_path):

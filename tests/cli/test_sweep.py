@@ -258,6 +258,90 @@ def test_what_a_kill_leaves_of_a_line_is_computed_again(damage, left, stopped, w
     assert sorted(p.name for p in stopped.iterdir()) == ["sweep.csv", "sweep.json"]
 
 
+def flipped(path, at, bit=1):
+    content = bytearray(path.read_bytes())
+    content[at] ^= bit
+    path.write_bytes(content)
+
+
+def other_digit(path):
+    """Another number in row 3 of a table that looks as before."""
+    lines = path.read_bytes().split(b"\n")
+    words = lines[4].split(b",")
+    words[1] = b"9" + words[1][1:]
+    lines[4] = b",".join(words)
+    path.write_bytes(b"\n".join(lines))
+
+
+FIELD_3 = "fields/pose_00003.npy"
+DAMAGE = {  # of what a sweep with fields has kept -> how many of its rows are sound
+    "another digit in a row": (lambda p: other_digit(p / "sweep.csv"), 3),
+    "a bit of a field": (lambda p: flipped(p / FIELD_3, 4000), 3),
+    "a bit of a field's header": (lambda p: flipped(p / FIELD_3, 20), 3),
+    "a torn field": (lambda p: os.truncate(p / FIELD_3, 1000), 3),
+    "an empty field": (lambda p: os.truncate(p / FIELD_3, 0), 3),
+    "a field of another shape": (lambda p: np.save(p / FIELD_3, np.zeros((4, 3), np.float32)), 3),
+    "another pose's field": (lambda p: shutil.copy(p / "fields/pose_00002.npy", p / FIELD_3), 3),
+    "a missing field": (lambda p: (p / FIELD_3).unlink(), 3),
+    "a folder for a field": (lambda p: ((p / FIELD_3).unlink(), (p / FIELD_3).mkdir()), 3),
+    "a bit of a sum": (lambda p: flipped(p / "sums.csv", 10), 0),
+    "sums that are lost": (lambda p: (p / "sums.csv").write_bytes(b""), 0),
+    "no sums, as earlier versions": (lambda p: (p / "sums.csv").unlink(), 0),
+    "a damaged mesh": (lambda p: flipped(p / "mesh.vtu", 4000), 5),
+}
+
+
+@pytest.fixture(scope="module")
+def stopped_with_fields(poses_file, tmp_path_factory):
+    """A sweep that was interrupted after five poses, with fields."""
+    out = tmp_path_factory.mktemp("stopped") / "out"
+    code = (
+        "import signal, os, femtms.sweep as w\n"
+        "row = w.row_of\n"
+        "def five(i, r):\n"
+        "    if i == 5: os.kill(os.getpid(), signal.SIGHUP)\n"
+        "    return row(i, r)\n"
+        "w.row_of = five\n"
+        "from femtms.cli.main import main\nmain()"
+    )
+    command = [sys.executable, "-c", code, "sweep", *map(str, HEAD), "--poses", poses_file, "-o", out, "--fields"]
+    assert subprocess.run(command, capture_output=True, timeout=120).returncode == 130
+    return out
+
+
+@pytest.mark.parametrize("damage, sound", DAMAGE.values(), ids=DAMAGE)
+def test_rows_and_fields_that_are_not_what_was_written_are_computed_again(
+    damage, sound, stopped_with_fields, whole, arguments, run, tmp_path
+):
+    out = shutil.copytree(stopped_with_fields, tmp_path / "out")
+    damage(out / PARTIAL)
+    result = run(*arguments(out, "--fields", "--json"))
+    assert result.code == 0, result
+    assert json.loads(result.out)["poses_in_these_seconds"] == len(PLACES) - sound
+    ours, theirs = content_of(out), content_of(whole)
+    assert {k: v for k, v in ours.items() if k != "sweep.json"} == {
+        k: v for k, v in theirs.items() if k != "sweep.json"
+    }
+
+
+def test_what_is_computed_again_is_counted(stopped_with_fields, arguments, run, tmp_path):
+    out = shutil.copytree(stopped_with_fields, tmp_path / "out")
+    flipped(out / PARTIAL / FIELD_3, 4000)
+    said = run(*arguments(out, "--fields")).err.replace("\n", " ")
+    assert "2 of 5 rows are computed again, because number 3 or its field is not what was written" in said
+    out = shutil.copytree(stopped_with_fields, tmp_path / "old")
+    (out / PARTIAL / "sums.csv").unlink()
+    said = run(*arguments(out, "--fields")).err.replace("\n", " ")
+    assert "an earlier femtms kept its 5 rows without checksums; they are computed again" in said
+
+
+@pytest.mark.parametrize("damage", ["sweep.csv", "fields/pose_00001.npy"])
+def test_a_complete_sweep_that_is_damaged_is_told(damage, whole, arguments, refused, tmp_path):
+    out = shutil.copytree(whole, tmp_path / "out")
+    (out / damage).unlink() if damage.endswith("npy") else other_digit(out / damage)
+    refused(*arguments(out, "--fields"), words=[damage, "--overwrite"])
+
+
 def test_a_header_that_is_not_ours_is_refused(stopped, arguments, refused):
     path = stopped / PARTIAL / "sweep.csv"
     path.write_bytes(b"a,b\n1,2\n")

@@ -10,6 +10,7 @@ from kernels.host_cuda import host_cuda
 from physics.lagrange import quadrature
 
 from femtms import FemtmsError, LayeredSphere, Simulator, mesh_head, place
+from femtms.tissue import name_of
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +68,13 @@ def test_the_error_is_how_far_raw_and_recovered_are_apart(mesh, raw, order):
     assert 0.001 < share < 0.5
     assert f"estimated error {100 * share:.2g} %" in str(field.summary("gm"))
     assert better.relative_error("gm") == pytest.approx(share, rel=0.2)  # cautious: that of the raw field
+    assert field.summary("gm").error_of == "this field" and better.summary("gm").error_of == "raw field"
+    assert f"estimated error of the raw field {100 * better.summary('gm').error:.2g} %" in str(better.summary("gm"))
+    assert better.summary("gm").as_dict()["error_of"] == "raw field"
     of_all = field.summary()
+    assert of_all["bone"].error_of is None
+    peak = field.mesh.tags[field.magnE.argmax()]
+    assert f"peak {field.magnE.max():.4g} V/m in {name_of(peak)};" in repr(field)
     assert of_all["gm"].error == field.summary("gm").error and of_all["bone"].error is None
 
 
