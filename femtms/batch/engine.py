@@ -68,6 +68,7 @@ class Engine:
         self._urgent: list[_Task] = []
         self._deaths: Counter[_Task] = Counter()
         self._write_failures = 0
+        self._warnings: set[str] = set()
 
     def run(self) -> None:
         """Until nothing is left.  Raises ClusterLost, and OSError when nothing can be written any more."""
@@ -141,6 +142,11 @@ class Engine:
     def _done(self, task: _Task, done: Done) -> None:
         self._write_failures = 0
         append(self._store.out, done.failures)
+        for warning in done.warnings:
+            if warning not in self._warnings:  # each worker tells it
+                self._warnings.add(warning)
+                log.warning("%s", warning)
+                write_event(self._store.out, "warned", text=warning)
         if done.lost_head is not None:
             self._lose_head(task.block, done.lost_head)
         if task.probe:

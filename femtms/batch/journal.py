@@ -66,7 +66,12 @@ class _Failed(_Event):
     failure: _Failure
 
 
-_LINE: TypeAdapter[Any] = TypeAdapter(Annotated[_Begun | _Done | _Failed, Field(discriminator="event")])
+class _Warned(_Event):
+    event: Literal["warned"]
+    text: str
+
+
+_LINE: TypeAdapter[Any] = TypeAdapter(Annotated[_Begun | _Done | _Failed | _Warned, Field(discriminator="event")])
 
 
 def worker_name() -> str:

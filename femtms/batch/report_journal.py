@@ -10,7 +10,7 @@ from femtms.io.names import printable
 from femtms.report.table import Cell, Heading, Table
 from femtms.study.plan import Plan
 
-SLOWEST, MOST_WORKERS = 20, 200
+SLOWEST, MOST_WORKERS, MOST_WARNINGS = 20, 200, 200
 
 
 @dataclass
@@ -25,15 +25,18 @@ class _Worker:
 class _Tally:
     workers: dict[str, _Worker] = field(default_factory=dict)
     slowest: list[tuple[float, int, int, float, str]] = field(default_factory=list)  # per case, block, cases, s, who
+    warnings: dict[str, None] = field(default_factory=dict)  # in their order, each once
 
 
 def journal_tables(numbers: Numbers, plan: Plan, lines: Iterable[Mapping[str, Any]]) -> list[Table]:
-    """The slowest blocks by seconds for each case, and the workers; none where nothing was written down."""
+    """The slowest blocks by seconds for each case, the workers, and their warnings, where they were written down."""
     tally = _Tally()
     for line in lines:
         _count(tally, line, len(plan))
+    warned = [Table.cut("warnings", "Warnings", (Heading("text"),), [[text] for text in tally.warnings], MOST_WARNINGS)]
+    warned = warned if tally.warnings else []
     if not tally.workers:
-        return []
+        return warned
     slow: list[list[Cell]] = []
     for each, number, cases, seconds, worker in sorted(tally.slowest, reverse=True):
         block = plan.block(number)
@@ -52,12 +55,16 @@ def journal_tables(numbers: Numbers, plan: Plan, lines: Iterable[Mapping[str, An
     most = f"At most {SLOWEST}, by the time for each case."
     note = "Time of blocks, not of setting up heads."
     return [
+        *warned,
         Table("slowest", "Slowest blocks", by_block, slow, most),
         Table.cut("workers", "Workers", by_worker, workers, MOST_WORKERS, note),
     ]
 
 
 def _count(tally: _Tally, line: Mapping[str, Any], blocks: int) -> None:
+    if line.get("event") == "warned" and isinstance(line.get("text"), str):
+        tally.warnings[printable(line["text"], most=None)] = None
+        return
     number, cases, seconds = line.get("block"), line.get("cases"), line.get("seconds")
     if line.get("event") != "done" or not isinstance(number, int) or not 0 <= number < blocks:
         return

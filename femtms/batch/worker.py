@@ -1,9 +1,11 @@
 """What a worker does with a block: have its head set up, solve it, commit it."""
 
+import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,8 @@ from femtms.batch.store import Store
 from femtms.errors import FemtmsError, in_one_line
 from femtms.io.files import reason_of
 from femtms.study.plan import Block
+
+_MOST_WARNINGS = 1000  # of one process
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,7 @@ class Done:
     failures  lines of failures.jsonl
     lost_head the head could not be set up, with the reason: its other blocks need not be tried
     values    (k, columns) of some cases; None of a whole block, which is committed already
+    warnings  that were logged on the way and not told before: of heads, conductivities and poses
     """
 
     block: int
@@ -56,6 +61,7 @@ class Done:
     failures: tuple[dict[str, Any], ...]
     lost_head: str | None = None
     values: np.ndarray | None = None
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -107,16 +113,46 @@ def hold(work: Work, index: int) -> Done | Undone:
 
 
 def _told(index: int, do: Callable[[], Done]) -> Done | Undone:
-    """What a function gives, or in words what ended it."""
-    with _alone:
+    """What a function gives, with what it warned of, or in words what ended it."""
+    with _alone, _listening() as warnings:
         try:
-            return do()
+            return replace(do(), warnings=tuple(warnings))
         except _Unfit as error:
             return Undone(index, str(error), fatal=True)
         except OSError as error:
             return Undone(index, reason_of(error), error.errno)
         except Exception as error:  # a mistake of ours, most likely; the other blocks go on
             return Undone(index, f"unexpected {type(error).__name__} ({in_one_line(error, 300)})")
+
+
+class _Listener(logging.Handler):
+    """Keeps the warnings of femtms that were not told before."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.told: set[str] = set()
+        self.new: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        text = record.getMessage()
+        if text not in self.told and len(self.told) < _MOST_WARNINGS:
+            self.told.add(text)
+            self.new.append(text)
+
+
+_listener = _Listener()  # of this process: the same head may be set up again and again
+
+
+@contextmanager
+def _listening() -> Iterator[list[str]]:
+    """The warnings that the block logs, as they come."""
+    log = logging.getLogger("femtms")
+    _listener.new = []
+    log.addHandler(_listener)
+    try:
+        yield _listener.new
+    finally:
+        log.removeHandler(_listener)
 
 
 def _run_block(held: _Held, work: Work, index: int) -> Done:
