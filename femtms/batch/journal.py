@@ -27,8 +27,8 @@ class _Event(BaseModel):
     """What every line of a journal has."""
 
     model_config = ConfigDict(strict=True, extra="allow")
-    time: _Seconds
-    worker: str
+    time: _Seconds = 0.0
+    worker: str = ""
 
 
 class _Begun(_Event):
@@ -41,7 +41,7 @@ class _Done(_Event):
     event: Literal["done"]
     block: _Count
     cases: _Count
-    failed: _Count
+    failed: _Count = 0
     seconds: _Seconds | None = None
     device: str | None = None
 
@@ -90,23 +90,22 @@ def write_event(out: Path, event: str, **details: Any) -> None:
 def read_events(out: Path) -> Iterator[dict[str, Any]]:
     """The lines of all workers, file by file; what is no line of ours is left out, with a warning."""
     for path in sorted((out / FOLDER).glob("*.jsonl")):
-        yield from read_lines(path, _is_event)
+        yield from read_lines(path, _event)
 
 
-def _is_event(content: Any) -> bool:
+def _event(content: Any) -> dict[str, Any] | None:
     try:
-        _LINE.validate_python(content)
+        return dict(_LINE.validate_python(content).model_dump())
     except ValidationError:
-        return False
-    return True
+        return None
 
 
-def _is_object(content: Any) -> bool:
-    return isinstance(content, dict)
+def _object(content: Any) -> dict[str, Any] | None:
+    return content if isinstance(content, dict) else None
 
 
-def read_lines(path: Path, is_ours: Callable[[Any], bool] = _is_object) -> Iterator[dict[str, Any]]:
-    """The objects of a file of lines of JSON; what is none, or not `is_ours`, is left out, with a warning.
+def read_lines(path: Path, ours: Callable[[Any], dict[str, Any] | None] = _object) -> Iterator[dict[str, Any]]:
+    """What `ours` makes of the lines of JSON of a file; lines of which it makes nothing are left out, with a warning.
 
     The last line is not missed while it is being written, or was when its writer was killed.
     """
@@ -117,8 +116,9 @@ def read_lines(path: Path, is_ours: Callable[[Any], bool] = _is_object) -> Itera
                 content = json.loads(line)
             except (ValueError, RecursionError):
                 content = None
-            if line.endswith(b"\n") and is_ours(content):
-                yield content
+            found = ours(content) if line.endswith(b"\n") else None
+            if found is not None:
+                yield found
             elif line.endswith(b"\n") and line.strip():
                 left_out += 1
     if left_out:
