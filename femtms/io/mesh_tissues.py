@@ -11,7 +11,7 @@ import numpy as np
 from femtms.errors import FemtmsError
 from femtms.head.label_map import LabelMap
 from femtms.head.labels import MOST_TISSUES
-from femtms.io.gmsh_groups import GmshGroups, gmsh_groups
+from femtms.io.msh_counts import GmshGroups
 from femtms.io.names import printable
 from femtms.spelling import meant
 from femtms.tissue import AIR, MAX_TAG, Tissue, name_of, tissue_in
@@ -139,19 +139,13 @@ def _checked(values: np.ndarray, name: str, path: Path, is_mapped: bool) -> np.n
     return values
 
 
-def group_names(path: Path, array: str) -> dict[int, str]:
-    """Number -> name of the groups of elements that an array numbers.
+def group_names(groups: GmshGroups, array: str, path: Path) -> dict[int, str]:
+    """Number -> name of the physical groups, where the array has their numbers.
 
-    Raises FemtmsError for a volume that is in several of them.
+    Raises FemtmsError for a volume that is in several groups.
     """
-    return _checked_groups(path).names if array.lower() == "gmsh:physical" else {}
-
-
-def _checked_groups(path: Path) -> GmshGroups:
-    try:
-        groups = gmsh_groups(path)
-    except (ValueError, StopIteration, OverflowError, MemoryError, OSError) as error:
-        raise FemtmsError(f"{path}: the physical groups cannot be read: the file is damaged") from error
+    if array.lower() != "gmsh:physical":
+        return {}
     for volume, numbers in groups.of_volumes.items():
         if len(set(map(abs, numbers))) > 1:
             shown = ", ".join(f"{n} '{printable(groups.names[n])}'" if n in groups.names else str(n) for n in numbers)
@@ -159,7 +153,7 @@ def _checked_groups(path: Path) -> GmshGroups:
                 f"{path}: an element must be in one physical group, which says its tissue; volume {volume} is in "
                 f"{len(numbers)}: {shown}: keep one, or use volumes (--tissue-array gmsh:geometrical --labels MAP)"
             )
-    return groups
+    return groups.names
 
 
 def map_of_names(numbers: np.ndarray, names: Mapping[int, str], path: Path) -> LabelMap | None:

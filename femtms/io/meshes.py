@@ -21,7 +21,7 @@ from femtms.io.files import bounded_memory, check_size, existing_file, whole_fil
 from femtms.io.label_maps import Labels, label_map_of
 from femtms.io.mesh_tissues import group_names, map_of_names, mapped, without_air
 from femtms.io.mesh_tissues import tissue_array as tissue_numbers
-from femtms.io.msh_counts import check_msh
+from femtms.io.msh_counts import GmshGroups, checked_msh
 from femtms.io.vtk_lengths import check_grid_of_cells, equal_lengths
 from femtms.kernels.faces import face_neighbours
 from femtms.mesh.interfaces import interfaces_of
@@ -63,7 +63,7 @@ def read_mesh(
     """
     label_map = None if labels is None else label_map_of(labels)
     path = existing_file(path)
-    raw = _read(path)
+    raw, groups = _read(path)
     blocks = [i for i, block in enumerate(raw.cells) if block.type == "tetra"]
     if not blocks:
         found = ", ".join(sorted({block.type for block in raw.cells})) or "none"
@@ -75,7 +75,7 @@ def read_mesh(
     tets = np.concatenate([raw.cells[i].data for i in blocks])
     array, numbers = tissue_numbers(raw, blocks, path, tissue_array, label_map is not None)
     if label_map is None and not as_numbered:
-        label_map = map_of_names(np.unique(numbers), group_names(path, array), path)
+        label_map = map_of_names(np.unique(numbers), group_names(groups, array, path), path)
     tags = numbers if label_map is None else mapped(numbers, label_map, path)
     tets, tags, left_out = without_air(tets, tags)
     nodes_mm = np.asarray(raw.points, dtype=np.float64)
@@ -107,7 +107,8 @@ def _contacts(nodes_mm: np.ndarray, tets: np.ndarray, tags: np.ndarray) -> Conta
     return Contacts.of_pairs(interfaces.low, interfaces.high, areas)
 
 
-def _read(path: Path) -> Any:
+def _read(path: Path) -> tuple[Any, GmshGroups]:
+    """What meshio makes of a file, and its physical groups."""
     kind = FORMATS.get(path.suffix.lower())
     if kind is None:
         raise FemtmsError(f"{path}: a mesh must be one of {', '.join(FORMATS)}; got '{path.suffix or path.name}'")
@@ -123,12 +124,11 @@ def _read(path: Path) -> Any:
             # numpy warns, and goes on, where text stops being numbers
             warnings.filterwarnings("error", "string or file could not be read")
             with _without_mark(path) as plain:
-                if kind == "gmsh":
-                    check_msh(plain, path)
+                groups = checked_msh(plain, path) if kind == "gmsh" else GmshGroups()
                 if kind == "vtk":
                     check_grid_of_cells(plain, path)
                 with equal_lengths(path):
-                    return meshio.read(plain, file_format=kind)
+                    return meshio.read(plain, file_format=kind), groups
     except FemtmsError:
         raise
     except (Exception, SystemExit) as error:

@@ -1,11 +1,15 @@
-"""Counts in Gmsh files (.msh 2.2 and 4.1), checked before anybody takes memory or time for them.
+"""Counts in Gmsh files (.msh 2.2 and 4.1), checked before anybody takes memory or time for them, and physical groups.
 
 meshio takes what a file announces: arrays and loops of any length, for a file of a few bytes.  Here the sections are
-walked once, from one count to the next; each must fit into what is left of the file.
+walked once, from one count to the next; each must fit into what is left of the file.  On the way the physical groups of
+volumes are kept: meshio knows one name where a surface and a volume share it, and one group of each volume.
+Gmsh reference manual, section "MSH file format".
 """
 
 import mmap
+import re
 import warnings
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -19,12 +23,28 @@ _NODES = {1: 2, 2: 3, 3: 4, 4: 4, 5: 8, 6: 6, 7: 5, 8: 3, 9: 6, 10: 9, 11: 10, 1
 _NODES |= {17: 20, 18: 15, 19: 13}
 _ALWAYS_ALLOWED = 2**23  # the largest number of a node in a small file: there is a table up to it
 _DATA = (b"NodeData", b"ElementData")
+_VOLUME = 3  # dimension
+_NAME = re.compile(rb'\s*([0-9]{1,9})\s+(-?[0-9]{1,9})\s+"(.*)"\s*')
 
 
-def check_msh(path: Path, name: Path) -> None:
-    """Raise FemtmsError for a .msh file of another version, and with the section whose counts do not fit.
+@dataclass(frozen=True)
+class GmshGroups:
+    """The physical groups of the volumes of a file.
+
+    names       number -> name, for the groups that have one
+    of_volumes  number of a volume -> the groups that it is in; {} before version 4, which has groups of elements
+    """
+
+    names: dict[int, str] = field(default_factory=dict)
+    of_volumes: dict[int, tuple[int, ...]] = field(default_factory=dict)
+
+
+def checked_msh(path: Path, name: Path) -> GmshGroups:
+    """The groups of a .msh file whose counts fit.
 
     name  what messages call the file
+
+    Raises FemtmsError for a file of another version, and with the section whose counts do not fit.
     """
     with open(path, "rb") as file:
         walk = _Walk(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
@@ -35,6 +55,7 @@ def check_msh(path: Path, name: Path) -> None:
             walk.section(section)
     except _Misfit as error:
         raise FemtmsError(f"{name}: ${_shown(section)} {error}") from None
+    return walk.groups
 
 
 def _shown(word: bytes) -> str:
@@ -57,6 +78,7 @@ class _Walk:
     def __init__(self, content: mmap.mmap) -> None:
         self.content, self.at, self.version, self.is_text = content, 0, b"", True
         self.types: dict[str, Any] = {}
+        self.groups = GmshGroups()
 
     def line(self) -> bytes:
         end = self.content.find(b"\n", self.at)
@@ -103,7 +125,9 @@ class _Walk:
         elif name == b"Elements":
             self._elements_22() if old else _elements(self._numbers(name))
         elif name == b"Entities" and not old:
-            _entities(self._numbers(name))
+            self.groups.of_volumes.update(_entities(self._numbers(name)))
+        elif name == b"PhysicalNames":
+            self._physical_names()
         elif name == b"Periodic" and not old:
             _periodic(self._numbers(name))
         self.end(name)
@@ -141,6 +165,12 @@ class _Walk:
             raise _Misfit(f"announces {rows:,} rows of {components:,} values; there are fewer")
         if not self.is_text:
             self.at += rows * width
+
+    def _physical_names(self) -> None:
+        for _ in range(self.count(5)):
+            match = _NAME.fullmatch(self.line())
+            if match and int(match[1]) == _VOLUME:
+                self.groups.names[int(match[2])] = match[3].decode("utf-8", "replace")
 
     def _nodes_22(self) -> None:
         count = self.count(8 if self.is_text else 28)
@@ -238,14 +268,19 @@ def _one(numbers: _Numbers) -> int:
     return int(numbers.take("n", 1)[0])
 
 
-def _entities(numbers: _Numbers) -> None:
+def _entities(numbers: _Numbers) -> dict[int, tuple[int, ...]]:
+    """Volume -> its physical groups."""
+    groups: dict[int, tuple[int, ...]] = {}
     for dimension, count in enumerate(numbers.take("n", 4)):
         for _ in range(int(count)):
-            numbers.take("i", 1)
+            tag = int(numbers.take("i", 1)[0])
             numbers.take("d", 6 if dimension else 3)
-            numbers.take("i", _one(numbers))
+            own = numbers.take("i", _one(numbers))
             if dimension:
                 numbers.take("i", _one(numbers))
+            if dimension == _VOLUME:
+                groups[tag] = tuple(int(group) for group in own)
+    return groups
 
 
 def _nodes(numbers: _Numbers, size: int) -> None:
