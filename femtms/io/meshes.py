@@ -78,6 +78,8 @@ def read_mesh(
         label_map = map_of_names(np.unique(numbers), group_names(groups, array, path), path)
     tags = numbers if label_map is None else mapped(numbers, label_map, path)
     tets, tags, left_out = without_air(tets, tags)
+    if not len(tets):
+        raise FemtmsError(f"{path}: a head must have tissue; all of its tetrahedra are air")
     nodes_mm = np.asarray(raw.points, dtype=np.float64)
     if nodes_mm.ndim != 2 or nodes_mm.shape[1] != 3:
         raise FemtmsError(f"{path}: nodes must have three coordinates; got shape {nodes_mm.shape}")
@@ -88,10 +90,13 @@ def read_mesh(
         )
     try:
         nodes_mm, tets, tags, repairs = repaired(nodes_mm, tets, tags)
-        repairs += check_pieces(nodes_mm, tets, tags)
+        neighbour, _ = face_neighbours(tets, len(nodes_mm))
+        repairs += check_pieces(nodes_mm, tets, tags, neighbour)
         doubts: tuple[str, ...] = ()
         if len(tets) >= _FEWEST:
-            doubts = check_anatomy(_contacts(nodes_mm, tets, tags), path.name, label_map is not None, as_numbered)
+            doubts = check_anatomy(
+                _contacts(nodes_mm, tets, tags, neighbour), path.name, label_map is not None, as_numbered
+            )
         mesh = TetMesh(1e-3 * nodes_mm, tets, tags, notes=left_out + repairs + doubts, tissue_array=array)
     except FemtmsError as error:
         raise FemtmsError(f"{path}: {error}") from error
@@ -100,9 +105,9 @@ def read_mesh(
     return mesh
 
 
-def _contacts(nodes_mm: np.ndarray, tets: np.ndarray, tags: np.ndarray) -> Contacts:
+def _contacts(nodes_mm: np.ndarray, tets: np.ndarray, tags: np.ndarray, neighbour: np.ndarray) -> Contacts:
     """On how much area the tissues of a mesh touch each other and air."""
-    interfaces = interfaces_of(tets, tags, face_neighbours(tets, len(nodes_mm))[0])
+    interfaces = interfaces_of(tets, tags, neighbour)
     areas = np.linalg.norm(triangle_normals(nodes_mm, interfaces.triangles), axis=1)
     return Contacts.of_pairs(interfaces.low, interfaces.high, areas)
 

@@ -8,6 +8,7 @@ import pytest
 from mesh.boxes import box, joined
 
 from femtms import FemtmsError, LayeredSphere, mesh_head, read_mesh
+from femtms.kernels.faces import face_neighbours
 from femtms.mesh.pieces import check_pieces
 
 SIZE = 30.0
@@ -15,7 +16,8 @@ SIZE = 30.0
 
 def checked(*meshes):
     nodes, tets = joined(*meshes)
-    return check_pieces(nodes, tets.astype(np.int32), np.ones(len(tets), np.int32))
+    tets = tets.astype(np.int32)
+    return check_pieces(nodes, tets, np.ones(len(tets), np.int32), face_neighbours(tets, len(nodes))[0])
 
 
 def block(cells=(4, 4, 4), size=SIZE, at=(0.0, 0, 0)):
@@ -76,7 +78,8 @@ def test_mesh_that_is_folded_onto_itself_is_refused():
 
 
 def test_whole_meshes_pass(sphere):
-    assert check_pieces(1e3 * sphere.nodes, sphere.tets, sphere.tags) == ()
+    neighbour = face_neighbours(sphere.tets, len(sphere.nodes))[0]
+    assert check_pieces(1e3 * sphere.nodes, sphere.tets, sphere.tags, neighbour) == ()
     assert checked(block()) == () and checked(block((1, 1, 1))) == () and checked(block((20, 3, 1))) == ()
     rng = np.random.default_rng(0)
     nodes, tets = block((6, 6, 6))
@@ -106,3 +109,11 @@ def test_small_piece_that_hangs_on_nothing_is_said():
     assert note == "1 piece shares no face with the rest of the mesh (27 mL): no current flows there"
     (note,) = checked(block(), block((1, 1, 1), at=(300.0, 0, 0)), block((1, 1, 1), 10.0, at=(4 * SIZE, 0, 0)))
     assert re.match(r"2 pieces share no face .* \(28 mL\)", note)
+
+
+def test_a_tetrahedron_of_many_that_overlaps_is_a_note():
+    nodes, _ = block(at=(100.0, 100, 100))
+    splinter = nodes[0] + np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1.0]]), np.array([[0, 1, 2, 3]])
+    overlap, piece = checked(block((16, 16, 16)), splinter)
+    assert overlap.startswith("tetrahedra overlap a little; 1 of 3,")
+    assert piece.startswith("1 piece shares no face")
