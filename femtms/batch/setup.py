@@ -18,13 +18,12 @@ from femtms.coil.coil import Coil
 from femtms.conductivity.anisotropic import DEFAULT_RATIO, DEFAULT_SIGMA
 from femtms.conductivity.isotropic import Conductivity, conductivity_of
 from femtms.errors import FemtmsError
-from femtms.head.sphere import LayeredSphere
 from femtms.io.coils import load_coil
-from femtms.io.heads import SPHERE, load_head
 from femtms.mesh.generate import mesh_head
 from femtms.mesh.tetmesh import TetMesh
 from femtms.simulator import Simulator
 from femtms.study.design import Design, StudyConductivity, StudyHead, StudyOption
+from femtms.study.heads import loaded
 from femtms.tissue import tag_of
 
 log = logging.getLogger("femtms")
@@ -179,11 +178,7 @@ def _stage(head: StudyHead, stage: str) -> Iterator[None]:
 def _meshed(head: StudyHead, option: StudyOption, design: Design) -> MeshedHead:
     results = design.results
     with _stage(head, "head"):
-        radii = head.radii_mm if head.source == SPHERE else None
-        if radii is None:
-            source = load_head(head.source, head.labels, head.tissue_array, head.as_numbered)
-        else:
-            source = LayeredSphere(radii)
+        source = loaded(head)
     with _stage(head, "mesh"):
         mesh = source if isinstance(source, TetMesh) else mesh_head(source, option.size_mm)
         del source

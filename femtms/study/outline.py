@@ -10,9 +10,9 @@ from scipy.spatial import cKDTree
 from femtms.coil.scalp import Scalp
 from femtms.head.labels import LabelVolume
 from femtms.head.sphere import LayeredSphere
-from femtms.io.heads import SPHERE, load_head
 from femtms.mesh.tetmesh import TetMesh
 from femtms.study.design import StudyHead
+from femtms.study.heads import loaded
 
 _VOXELS = 2  # that a mesh of a label volume may be smaller by
 
@@ -35,9 +35,7 @@ class Outline:
     @classmethod
     def of(cls, head: StudyHead) -> "Outline":
         """That of a head of a study, which is read.  Raises FemtmsError when it cannot be."""
-        if head.source == SPHERE and head.radii_mm is not None:
-            return _of_sphere(LayeredSphere(head.radii_mm))
-        found = load_head(head.source, head.labels)
+        found = loaded(head)
         if isinstance(found, LayeredSphere):
             return _of_sphere(found)
         return _of_mesh(found) if isinstance(found, TetMesh) else _of_labels(found)
