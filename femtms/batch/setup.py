@@ -23,7 +23,6 @@ from femtms.mesh.generate import mesh_head
 from femtms.mesh.tetmesh import TetMesh
 from femtms.simulator import Simulator
 from femtms.study.design import Design, StudyConductivity, StudyHead, StudyOption
-from femtms.study.heads import loaded
 from femtms.tissue import tag_of
 
 log = logging.getLogger("femtms")
@@ -178,7 +177,7 @@ def _stage(head: StudyHead, stage: str) -> Iterator[None]:
 def _meshed(head: StudyHead, option: StudyOption, design: Design) -> MeshedHead:
     results = design.results
     with _stage(head, "head"):
-        source = loaded(head)
+        source = head.loaded()
     with _stage(head, "mesh"):
         mesh = source if isinstance(source, TetMesh) else mesh_head(source, option.size_mm)
         del source

@@ -7,6 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from femtms.field.recoveries import RAW
+from femtms.head.labels import LabelVolume
+from femtms.head.sphere import LayeredSphere
+from femtms.io.heads import SPHERE, load_head
+from femtms.mesh.tetmesh import TetMesh
 
 DIMS = ("head", "conductivity", "option", "coil", "place", "angle", "distance")
 POSITION_DIMS = DIMS[4:]
@@ -35,6 +39,12 @@ class StudyHead:
     tissue_array: str | None = None
     as_numbered: bool = False
     targets: Mapping[str, Point] = field(default_factory=dict)
+
+    def loaded(self) -> LabelVolume | LayeredSphere | TetMesh:
+        """The head itself.  Raises FemtmsError as `load_head` does."""
+        if self.source == SPHERE and self.radii_mm is not None:
+            return LayeredSphere(self.radii_mm)
+        return load_head(self.source, self.labels, self.tissue_array, self.as_numbered)
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from femtms.errors import FemtmsError
-from femtms.head.labels import LabelVolume
-from femtms.head.sphere import LayeredSphere
-from femtms.io.heads import SPHERE, load_head
+from femtms.io.heads import SPHERE
 from femtms.io.nifti import is_volume
-from femtms.mesh.tetmesh import TetMesh
 from femtms.study.design import Point, StudyHead
 from femtms.study.document import At
 from femtms.study.faults import Faults
@@ -36,13 +33,6 @@ def heads_of(entries: Iterable[tuple[At, Any]], files: Files, faults: Faults) ->
                 found.append((at, head, names))
     names_of_all = named("head", [(at, names) for at, _, names in found], faults)
     return [(at, replace(head, name=name)) for name, (at, head, _) in zip(names_of_all, found)]
-
-
-def loaded(head: StudyHead) -> LabelVolume | LayeredSphere | TetMesh:
-    """The head itself.  Raises FemtmsError as `load_head` does."""
-    if head.source == SPHERE and head.radii_mm is not None:
-        return LayeredSphere(head.radii_mm)
-    return load_head(head.source, head.labels, head.tissue_array, head.as_numbered)
 
 
 def _of_files(entry: HeadEntry, files: Files) -> list[tuple[StudyHead, tuple[str, ...]]]:

@@ -12,7 +12,6 @@ from femtms.head.labels import LabelVolume
 from femtms.head.sphere import LayeredSphere
 from femtms.mesh.tetmesh import TetMesh
 from femtms.study.design import StudyHead
-from femtms.study.heads import loaded
 
 _VOXELS = 2  # that a mesh of a label volume may be smaller by
 
@@ -35,7 +34,7 @@ class Outline:
     @classmethod
     def of(cls, head: StudyHead) -> "Outline":
         """That of a head of a study, which is read.  Raises FemtmsError when it cannot be."""
-        found = loaded(head)
+        found = head.loaded()
         if isinstance(found, LayeredSphere):
             return _of_sphere(found)
         return _of_mesh(found) if isinstance(found, TetMesh) else _of_labels(found)
