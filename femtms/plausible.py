@@ -90,7 +90,11 @@ PERIOD = Quantity("the period of a pulse", "s", (1e-6, 1.0), (2e-5, 5e-3), units
 TARGET = Quantity("the field that is asked for", "V/m", (1e-3, 1e5), (0.5, 2000.0), units=(("V/mm", 1e3),))
 
 
-def in_metres(points_mm: Any) -> bool:
-    """Whether points (p,3) that should be in mm are more probably in m: all so near the origin, and not all in it."""
-    largest = float(np.abs(points_mm).max(initial=0.0))
-    return 0 < largest < 0.3
+def check_mm(points: Any, extent: float, what: str) -> None:
+    """Raise FemtmsError for points (p,3) that are so near the origin of a head that they were given in m for mm.
+
+    extent  of the head, in the unit of the points; points in the origin itself are possible
+    """
+    largest = float(np.abs(points).max(initial=0.0))
+    if 0 < largest < 1.5e-3 * extent:
+        raise FemtmsError(f"{what} must be in mm; all is at the origin of the head (is it in m?)")

@@ -119,9 +119,8 @@ class Simulator:
         if reuse < 0 or (reuse and solver is not None):
             raise FemtmsError(f"reuse must be 0 or more earlier solutions, and is for multigrid; got {reuse}, {solver}")
         # meshes are in m; one of unit cubes is as good as any
-        extent = float(np.ptp(mesh.nodes, axis=0).max())
-        if extent > _LARGEST_MESH:
-            raise FemtmsError(f"a mesh must be in m; this one is {extent:.4g} m across (are its nodes in mm?)")
+        if mesh.extent > _LARGEST_MESH:
+            raise FemtmsError(f"a mesh must be in m; this one is {mesh.extent:.4g} m across (are its nodes in mm?)")
         self.mesh = mesh
         self.order = int(order)
         self.rtol = rtol

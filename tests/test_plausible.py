@@ -7,14 +7,24 @@ import numpy as np
 import pytest
 
 import femtms
-from femtms import Coil, FemtmsError, LayeredSphere, Pose, Simulator, mesh_head, place, read_labels, read_mesh
+from femtms import (
+    Coil,
+    FemtmsError,
+    LayeredSphere,
+    Pose,
+    Simulator,
+    load_coil,
+    mesh_head,
+    place,
+    read_labels,
+    read_mesh,
+)
 from femtms.coil.array import check_didt, warn_of_odd_didt
 from femtms.coil.elements import Currents, Dipoles
 from femtms.coil.sampled import SampledField
 from femtms.coil.strength import check_strength, warn_of_odd_strength
-from femtms.io.points import read_points
-from femtms.io.poses import read_pose, read_poses
 from femtms.plausible import HEAD
+from femtms.samples import Samples
 
 BALL = (np.arange(12**3).reshape(12, 12, 12) % 7 > -1).astype(np.uint8) * 5
 BALL[[0, -1]] = BALL[:, [0, -1]] = BALL[:, :, [0, -1]] = 0
@@ -76,22 +86,23 @@ def test_the_unit_that_was_meant_is_named(scale, hint):
 
 
 def test_points_and_poses_in_metres_are_refused(mesh, tmp_path):
-    (tmp_path / "points.csv").write_text("x,y,z\n0.04,0,0.05\n-0.03,0.01,0.06\n")
-    with pytest.raises(FemtmsError, match=r"points.csv: points must be in mm.*in m\?"):
-        read_points(tmp_path / "points.csv")
-    (tmp_path / "origin.csv").write_text("0,0,0\n")
-    assert len(read_points(tmp_path / "origin.csv")) == 1
-    matrix = np.eye(4)
-    matrix[:3, 3] = [-0.069, -0.01, 0.068]
-    np.savetxt(tmp_path / "pose.txt", matrix)
-    np.save(tmp_path / "poses.npy", np.stack([matrix, matrix]))
-    for read, name in ((read_pose, "pose.txt"), (read_poses, "poses.npy")):
-        with pytest.raises(FemtmsError, match=r"at the origin \(is it in m\?\)"):
-            read(tmp_path / name)
-    np.savetxt(tmp_path / "identity.txt", np.eye(4))
-    read_pose(tmp_path / "identity.txt")
+    in_metres = [[0.04, 0, 0.05], [-0.03, 0.01, 0.06]]
+    field = Simulator(mesh, device="cpu").solve(load_coil("figure8-70mm"), place(mesh, (0, 0, 92), (0, 30, 80)))
+    with pytest.raises(FemtmsError, match=r"points must be in mm.*in m\?"):
+        field.at(in_metres)
+    assert np.isfinite(field.at([[0, 0, 0]])).all() and np.isfinite(field.at([[0.04, 0, 0.05], [0, 30, 0]])).all()
+    (tmp_path / "points.csv").write_text("".join(f"{x},{y},{z}\n" for x, y, z in in_metres))
+    with pytest.raises(FemtmsError, match=r"points of points.csv must be in mm.*in m\?"):
+        Samples.read([], tmp_path / "points.csv").placed(mesh)
+    matrix = place(mesh, (0, 0, 92), (0, 30, 80)).matrix.copy()
+    matrix[:3, 3] *= 1e-3
+    with pytest.raises(FemtmsError, match=r"the centre of a pose must be in mm.*in m\?"):
+        Simulator(mesh, device="cpu").solve(load_coil("figure8-70mm"), Pose(matrix))
     with pytest.raises(FemtmsError, match=r"'at' must be in mm.*in m\?"):
         place(mesh, (0, 0, 0.092), (0, 30, 80))
+    mouse = mesh_head(LayeredSphere((6.0, 7.0)), size_mm=2.0)
+    assert np.isfinite(field.mesh.locate(np.zeros((1, 3)))[1]).all()
+    assert len(Samples.read([], tmp_path / "points.csv").placed(mouse).points.tets) == 2
 
 
 def test_gap_in_metres_is_refused_and_a_large_one_said(mesh, caplog):
@@ -172,3 +183,9 @@ def test_a_weak_coil_is_said(caplog):
 
 def test_one_silent_channel_of_a_coil_is_no_fault():
     check_strength(coil_of(Dipoles([[0, 0, 0]], [[0, 0, 0]]), Dipoles([[0.01, 0, 0]], [[0, 0, 1e-3]])))
+
+
+def test_a_mesh_in_mm_is_refused(mesh):
+    in_mm = femtms.TetMesh(1e3 * mesh.nodes, mesh.tets, mesh.tags)
+    with pytest.raises(FemtmsError, match=r"a mesh must be in m; this one is 184 m across \(are its nodes in mm\?\)"):
+        Simulator(in_mm, device="cpu")

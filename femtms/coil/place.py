@@ -15,7 +15,7 @@ from femtms.coil.scalp import Scalp, Seat
 from femtms.coil.solid import coils_meet
 from femtms.errors import FemtmsError
 from femtms.mesh.tetmesh import TetMesh
-from femtms.plausible import DISTANCE, in_metres
+from femtms.plausible import DISTANCE, check_mm
 from femtms.spelling import meant
 
 log = logging.getLogger("femtms")
@@ -87,7 +87,9 @@ def position_of(mesh: TetMesh, place: str | Sequence[float], what: str) -> np.nd
     check_place(place, mesh.landmarks, what)
     if isinstance(place, str):
         return np.array({name.lower(): position for name, position in mesh.landmarks.items()}[place.lower()])
-    return 1e-3 * np.asarray(place, dtype=np.float64)
+    position = 1e-3 * np.asarray(place, dtype=np.float64)
+    check_mm(position, mesh.extent, f"'{what}'")
+    return position
 
 
 def check_place(place: str | Sequence[float], landmarks: Mapping[str, np.ndarray], what: str) -> None:
@@ -109,8 +111,6 @@ def check_place(place: str | Sequence[float], landmarks: Mapping[str, np.ndarray
         position = np.empty(0)
     if position.shape != (3,) or not np.isfinite(position).all():
         raise FemtmsError(f"'{what}' must be an electrode name or three finite numbers in mm; got {place!r:.60}")
-    if in_metres(position):
-        raise FemtmsError(f"'{what}' must be in mm; {position.tolist()} is at the origin (is it in m?)")
 
 
 def _shown(place: str | Sequence[float]) -> str:
@@ -131,6 +131,7 @@ def check_clear(
     """
     for field in coil.sampled:
         field.moved(pose).check_covers(mesh.outer_nodes, "the head")
+    check_mm(pose.centre, mesh.extent, "the centre of a pose")
     DISTANCE.check(1e3 * float(mesh.skin.nearest(_middle(coil, pose))[1][0]), f"coil '{coil.name}'")
     points = pose.in_head(coil.positions)
     inside = mesh.cells.hold(points)

@@ -1,6 +1,5 @@
 """The result of one solve: the field, and how it came about."""
 
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -28,10 +27,7 @@ from femtms.mesh.locate import checked_points
 from femtms.mesh.node_sums import sums_at_nodes
 from femtms.mesh.surface import Surface
 from femtms.mesh.tetmesh import TetMesh
-from femtms.plausible import in_metres
 from femtms.tissue import Tissue, name_of
-
-log = logging.getLogger("femtms")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -157,8 +153,6 @@ class Field:
         """
         reach = None if reach_mm is None else 1e-3 * reach_mm
         points_mm = checked_points(points_mm, "mm")
-        if in_metres(points_mm):
-            log.warning("points must be in mm; all of them are at the origin (are they in m?)")
         places = Places.of(self.mesh, 1e-3 * points_mm, tissue, reach)
         return self.E_in(places.tets, places.weights)
 

@@ -11,6 +11,7 @@ from femtms.errors import FemtmsError
 from femtms.kernels.places import points_in
 from femtms.mesh.locate import TISSUE_REACH, checked_points
 from femtms.mesh.tetmesh import TetMesh
+from femtms.plausible import check_mm
 from femtms.tissue import name_of
 
 log = logging.getLogger("femtms")
@@ -50,6 +51,7 @@ class Places:
         Raises FemtmsError when all are, and for what `locate` refuses.
         """
         points = checked_points(points)
+        check_mm(points, mesh.extent, what)
         tets, weights = mesh.locate(points, tissue, reach)
         moved = np.zeros(len(points), bool)
         held = np.flatnonzero(tets >= 0)

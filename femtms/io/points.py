@@ -10,7 +10,6 @@ from femtms.errors import FemtmsError
 from femtms.field.statistics import magnitude
 from femtms.io.files import existing_file, is_number, text_lines
 from femtms.io.units import in_m, in_mm
-from femtms.plausible import in_metres
 
 _COLUMNS = ("x", "y", "z", "Ex", "Ey", "Ez", "magnE", "tissue")
 
@@ -38,8 +37,6 @@ def read_points(path: str | Path) -> np.ndarray:
     if not np.isfinite(numbers).all():
         first = int(np.flatnonzero(~np.isfinite(numbers).all(axis=1))[0])
         raise FemtmsError(f"{path}: points must be finite; point {first} is {numbers[first]}")
-    if in_metres(numbers):
-        raise FemtmsError(f"{path}: points must be in mm; all {len(numbers):,} are at the origin (are they in m?)")
     return in_m(numbers)
 
 

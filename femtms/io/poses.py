@@ -10,7 +10,6 @@ from femtms.arrays import sealed
 from femtms.coil.pose import Pose
 from femtms.errors import FemtmsError, in_one_line
 from femtms.io.files import check_not_utf16, existing_file
-from femtms.plausible import in_metres
 
 _PIECE = 16_384  # matrices that are looked at together
 
@@ -25,11 +24,9 @@ def read_pose(path: str | Path) -> Pose:
     if matrix.dtype.kind not in "fiu" or matrix.size != 16:
         raise FemtmsError(f"{path}: a pose must be 4×4 = 16 numbers; got {matrix.size} of type {matrix.dtype}")
     try:
-        pose = Pose(matrix.reshape(4, 4))
+        return Pose(matrix.reshape(4, 4))
     except FemtmsError as error:
         raise FemtmsError(f"{path}: {error}") from error
-    _check_unit(pose.matrix[None], path)
-    return pose
 
 
 def read_poses(path: str | Path) -> list[Pose]:
@@ -46,7 +43,6 @@ def read_poses(path: str | Path) -> list[Pose]:
             poses.append(Pose(matrix))
         except FemtmsError as error:
             raise FemtmsError(f"{path}: pose {i}: {error}") from error
-    _check_unit(matrices, Path(path))
     return poses
 
 
@@ -63,15 +59,7 @@ def read_pose_matrices(path: str | Path) -> np.ndarray:
                 Pose(matrices[i])
             except FemtmsError as error:
                 raise FemtmsError(f"{path}: pose {i}: {error}") from error
-    _check_unit(matrices, path)
     return sealed(matrices)
-
-
-def _check_unit(matrices: np.ndarray, path: Path) -> None:
-    """Raise FemtmsError for poses (k,4,4) whose centres are all at the origin, as those in metres would be."""
-    if in_metres(matrices[:, :3, 3]):
-        what = "the centre of a pose must be in mm; it is" if len(matrices) == 1 else "centres must be in mm; all are"
-        raise FemtmsError(f"{path}: {what} at the origin (is it in m?)")
 
 
 def _is_doubtful(matrices: np.ndarray) -> np.ndarray:

@@ -75,8 +75,7 @@ class TetMesh:
         if self.tets.max() >= n:
             raise FemtmsError(f"tets must index the {n:,} nodes; got indices {self.tets.min()} to {self.tets.max()}")
         # A sliver whose volume is lost in rounding would put infinities into K.
-        extent = float((self.nodes.max(axis=0) - self.nodes.min(axis=0)).max())
-        bad = np.flatnonzero(self.volumes <= 1e-12 * extent**3)  # few; no edge is longer than the mesh
+        bad = np.flatnonzero(self.volumes <= 1e-12 * self.extent**3)  # few; no edge is longer than the mesh
         smallest = 1e-12 * self._longest_edges(bad) ** 3
         bad, smallest = bad[self.volumes[bad] <= smallest], smallest[self.volumes[bad] <= smallest]
         if len(bad):
@@ -92,6 +91,11 @@ class TetMesh:
     def volumes(self) -> np.ndarray:
         """Signed volumes (m,) in m³: det(x1-x0, x2-x0, x3-x0)/6."""
         return sealed(signed_volumes(self.nodes, self.tets))
+
+    @cached_property
+    def extent(self) -> float:
+        """Longest side in m of the box around the nodes."""
+        return float((self.nodes.max(axis=0) - self.nodes.min(axis=0)).max())
 
     @cached_property
     def centroids(self) -> np.ndarray:
