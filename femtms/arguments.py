@@ -41,7 +41,10 @@ def checks_kinds(function: Callable[P, R]) -> Callable[P, R]:
 
     @wraps(function)
     def checked(*args: P.args, **kwargs: P.kwargs) -> R:
-        given = parameters.bind(*args, **kwargs).arguments
+        try:
+            given = parameters.bind(*args, **kwargs).arguments
+        except TypeError:  # what is missing or too much Python says better, with the name of the function
+            return function(*args, **kwargs)
         for name, kind in kinds().items():
             if name in given and not isinstance(given[name], kind):
                 raise FemtmsError(_sentence(name, kind, given))
@@ -60,5 +63,5 @@ def _sentence(name: str, kinds: tuple[type, ...], given: dict[str, Any]) -> str:
     made = next((f", as from {_FROM[kind.__name__]}" for kind in kinds if kind.__name__ in _FROM), "")
     came = f"'{given[name]:.40}'" if isinstance(given[name], str) else type(given[name]).__name__
     other = next((n for n, value in given.items() if n != name and isinstance(value, kinds)), None)
-    swapped = f" (is it what was given as {other}?)" if other is not None else ""
+    swapped = f" (was it given as {other}?)" if other is not None else ""
     return f"{name} must be {must}{made}; got {came}{swapped}"

@@ -25,6 +25,7 @@ class Quantity:
     usual     (low, high) of what is not worth a word
     odd       (low, high) within the usual that is more probably something else in another unit
     units     (unit, how many of `unit` it is), of those that numbers come in by mistake
+    meant     (low, high) of what was probably meant in such a unit; the usual range if none is given
     """
 
     what: str
@@ -33,6 +34,7 @@ class Quantity:
     usual: tuple[float, float]
     odd: tuple[float, float] = (0.0, 0.0)
     units: tuple[tuple[str, float], ...] = ()
+    meant: tuple[float, float] | None = None
 
     def check(self, value: float, where: str = "") -> None:
         """Raise FemtmsError where the value is absurd; `where` it is from begins the message."""
@@ -59,10 +61,9 @@ class Quantity:
 
     def hint(self, value: float) -> str:
         """The unit in which the value would be usual, as a question; nothing where there is none."""
-        low, high = self.usual
+        low, high = self.meant or self.usual
         for unit, size in self.units:
-            meant = value * size
-            if low <= meant <= high and not self.odd[0] < meant < self.odd[1]:
+            if low <= value * size <= high:
                 return f" (is it in {unit}?)"
         return ""
 
@@ -70,9 +71,11 @@ class Quantity:
 _LENGTHS = (("m", 1e3), ("µm", 1e-3), ("cm", 10.0))  # in mm
 
 # A head of 18 to 25 cm in cm is odd as one of 18 to 25 mm, a size at which few animals are; a mouse of 14 mm is not.
-HEAD = Quantity("the extent of a head", "mm", (1.0, 2500.0), (4.0, 600.0), (16.0, 26.0), _LENGTHS)
-FROM_ORIGIN = Quantity("the distance of a head from the origin", "mm", (0.0, 1e5), (0.0, 2e3), units=_LENGTHS)
-GAP = Quantity("gap_mm, the distance from the scalp,", "mm", (0.02, 500.0), (0.1, 60.0), units=_LENGTHS)
+HEAD = Quantity("the extent of a head", "mm", (1.0, 2500.0), (4.0, 600.0), (16.0, 26.0), _LENGTHS, (120.0, 400.0))
+FROM_ORIGIN = Quantity("the distance of a head from the origin", "mm", (0.0, 1e5), (0.0, 2e3))
+GAP = Quantity(
+    "gap_mm, the distance from the scalp,", "mm", (0.02, 500.0), (0.1, 60.0), units=_LENGTHS, meant=(1.0, 30.0)
+)
 DISTANCE = Quantity("the distance of the coil from the scalp", "mm", (0.0, 1e7), (0.0, 300.0))
 # Silver has 6.3e7.  Usual is what tissues of a body have: sea water has 5, CSF 1.7, cortical bone 0.005.
 SIGMA = Quantity("sigma", "S/m", (1e-15, 1e8), (1e-4, 10.0), units=(("mS/m", 1e-3),))

@@ -7,7 +7,7 @@ from typing import Any
 
 from femtms.anisotropy import Anisotropy, anisotropy_summary, conductivity_with
 from femtms.backend import backend
-from femtms.coil.array import Didt, check_didt, warn_of_odd_didt
+from femtms.coil.array import Didt, check_didt
 from femtms.coil.place import DEFAULT_GAP_MM, check_apart
 from femtms.conductivity.isotropic import Conductivity, check_known, sigma_by_tag
 from femtms.errors import FemtmsError
@@ -112,7 +112,6 @@ def simulate(
     known_sigma = sigma_by_tag(sigma or {})
     for placement in wanted:
         check_didt(placement.didt)
-        warn_of_odd_didt(placement.didt)
     check_order(order)
     check_recovery(recovery)
     check_rtol(rtol)

@@ -15,9 +15,9 @@ from femtms.backend import backend, to_host
 from femtms.coil.array import Didt, driven_at
 from femtms.coil.coil import Coil
 from femtms.coil.expansion import HarmonicBoxes
-from femtms.coil.place import check_clear, pose_doubt
+from femtms.coil.place import axes_doubt, check_clear, distance_doubt
 from femtms.coil.pose import Pose
-from femtms.coil.strength import check_strength
+from femtms.coil.strength import check_strength, measures_of
 from femtms.conductivity.isotropic import Conductivity, conductivity_of
 from femtms.errors import FemtmsError, OutOfMemory
 from femtms.fem.p1 import P1
@@ -29,6 +29,7 @@ from femtms.field.recoveries import RAW, Recoveries, check_recovery
 from femtms.field.statistics import NUMBERS, Region, TissueTets, magnitude, statistics
 from femtms.memory import available_memory
 from femtms.mesh.tetmesh import TetMesh
+from femtms.plausible import DIDT
 from femtms.solver.amg import Multigrid
 from femtms.solver.direct import Direct, Factorised
 from femtms.solver.potential import Linear, PotentialSolver
@@ -127,7 +128,7 @@ class Simulator:
         self.backend = backend(device)
         self.seconds: dict[str, float] = {}
         self._stage = stage
-        self._doubts: set[str] = set()  # about poses, that were logged; a sweep may have thousands of a kind
+        self._doubts: set[str] = set()  # kinds that were logged; a sweep may have thousands of one
         self.conductivity = conductivity
         self.sigma = conductivity_of(mesh, conductivity)
         self._recoveries = Recoveries(mesh, recovery, self.order, self.sigma, self.backend)
@@ -220,6 +221,7 @@ class Simulator:
             return (self._field(block, i) for i in range(len(poses)))
 
         driven, reference = driven_at(coil, didt)
+        self._warn_once(f"didt {reference}", DIDT.doubt(abs(reference)))
         tags = [] if self.recovery == RAW else [int(tag) for tag in self.mesh.tissues]
         return self._in_blocks(coil, poses, fields, allow_intersection)
 
@@ -257,6 +259,7 @@ class Simulator:
             raise FemtmsError(f"block must be at least one pose; got {block}")
 
         driven, reference = driven_at(coil, didt)
+        self._warn_once(f"didt {reference}", DIDT.doubt(abs(reference)))
         tags = self.mesh.tissues if tissues is None else sorted({self.mesh.present_tag(t) for t in tissues})
         looked_at = [TissueTets.of(self.mesh, tag, self.backend.xp) for tag in tags]
         places = {name: Region.of(self.mesh, rows, self.backend.xp, name) for name, rows in (regions or {}).items()}
@@ -317,14 +320,23 @@ class Simulator:
     def _checked(self, coil: Coil, poses: Iterable[Pose], allow_intersection: bool) -> Iterator[Pose]:
         """The poses, each looked at before it is solved; the first that is odd is logged.  Raises FemtmsError."""
         check_strength(coil)
+        for quantity, value in measures_of(coil):
+            self._warn_once(f"{quantity.what} of {coil.name}", quantity.doubt(value) if value else None)
         for pose in poses:
             if not isinstance(pose, Pose):
                 raise FemtmsError(f"a pose must be a femtms.Pose, such as Pose(matrix); got {type(pose).__name__}")
             check_clear(self.mesh, coil, pose, allow_intersection)
-            if coil.name not in self._doubts and (doubt := pose_doubt(self.mesh, coil, pose)) is not None:
-                self._doubts.add(coil.name)
-                log.warning("%s; other such poses are not mentioned", doubt)
+            for kind, doubt in (
+                ("distance", distance_doubt(self.mesh, coil, pose)),
+                ("axes", axes_doubt(self.mesh, pose)),
+            ):
+                self._warn_once(f"{kind} of {coil.name}", doubt, "; other such poses are not mentioned")
             yield pose
+
+    def _warn_once(self, kind: str, doubt: str | None, more: str = "") -> None:
+        if doubt is not None and kind not in self._doubts:
+            self._doubts.add(kind)
+            log.warning("%s%s", doubt, more)
 
     def _solve_block(
         self, coil: Coil, poses: list[Pose], didt: float, stage: Stage, recovered: Sequence[int]

@@ -12,7 +12,7 @@ import numpy as np
 
 from femtms.anisotropy import Anisotropy, anisotropy_summary, conductivity_with
 from femtms.backend import backend
-from femtms.coil.array import Didt, check_didt, driven_at, warn_of_odd_didt
+from femtms.coil.array import Didt, check_didt, driven_at
 from femtms.coil.coil import Coil
 from femtms.coil.place import check_clear
 from femtms.coil.pose import Pose
@@ -97,7 +97,6 @@ def sweep(
     known_sigma = sigma_by_tag(sigma or {})
     wanted = None if tissues is None else sorted({tag_of(t) for t in tissues})
     check_didt(didt)
-    warn_of_odd_didt(didt)
     check_order(order)
     check_recovery(recovery)
     check_rtol(rtol)

@@ -83,39 +83,76 @@ _ALIASES = {
 
 AIR = 0  # in label volumes and label maps; a mesh has none
 
-# What words in the name of a group of elements mean.
+# What words in the name of a group of elements mean, or begin with where they are long.
 _WORDS = {
-    AIR: ("air", "sinus", "sinuses", "cavity", "cavities", "background", "exterior"),
-    Tissue.CSF: ("csf", "cerebrospinal", "liquor", "ventricle", "ventricles"),
+    AIR: ("air", "airway", "airways", "background", "exterior"),
+    Tissue.CSF: ("csf", "cerebrospinal", "liquor", "ventricle"),
     Tissue.CARTILAGE: ("cartilage",),
     Tissue.COMPACT_BONE: ("compact", "compacta"),
     Tissue.SPONGY_BONE: ("spongy", "spongiosa", "cancellous", "trabecular", "diploe"),
-    Tissue.BONE: ("bone", "bones", "skull", "cranium"),
-    Tissue.EYE: ("eye", "eyes", "eyeball", "eyeballs"),
-    Tissue.BLOOD: ("blood", "vessel", "vessels", "artery", "arteries", "vein", "veins"),
-    Tissue.MUSCLE: ("muscle", "muscles"),
+    Tissue.BONE: ("bone", "skull", "cranium"),
+    Tissue.EYE: ("eye", "eyes", "eyeball"),
+    Tissue.BLOOD: ("blood", "vessel", "artery", "arteries", "vein", "veins"),
+    Tissue.MUSCLE: ("muscle",),
     Tissue.FAT: ("fat", "adipose"),
     Tissue.SCALP: ("scalp", "skin"),
-    Tissue.WM: ("wm", "white", "whitematter"),
-    Tissue.GM: ("gm", "grey", "gray", "greymatter", "graymatter", "cortex", "brain"),
+    Tissue.WM: ("wm", "white"),
+    Tissue.GM: ("gm", "grey", "gray", "cortex", "brain"),
 }
-_JOINED = {"cortical bone": "compact", "bone cortical": "compact", "soft tissue": "scalp", "white matter": "white"}
+_JOINED = {
+    "cortical bone": "compact",
+    "bone cortical": "compact",
+    "soft tissue": "scalp",
+    "softtissue": "scalp",
+    "cerebro spinal": "csf",
+    "brain stem": "white",
+    "brainstem": "white",
+    "sagittal sinus": "blood",
+    "venous sinus": "blood",
+    "nasal sinus": "air",
+    "frontal sinus": "air",
+    "nasal cavity": "air",
+}
+# With one of these a name means something that is no tissue of the table, or another place than the word says.
+_OTHERS = (
+    *("tumor", "tumour", "lesion", "cyst", "edema", "oedema", "stroke"),
+    *("electrode", "gel", "implant", "metal", "saline"),
+)
+_ELSEWHERE = ("non", "not", "no", "without", "under", "inside", "outside", "around", "below", "above", "near")
 
 
 def tissue_in(name: str) -> int | None:
     """The tissue number that the name of a group of elements says, AIR among them; None where it says none, or several.
 
-    >>> [tissue_in(name) for name in ("Skull", "grey_matter", "2-skin", "BoneCompact", "volume 1", "air")]
-    [4, 2, 5, 7, None, 0]
+    >>> [tissue_in(name) for name in ("Skull", "grey_matter", "2-skin", "BoneCompact", "brain WM", "volume 1", "air")]
+    [4, 2, 5, 7, 1, None, 0]
     """
-    words = " ".join(re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", name)).lower()
-    for joined, word in _JOINED.items():
-        words = words.replace(joined, word)
-    found = [int(tissue) for tissue, known in _WORDS.items() if not set(known).isdisjoint(words.split())]
+    words = _words_of(name)
+    if says_another(name) or not set(_ELSEWHERE).isdisjoint(words):
+        return None
+    found = [int(tissue) for tissue, known in _WORDS.items() if any(_is(word, known) for word in words)]
+    if len(found) == 2 and "brain" in words and Tissue.GM in found:
+        found.remove(Tissue.GM)  # the brain's white matter
     bones = {int(Tissue.BONE), int(Tissue.COMPACT_BONE), int(Tissue.SPONGY_BONE)}
     if len(found) == 2 and bones.issuperset(found) and Tissue.BONE in found:
         found.remove(Tissue.BONE)
     return found[0] if len(found) == 1 else None
+
+
+def says_another(name: str) -> bool:
+    """Whether the name of a group says something that is no tissue of femtms: "tumour", "electrode 2"."""
+    return any(_is(word, _OTHERS) for word in _words_of(name))
+
+
+def _words_of(name: str) -> list[str]:
+    words = " ".join(re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", name)).lower()
+    for joined, word in _JOINED.items():
+        words = words.replace(joined, word)
+    return words.split()
+
+
+def _is(word: str, known: Iterable[str]) -> bool:
+    return any(word == one or (len(one) >= 4 and word.startswith(one)) for one in known)
 
 
 def name_of(tag: int) -> str:

@@ -8,10 +8,12 @@ from femtms import FemtmsError, LayeredSphere, Simulator, load_coil, mesh_head, 
 
 
 @pytest.fixture(scope="module")
-def things():
+def things(tmp_path_factory):
     mesh = mesh_head(LayeredSphere((60, 70, 81, 92)), size_mm=25.0)
     coil, pose = load_coil("figure8-70mm"), place(mesh, (0, 0, 92), (0, 50, 80))
-    return {"mesh": mesh, "coil": coil, "pose": pose, "sim": Simulator(mesh, device="cpu")}
+    file = tmp_path_factory.mktemp("mesh") / "a.msh"
+    femtms.write_mesh(mesh, file)
+    return {"mesh": mesh, "file": file, "coil": coil, "pose": pose, "sim": Simulator(mesh, device="cpu")}
 
 
 CALLS = {
@@ -20,14 +22,14 @@ CALLS = {
     "solve with a name": (lambda t: t["sim"].solve("figure8-70mm", t["pose"]), "coil must be a femtms.Coil.*load_coil"),
     "solve the wrong way round": (
         lambda t: t["sim"].solve(t["pose"], t["coil"]),
-        r"got Pose \(is it what was given as",
+        r"got Pose \(was it given as",
     ),
     "solve without a pose": (lambda t: t["sim"].solve(t["coil"], None), "poses must be .*femtms.Pose.*NoneType"),
     "solve with a matrix": (lambda t: t["sim"].solve(t["coil"], np.eye(4)), "a pose must be a femtms.Pose"),
     "sweep of one pose": (lambda t: list(t["sim"].sweep(t["coil"], t["pose"])), "several femtms.Pose; got Pose"),
     "place the wrong way round": (
         lambda t: place("C3", t["mesh"], "CP3"),
-        r"mesh must .*got 'C3' \(is it what was given",
+        r"mesh must .*got 'C3' \(was it given",
     ),
     "place nowhere": (lambda t: place(t["mesh"], None, None), "'at' must be an electrode name or three"),
     "place at a mapping": (lambda t: place(t["mesh"], {"x": 1}, "Cz"), "'at' must be an electrode name or three"),
@@ -48,6 +50,9 @@ CALLS = {
     ),
     "write a coil as a mesh": (lambda t: femtms.write_mesh(t["coil"], "/tmp/x.msh"), "mesh must be a femtms.TetMesh"),
     "write a mesh as a coil": (lambda t: femtms.write_coil(t["mesh"], "x.ccd"), "femtms.Coil or a femtms.CoilModel"),
+    "place at a gap in words": (lambda t: place(t["mesh"], (0, 0, 92), (0, 50, 80), "4"), "gap_mm must be finite"),
+    "an array by its number": (lambda t: femtms.read_mesh(t["file"], tissue_array=3), "tissue_array must be the name"),
+    "superposed without didt": (lambda t: femtms.superposed([(t["coil"], t["pose"])]), "its didt in A/s"),
     "quality against a name": (lambda t: t["mesh"].quality("colin27"), "femtms.LabelVolume or None.*'colin27'"),
 }
 
@@ -77,3 +82,8 @@ def test_right_arguments_pass_by_name_and_by_place(things):
 def test_names_have_the_same_hints(call, words, things):
     with pytest.raises(FemtmsError, match=words):
         call(things)
+
+
+def test_what_is_missing_python_says_with_the_name(things):
+    with pytest.raises(TypeError, match="posee"):
+        things["sim"].solve(coil=things["coil"], posee=things["pose"])

@@ -1,6 +1,5 @@
 """Several coils, or several channels of one, that are driven at the same time: their fields add up."""
 
-import logging
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,8 +12,6 @@ from femtms.coil.stimulator import Stimulator
 from femtms.errors import FemtmsError
 from femtms.mesh.surface import Surface, joined
 from femtms.plausible import DIDT
-
-log = logging.getLogger("femtms")
 
 Didt = float | Sequence[float]
 
@@ -29,14 +26,6 @@ def check_didt(didt: Didt) -> None:
         raise FemtmsError(f"didt must be finite, in A/s; got {didt}")
     for rate in np.ravel(np.abs(np.asarray(didt, dtype=np.float64))):
         DIDT.check(float(rate))
-
-
-def warn_of_odd_didt(didt: Didt) -> None:
-    """Log a warning for a rate of change (A/s) that is probably in another unit."""
-    fastest = float(np.abs(np.asarray(didt, dtype=np.float64)).max(initial=0.0))
-    doubt = DIDT.doubt(fastest)
-    if doubt is not None:
-        log.warning("%s", doubt)
 
 
 def driven_at(coil: Coil, didt: Didt) -> tuple[Coil, float]:
@@ -67,6 +56,9 @@ def superposed(parts: Sequence[tuple[Coil, Pose, Didt]]) -> tuple[Coil, float]:
     """
     if not parts:
         raise FemtmsError("there must be at least one coil to superpose; got none")
+    for part in parts:
+        if not (isinstance(part, tuple | list) and len(part) == 3) or not isinstance(part[0], Coil):
+            raise FemtmsError(f"each part must be a femtms.Coil, its femtms.Pose and its didt in A/s; got {part!r:.80}")
     driven = [(*driven_at(coil, didt), pose) for coil, pose, didt in parts]
     reference = _fastest(np.array([didt for _, didt, _ in driven]))
     elements: list[CoilElements | SampledField] = []

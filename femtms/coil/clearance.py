@@ -48,7 +48,8 @@ class Clearance:
 
 def check_gap(gap_mm: float) -> None:
     """Raise FemtmsError unless a distance from the scalp is finite and ≥ 0, and is one in mm; warn of an odd one."""
-    if not (np.isfinite(gap_mm) and gap_mm >= 0):
+    is_number = isinstance(gap_mm, int | float | np.number) and not isinstance(gap_mm, bool)
+    if not (is_number and np.isfinite(gap_mm) and gap_mm >= 0):
         raise FemtmsError(f"gap_mm must be finite and ≥ 0; got {gap_mm}")
     if gap_mm > 0:  # at 0 the coil touches the scalp
         GAP.checked(gap_mm)

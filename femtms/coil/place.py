@@ -135,12 +135,13 @@ def check_clear(
     DISTANCE.check(1e3 * float(mesh.skin.nearest(_middle(coil, pose))[1][0]), f"coil '{coil.name}'")
     points = pose.in_head(coil.positions)
     inside = mesh.cells.hold(points)
+    axes = axes_doubt(mesh, pose) if inside.any() else None
     if inside.any():
         depths = mesh.skin.nearest(points[inside])[1]
         raise FemtmsError(
             f"the pose puts the coil inside the head: {inside.sum():,} of {len(points):,} elements of '{coil.name}', "
             f"the deepest {1e3 * depths.max():.1f} mm below the surface at {_mm(points[inside][depths.argmax()])}; "
-            f"move it outward, increase the gap, or {remedy}{_and(_axes_doubt(mesh, pose))}"
+            + (axes or f"move it outward, increase the gap, or {remedy}")
         )
     if coil.casing is None or allow_intersection or is_apart(mesh, coil, pose):
         return
@@ -149,7 +150,7 @@ def check_clear(
         raise FemtmsError(
             f"the casing of a coil must not cut the scalp; that of '{coil.name}' is up to {-found.mm:.1f} mm below it, "
             f"at {_mm(found.at)}: move it outward, increase the gap, or let it cut with --allow-intersection "
-            f"(allow_intersection=True){_and(_axes_doubt(mesh, pose))}"
+            f"(allow_intersection=True){_and(axes_doubt(mesh, pose))}"
         )
 
 
@@ -162,15 +163,13 @@ def _middle(coil: Coil, pose: Pose) -> np.ndarray:
     return pose.in_head(coil.positions).mean(axis=0)[None] if len(coil.positions) else pose.centre[None]
 
 
-def pose_doubt(mesh: TetMesh, coil: Coil, pose: Pose) -> str | None:
-    """What is odd about where a coil is, as a sentence: far away, or with its z not towards the scalp; or None."""
+def distance_doubt(mesh: TetMesh, coil: Coil, pose: Pose) -> str | None:
+    """That a coil is far from the head, as a sentence; None where it is not."""
     odd = DISTANCE.doubt(1e3 * float(mesh.skin.nearest(_middle(coil, pose))[1][0]))
-    if odd is not None:
-        return f"coil '{coil.name}': {odd} (is the pose in mm, and in the frame of the head?)"
-    return _axes_doubt(mesh, pose)
+    return None if odd is None else f"coil '{coil.name}': {odd} (is the pose in mm, and in the frame of the head?)"
 
 
-def _axes_doubt(mesh: TetMesh, pose: Pose) -> str | None:
+def axes_doubt(mesh: TetMesh, pose: Pose) -> str | None:
     """That z of a pose does not point to the scalp, and whose axes may have been meant; None where it does."""
     foot, distance = (found[0] for found in mesh.skin.nearest(pose.centre[None]))
     if distance < _AT_THE_SCALP:
@@ -190,12 +189,12 @@ def _axes_doubt(mesh: TetMesh, pose: Pose) -> str | None:
 def _other_axes(rotation: np.ndarray, into: np.ndarray) -> str:
     """Whose axes may have been meant, where another one than z points into the head."""
     conventions = {
-        "Brainsight, whose z points away from the head": -rotation[:, 2],
-        "Localite, whose x points into the head": rotation[:, 0],
-        "a transposed matrix": rotation[2],
+        "in the axes of Brainsight, whose z points away from the head": -rotation[:, 2],
+        "in the axes of Localite, whose x points into the head": rotation[:, 0],
+        "transposed": rotation[2],
     }
     fitting = [name for name, axis in conventions.items() if axis @ into > np.cos(np.radians(_NEAR_ANGLE))]
-    return f" (are the axes those of {', or of '.join(fitting)}?)" if fitting else ""
+    return f" (is it {', or '.join(fitting)}?)" if fitting else ""
 
 
 def check_apart(coils: Sequence[tuple[Coil, Pose]]) -> None:

@@ -4,45 +4,60 @@ import numpy as np
 from scipy.spatial import ConvexHull
 
 from femtms.coil.coil import Coil
+from femtms.coil.path import Path
 from femtms.coil.pose import Pose
 from femtms.mesh.triangle_tree import TriangleTree
 
 _TOUCH = 1e-6  # m
 _SLACK = 1e-4  # m: coils that lie on each other touch
-_FLAT = 0.1  # of the width: what is thicker is no flat coil, and what it encloses may be free
+_FLAT = 0.3  # of the width: what is thicker is no flat coil, and what it encloses may be free
 
 
 def coils_meet(first: tuple[Coil, Pose], second: tuple[Coil, Pose]) -> np.ndarray | None:
     """Where (3,) m in head coordinates two posed coils meet; None where they do not, or nothing is known of one.
 
-    A coil is its casing or, without one, the plates that its flat windings span, or that its dipoles lie in.  A casing
-    inside another one counts, too.
+    A coil is its casing or, without one, the plates that its flat windings span, with their height, or the hull of its
+    dipoles where these lie flat.  One coil inside another one counts, too.
     """
-    (one, half), (other, other_half) = _solid(first[0]), _solid(second[0])
+    one, other = (_posed(_solid(coil), pose) for coil, pose in (first, second))
     if not len(one) or not len(other):
         return None
-    one, other = _posed(one, first[1]), _posed(other, second[1])
-    within = max(half + other_half - _SLACK, _TOUCH)
-    distance, at = TriangleTree.build(one).distance(other, within=within)
-    if distance < within:
+    distance, at = TriangleTree.build(one).distance(other, within=_TOUCH)
+    if distance < _TOUCH:
         return np.array(at)
-    for outer, (coil, pose) in ((one, second), (other, first)):
-        if coil.casing is None:
-            continue
-        for point in _posed(coil.casing.nodes[coil.casing.triangles], pose)[coil.casing.one_of_each_piece, 0]:
+    for outer, inner, (coil, _) in ((one, other, second), (other, one, first)):
+        for point in inner[[0] if coil.casing is None else coil.casing.one_of_each_piece, 0]:
             if _encloses(outer, point):
                 return np.array(point)
     return None
 
 
-def _solid(coil: Coil) -> tuple[np.ndarray, float]:
-    """Triangles (f,3,3) m in the coil's frame, and half the thickness in m of what they stand for."""
+def _solid(coil: Coil) -> np.ndarray:
+    """Triangles (f,3,3) m in the coil's frame; f = 0 where nothing is known."""
     if coil.casing is not None:
-        return coil.casing.nodes[coil.casing.triangles], 0.0
-    lines = [path.outline() for winding in coil.windings for path in winding.paths] or list(coil.outlines)
-    thickness = min((min(w.wire_width, w.wire_height) for w in coil.windings), default=0.0)
-    plates = [_plate(line) for line in lines if len(line) > 2] if lines else [_plate_around(coil.positions)]
-    return np.concatenate([np.empty((0, 3, 3)), *plates]), thickness / 2
+        return coil.casing.nodes[coil.casing.triangles]
+    if coil.windings:
+        slabs = [_slab(path, winding.wire_height) for winding in coil.windings for path in winding.paths]
+        return np.concatenate(slabs)
+    if coil.outlines:
+        return np.concatenate([_plate(line) for line in coil.outlines])
+    return _hull(coil.positions)
+
+
+def _slab(path: Path, height: float) -> np.ndarray:
+    """The closed surface of what a flat path spans, with the height (m) of its wire, less what touching coils share.
+
+    All triangles go round alike as seen from outside.
+    """
+    half = max(height / 2 - _SLACK, 0.0)
+    low, high = (path.shifted(0.0, side * half).outline() for side in (-1, 1))
+    plates = [_plate(low), _plate(high)]
+    if not len(plates[0]) or half == 0.0:
+        return plates[0]
+    a, b = low, np.roll(low, -1, axis=0)
+    c, d = high, np.roll(high, -1, axis=0)
+    plates[0] = plates[0][:, ::-1]
+    return np.concatenate([*plates, np.stack([a, b, c], axis=1), np.stack([b, d, c], axis=1)])
 
 
 def _plate(line: np.ndarray) -> np.ndarray:
@@ -53,22 +68,30 @@ def _plate(line: np.ndarray) -> np.ndarray:
     return np.stack([np.broadcast_to(line.mean(axis=0), line.shape), closed[:-1], closed[1:]], axis=1)
 
 
-def _plate_around(points: np.ndarray) -> np.ndarray:
-    """The plate around flat points (p,3); none around others."""
+def _hull(points: np.ndarray) -> np.ndarray:
+    """Triangles (f,3,3) around flat points (p,3); none around others: what they enclose may be free."""
     if len(points) < 4 or not _is_flat(points):
         return np.empty((0, 3, 3))
     centre = points.mean(axis=0)
-    plane = np.linalg.svd(points - centre, full_matrices=False)[2][:2]
-    in_plane = (points - centre) @ plane.T
-    if np.linalg.matrix_rank(in_plane, tol=1e-6) < 2:
+    axes = np.linalg.svd(points - centre, full_matrices=False)[2]
+    inner = (points - centre) @ axes.T
+    thickness = np.ptp(inner[:, 2])
+    if thickness > _SLACK:
+        hull = ConvexHull(points)
+        triangles: np.ndarray = points[hull.simplices]
+        normals = np.cross(triangles[:, 1] - triangles[:, 0], triangles[:, 2] - triangles[:, 0])
+        inward = np.einsum("fd,fd->f", normals, hull.equations[:, :3]) < 0
+        triangles[inward] = triangles[inward][:, ::-1]
+        return triangles
+    if np.linalg.matrix_rank(inner[:, :2], tol=1e-6) < 2:
         return np.empty((0, 3, 3))
-    rim = in_plane[ConvexHull(in_plane).vertices]
-    return _plate(centre + rim @ plane)
+    return _plate(points[ConvexHull(inner[:, :2]).vertices])
 
 
 def _is_flat(points: np.ndarray) -> bool:
     """Whether points (p,3) lie in a plate that is thin for its width."""
-    extents = np.ptp((points - points.mean(axis=0)) @ np.linalg.svd(points - points.mean(axis=0))[2].T, axis=0)
+    centred = points - points.mean(axis=0)
+    extents = np.ptp(centred @ np.linalg.svd(centred, full_matrices=False)[2].T, axis=0)
     return bool(extents[2] <= _FLAT * extents[1])
 
 

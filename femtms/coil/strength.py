@@ -1,15 +1,11 @@
 """Whether a coil can be one: how strong it is for 1 A, and how large."""
 
-import logging
-
 import numpy as np
 
 from femtms.coil.coil import Coil
 from femtms.coil.elements import CoilElements, Currents, Dipoles
 from femtms.errors import FemtmsError
 from femtms.plausible import COIL, MOMENT, SAMPLED_A, WIRE, Quantity
-
-log = logging.getLogger("femtms")
 
 
 def measures_of(coil: Coil) -> list[tuple[Quantity, float]]:
@@ -40,14 +36,6 @@ def check_strength(coil: Coil, where: str = "") -> None:
     for quantity, value in measures:
         if value:
             quantity.check(value, place)
-
-
-def warn_of_odd_strength(coil: Coil, where: str) -> None:
-    """Log a warning for a strength or an extent that is probably in another unit."""
-    for quantity, value in measures_of(coil):
-        doubt = quantity.doubt(value) if value else None
-        if doubt is not None:
-            log.warning("%s: %s", where, doubt)
 
 
 def _total(group: CoilElements) -> float:

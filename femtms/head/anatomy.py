@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from enum import Enum
+from typing import Any
 
 import numpy as np
 
@@ -100,7 +102,7 @@ def only_brain(contacts: Contacts) -> str | None:
     if any(layer in _LAYERS[_BRAIN:] for layer in present):
         return None
     names = " and ".join(_names(layer, contacts.labels) for layer in present)
-    return f"{names} are all there is, so that {_names(present[-1], contacts.labels)} forms the surface against air"
+    return f"there is only {names}, and {_names(present[-1], contacts.labels)} forms the surface against air"
 
 
 def foreign(contacts: Contacts) -> str | None:
@@ -110,7 +112,7 @@ def foreign(contacts: Contacts) -> str | None:
     if not unknown or has_skin or not fitting(contacts):
         return None
     verb = "is" if len(unknown) == 1 else "are"
-    return f"{', '.join(map(str, unknown[:5]))} {verb} none, and there is no skull or scalp"
+    return f"{', '.join(map(str, unknown[:5]))} {verb} no tissue numbers, and none of the others is a skull or a scalp"
 
 
 def fitting(contacts: Contacts) -> list[str]:
@@ -123,25 +125,41 @@ def fitting(contacts: Contacts) -> list[str]:
     return found
 
 
-def check_anatomy(contacts: Contacts, name: str, is_mapped: bool, as_numbered: bool) -> tuple[str, ...]:
-    """A note on what is misplaced in a head whose numbers were mapped or are insisted on; nothing for a plausible one.
+class Trust(Enum):
+    """Who says which tissues there are."""
 
-    name  of the head, for messages
+    NOBODY = "numbers alone"
+    NAMES = "names in the file, or a preset"
+    USER = "a map of the user's own, or --as-numbered"
 
-    Raises FemtmsError for misplaced tissues that nobody has named or insisted on, with the presets that would fit.
+    @classmethod
+    def of(cls, labels: Any, as_numbered: bool, is_named: bool = False) -> "Trust":
+        """Of what somebody gave: a map (or its name, or None), and whether the file has names for its tissues."""
+        if as_numbered or (labels is not None and not (isinstance(labels, str) and labels.lower() in PRESETS)):
+            return cls.USER
+        return cls.NAMES if is_named or labels is not None else cls.NOBODY
+
+
+def check_anatomy(contacts: Contacts, trust: Trust, raw: Contacts | None = None) -> tuple[str, ...]:
+    """A note on what is misplaced in a head that a user insists on; nothing for a plausible one.
+
+    raw  the contacts of the labels before they were mapped; None where these are they
+
+    Raises FemtmsError for misplaced tissues, and without any names also for a brain alone and foreign numbers, with the
+    presets that would fit.
     """
     doubt = misplaced(contacts)
-    if doubt is None and not is_mapped:
+    if doubt is None and trust is Trust.NOBODY:
         doubt = only_brain(contacts) or foreign(contacts)
     if doubt is None:
         return ()
-    if is_mapped or as_numbered:
+    if trust is Trust.USER:
         return (f"the order of the tissues is not that of a head: {doubt}",)
-    presets = fitting(contacts)
+    presets = fitting(contacts if raw is None else raw)
     fit = f" ({' or '.join(presets)} would fit)" if presets else ""
     raise FemtmsError(
-        f"{name}: the numbers must be tissue numbers, with the tissues in the order of a head; {doubt}: say which "
-        f"tissue each number is by --labels{fit}, or insist with --as-numbered (as_numbered=True)"
+        f"the numbers must be tissue numbers, with the tissues in the order of a head; {doubt}: say which tissue each "
+        f"number is by --labels{fit}, or insist with --as-numbered (as_numbered=True)"
     )
 
 

@@ -10,7 +10,7 @@ from femtms.coil.coil import Coil
 from femtms.coil.elements import Dipoles
 from femtms.coil.model import CoilModel
 from femtms.coil.sampled import OUTSIDE
-from femtms.coil.strength import check_strength, warn_of_odd_strength
+from femtms.coil.strength import check_strength
 from femtms.errors import FemtmsError
 from femtms.io.a_fields import read_a_field, write_a_field
 from femtms.io.catalogue import catalogue, coil_suffix, resolved
@@ -47,7 +47,6 @@ def load_coil(name: str | Path, outside: str = "error") -> Coil:
         return known.table.coil(Path())
     coil = _read(known.file, outside)
     check_strength(coil, str(known.file))
-    warn_of_odd_strength(coil, str(known.file))
     return replace(coil, name=known.name) if known.name else coil
 
 

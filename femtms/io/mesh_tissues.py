@@ -14,7 +14,7 @@ from femtms.head.labels import MOST_TISSUES
 from femtms.io.msh_counts import GmshGroups
 from femtms.io.names import printable
 from femtms.spelling import meant
-from femtms.tissue import AIR, MAX_TAG, Tissue, name_of, tissue_in
+from femtms.tissue import AIR, MAX_TAG, Tissue, name_of, says_another, tissue_in
 
 log = logging.getLogger("femtms")
 
@@ -33,7 +33,8 @@ TAG_NAMES = (
     "subdomain",
     "gmsh:geometrical",
 )
-_OF_FORMATS = ("gmsh:physical", "medit:ref", "tissue")  # where the format has it, or femtms puts it
+_PHYSICAL = "gmsh:physical"
+_OF_FORMATS = (_PHYSICAL, "medit:ref", "tissue")  # where the format has it, or femtms puts it
 _GEOMETRICAL = "gmsh:geometrical"  # volumes of a model: they stand in for tissues where there are no groups
 _WHOLE = 1e-3
 # Names that modellers give without thinking of a tissue.
@@ -72,11 +73,13 @@ def tissue_array(
                 f"arrays of another name that fit: {others}; if one of them is the tissue, choose it with "
                 f"--tissue-array NAME (tissue_array=)"
                 if others
-                else f"the file's element data: {', '.join(map(printable, raw.cell_data)) or 'none'}"
+                else f"the file's element data: {_described(arrays) or 'none'}"
             )
         )
     first = known[0]
-    differ = [n for n in known[1:] if n.lower() != _GEOMETRICAL and not np.array_equal(fitting[n], fitting[first])]
+    several = [n for n in known if fitting[n].min() < fitting[n].max()]  # one number for all says nothing
+    first = several[0] if several else known[0]
+    differ = [n for n in several if n.lower() != _GEOMETRICAL and not np.array_equal(fitting[n], fitting[first])]
     if differ:
         raise FemtmsError(
             f"{path}: one array must say which tissue a tetrahedron is; {', '.join(map(repr, [first, *differ]))} say "
@@ -85,6 +88,14 @@ def tissue_array(
     if first.lower() not in _OF_FORMATS:
         log.info("%s: tissues from the array '%s'", path.name, printable(first))
     return first, _checked(fitting[first], first, path, is_mapped)
+
+
+def _described(arrays: Mapping[str, np.ndarray | None]) -> str:
+    """The arrays, with what speaks against each."""
+    return ", ".join(
+        f"{printable(name)} ({'not whole numbers' if values is None else f'{values.min():,} to {values.max():,}'})"
+        for name, values in arrays.items()
+    )
 
 
 def _labels(raw: Any, name: str, blocks: list[int]) -> np.ndarray | None:
@@ -97,6 +108,8 @@ def _labels(raw: Any, name: str, blocks: list[int]) -> np.ndarray | None:
     if values.ndim != 1 or values.dtype.kind not in "iuf" or not np.isfinite(values).all():
         return None
     whole = np.rint(values.astype(np.float64))
+    if name.lower() == _PHYSICAL:
+        whole = np.abs(whole)  # a sign is the orientation
     if (np.abs(values - whole) > _WHOLE).any() or np.abs(whole).max(initial=0) >= 2**53:
         return None
     return whole.astype(np.int64)
@@ -111,6 +124,8 @@ def _fits(values: np.ndarray, is_mapped: bool) -> bool:
 
 def _wanted(arrays: Mapping[str, Any], wanted: str, path: Path) -> str:
     """The array of this name, in any case of its letters."""
+    if not isinstance(wanted, str):
+        raise FemtmsError(f"{path}: tissue_array must be the name of an array; got {type(wanted).__name__}")
     if wanted in arrays:
         return wanted
     alike = [name for name in arrays if name.lower() == wanted.lower()]
@@ -139,13 +154,10 @@ def _checked(values: np.ndarray, name: str, path: Path, is_mapped: bool) -> np.n
     return values
 
 
-def group_names(groups: GmshGroups, array: str, path: Path) -> dict[int, str]:
-    """Number -> name of the physical groups, where the array has their numbers.
-
-    Raises FemtmsError for a volume that is in several groups.
-    """
-    if array.lower() != "gmsh:physical":
-        return {}
+def check_groups(groups: GmshGroups, array: str, path: Path) -> None:
+    """Raise FemtmsError for a volume in several physical groups, where the array has their numbers."""
+    if array.lower() != _PHYSICAL:
+        return
     for volume, numbers in groups.of_volumes.items():
         if len(set(map(abs, numbers))) > 1:
             shown = ", ".join(f"{n} '{printable(groups.names[n])}'" if n in groups.names else str(n) for n in numbers)
@@ -153,15 +165,24 @@ def group_names(groups: GmshGroups, array: str, path: Path) -> dict[int, str]:
                 f"{path}: an element must be in one physical group, which says its tissue; volume {volume} is in "
                 f"{len(numbers)}: {shown}: keep one, or use volumes (--tissue-array gmsh:geometrical --labels MAP)"
             )
-    return groups.names
 
 
-def map_of_names(numbers: np.ndarray, names: Mapping[int, str], path: Path) -> LabelMap | None:
+def map_of_names(numbers: np.ndarray, names: Mapping[int, str], array: str, path: Path) -> LabelMap | None:
     """Which tissue each of these numbers is by the names of their groups; None where the names leave it to the numbers.
 
+    array  that has the numbers
+
     Raises FemtmsError where names and numbers contradict each other: where a group without a name that says a tissue
-    has the number of one, among groups that are numbered in another way or under a name that means something else.
+    has the number of one, among groups that are numbered in another way, or under a name that means something else;
+    and where no element is in the groups that are named.
     """
+    if array.lower() == _GEOMETRICAL and any(tissue_in(name) is not None for name in names.values()):
+        raise FemtmsError(
+            f"{path}: the elements must be in the physical groups whose names say tissues; they are in none: say which "
+            f"tissue each volume is by --tissue-array gmsh:geometrical --labels MAP"
+        )
+    if array.lower() != _PHYSICAL:
+        return None
     used = {int(n): names[int(n)] for n in numbers if int(n) in names}
     said = {n: tissue for n, name in used.items() if (tissue := tissue_in(name)) is not None}
     shown = ", ".join(f"{n} is '{printable(names[n])}'" for n in sorted(said))
@@ -169,13 +190,17 @@ def map_of_names(numbers: np.ndarray, names: Mapping[int, str], path: Path) -> L
     is_renumbered = any(n != tissue for n, tissue in said.items())
     for n in rest:
         is_tissue = n in Tissue._value2member_map_
-        means_else = n in used and not _SAYS_NOTHING.fullmatch(used[n].lower())
-        if n < 1 or (is_tissue and (is_renumbered or (said and means_else))):
+        if n < 1 or (is_tissue and (is_renumbered or says_another(used.get(n, "")))):
             what = f"is '{printable(used[n])}'" if n in used else "has no name"
+            others = f"{shown}, but" if shown else "here"
             raise FemtmsError(
-                f"{path}: the names of the physical groups must say the tissue of each; {shown or 'none does'}, but "
-                f"{n}, the number of {name_of(n)}, {what}: say which tissue each number is by --labels (labels=)"
+                f"{path}: the names of the physical groups must say the tissue of each; {others} {n}, the number of "
+                f"{name_of(n)}, {what}: say which tissue each number is by --labels (labels=)"
             )
+    unknown = [n for n in rest if n in used and not _SAYS_NOTHING.fullmatch(used[n].lower())]
+    if unknown:
+        words = ", ".join(f"{n} '{printable(used[n])}'" for n in unknown)
+        log.warning("%s: the names of some physical groups say no tissue; their numbers count: %s", path.name, words)
     if not is_renumbered:
         return None
     log.info("%s: tissues by the names of the physical groups: %s", path.name, shown)

@@ -16,10 +16,10 @@ import numpy as np
 
 from femtms.arguments import checks_kinds
 from femtms.errors import FemtmsError
-from femtms.head.anatomy import Contacts, check_anatomy
+from femtms.head.anatomy import Contacts, Trust, check_anatomy
 from femtms.io.files import bounded_memory, check_size, existing_file, whole_file
 from femtms.io.label_maps import Labels, label_map_of
-from femtms.io.mesh_tissues import group_names, map_of_names, mapped, without_air
+from femtms.io.mesh_tissues import check_groups, map_of_names, mapped, without_air
 from femtms.io.mesh_tissues import tissue_array as tissue_numbers
 from femtms.io.msh_counts import GmshGroups, checked_msh
 from femtms.io.vtk_lengths import check_grid_of_cells, equal_lengths
@@ -74,8 +74,9 @@ def read_mesh(
         raise FemtmsError(f"{path}: all volume elements must be linear tetrahedra ('tetra'); there are {found} besides")
     tets = np.concatenate([raw.cells[i].data for i in blocks])
     array, numbers = tissue_numbers(raw, blocks, path, tissue_array, label_map is not None)
+    check_groups(groups, array, path)
     if label_map is None and not as_numbered:
-        label_map = map_of_names(np.unique(numbers), group_names(groups, array, path), path)
+        label_map = map_of_names(np.unique(numbers), groups.names, array, path)
     tags = numbers if label_map is None else mapped(numbers, label_map, path)
     tets, tags, left_out = without_air(tets, tags)
     if not len(tets):
@@ -94,9 +95,8 @@ def read_mesh(
         repairs += check_pieces(nodes_mm, tets, tags, neighbour)
         doubts: tuple[str, ...] = ()
         if len(tets) >= _FEWEST:
-            doubts = check_anatomy(
-                _contacts(nodes_mm, tets, tags, neighbour), path.name, label_map is not None, as_numbered
-            )
+            trust = Trust.of(labels, as_numbered, is_named=label_map is not None)
+            doubts = check_anatomy(_contacts(nodes_mm, tets, tags, neighbour), trust)
         mesh = TetMesh(1e-3 * nodes_mm, tets, tags, notes=left_out + repairs + doubts, tissue_array=array)
     except FemtmsError as error:
         raise FemtmsError(f"{path}: {error}") from error

@@ -15,10 +15,10 @@ from femtms.errors import FemtmsError, in_one_line
 from femtms.field.field import Field
 from femtms.field.grid import E_on_grid, check_grid
 from femtms.field.statistics import magnitude
-from femtms.head.anatomy import Contacts, check_anatomy
+from femtms.head.anatomy import Contacts, Trust, check_anatomy
 from femtms.head.labels import LabelVolume, check_shape, check_tissues
 from femtms.io.extensions import LARGEST_RATIO, load_image
-from femtms.io.files import check_size, existing_file, whole_file
+from femtms.io.files import check_size, errors_at, existing_file, whole_file
 from femtms.io.gzip_stream import PACKED, data_of
 from femtms.io.label_maps import Labels, label_map_of
 from femtms.io.nifti_frame import affine_in_mm
@@ -53,12 +53,14 @@ def read_labels(path: str | Path, labels: Labels | None = None, as_numbered: boo
     """
     label_map = None if labels is None else label_map_of(labels)
     volume = _read_volume(existing_file(path))
+    raw = None if label_map is None else Contacts.of_voxels(volume.data, volume.voxel_mm)
     if label_map is None:
         check_tissues(volume)
     else:
         volume = volume.mapped(label_map)
-    contacts = Contacts.of_voxels(volume.data, volume.voxel_mm)
-    doubts = check_anatomy(contacts, volume.name, label_map is not None, as_numbered)
+    with errors_at(volume.name):
+        contacts = Contacts.of_voxels(volume.data, volume.voxel_mm)
+        doubts = check_anatomy(contacts, Trust.of(labels, as_numbered), raw)
     for doubt in doubts:
         log.warning("%s: %s", volume.name, doubt)
     return replace(volume, notes=volume.notes + doubts)

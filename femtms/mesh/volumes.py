@@ -34,7 +34,8 @@ class VolumeChange:
         return in_brain or abs(self.relative) > LARGEST_CHANGE
 
     def __str__(self) -> str:
-        numbers = f"{self.labels_ml:.4g} to {self.mesh_ml:.4g} mL ({100 * self.relative:+.2g} %)"
+        before, after = (f"{ml:.0f}" if ml >= 100 else f"{ml:.3g}" for ml in (self.labels_ml, self.mesh_ml))
+        numbers = f"{before} to {after} mL ({100 * self.relative:+.2g} %)"
         return f"{name_of(self.tag)} {numbers}"
 
 
@@ -61,5 +62,6 @@ def volume_note(changes: tuple[VolumeChange, ...], size_mm: Mapping[int, float],
     }
     names = {tag: name_of(tag) if tag in Tissue._value2member_map_ else str(tag) for tag in sizes}
     smaller = [f"{names[tag]}={size:.2g}" for tag, size in sizes.items() if size < size_mm[tag]]
-    remedy = f"; --size {','.join([*smaller, f'{max(size_mm.values()):.3g}'])} would keep it" if smaller else ""
-    return (f"tissue that is too thin for this size changed in volume: {', '.join(map(str, changes))}{remedy}",)
+    remedy = f"; --size {','.join([*smaller, f'{max(size_mm.values()):.3g}'])} would keep them" if smaller else ""
+    told = ", ".join(map(str, changes))
+    return (f"volumes changed where tissue is too thin or too curved for this size: {told}{remedy}",)

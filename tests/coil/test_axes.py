@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from femtms import FemtmsError, LayeredSphere, Pose, Simulator, load_coil, mesh_head, place
-from femtms.coil.place import pose_doubt
+from femtms.coil.place import axes_doubt
 
 COIL = load_coil("figure8-70mm")
 # The same place in the axes of another program: its columns in terms of ours.
@@ -31,9 +31,9 @@ def turned(pose, axes):
 @pytest.mark.parametrize("gap", [4.0, 60.0])
 def test_axes_of_other_programs_are_named(mesh, at, towards, gap):
     pose = place(mesh, at, towards, gap)
-    assert pose_doubt(mesh, COIL, pose) is None
-    assert "(are the axes those of Brainsight, whose z points away" in pose_doubt(mesh, COIL, turned(pose, BRAINSIGHT))
-    assert "Localite, whose x points into the head" in pose_doubt(mesh, COIL, turned(pose, LOCALITE))
+    assert axes_doubt(mesh, pose) is None
+    assert "(is it in the axes of Brainsight, whose z points away" in axes_doubt(mesh, turned(pose, BRAINSIGHT))
+    assert "Localite, whose x points into the head" in axes_doubt(mesh, turned(pose, LOCALITE))
 
 
 def test_a_tilt_below_60_degrees_is_silent(mesh):
@@ -41,19 +41,28 @@ def test_a_tilt_below_60_degrees_is_silent(mesh):
     for degrees, is_odd in ((0, False), (30, False), (50, False), (70, True), (120, True)):
         a = np.radians(degrees)
         tilt = np.array([[1, 0, 0], [0, np.cos(a), -np.sin(a)], [0, np.sin(a), np.cos(a)]])
-        assert (pose_doubt(mesh, COIL, turned(pose, tilt)) is not None) == is_odd
+        assert (axes_doubt(mesh, turned(pose, tilt)) is not None) == is_odd
 
 
 def test_a_transposed_rotation_is_named(mesh):
     pose = place(mesh, (-60, 40, 56), (0, 92, 0), 40.0)
     matrix = pose.matrix.copy()
     matrix[:3, :3] = matrix[:3, :3].T
-    assert "a transposed matrix" in pose_doubt(mesh, COIL, Pose(matrix))
+    assert "transposed" in axes_doubt(mesh, Pose(matrix))
 
 
 def test_a_transposed_matrix_is_recognised(mesh):
     with pytest.raises(FemtmsError, match="the pose is transposed: its last row must be 0 0 0 1"):
         Pose(place(mesh, (0, 0, 92), (0, 50, 80)).matrix.T)
+
+
+def test_each_kind_of_doubt_is_said(mesh, caplog):
+    pose = turned(place(mesh, (0, 0, 92), (0, 50, 80), 60.0), BRAINSIGHT)
+    far = pose.matrix.copy()
+    far[2, 3] += 1e6
+    sim = Simulator(mesh, device="cpu")
+    sim.solve(COIL, [pose, Pose(far)])
+    assert "Brainsight" in caplog.text and "the distance of the coil from the scalp is" in caplog.text
 
 
 def test_a_solve_says_it_once(mesh, caplog):

@@ -35,9 +35,11 @@ def test_a_coil_through_the_middle_of_another_meets_it():
 
 
 def test_coils_on_each_other_touch():
-    height = min(1e3 * min(w.wire_height, w.wire_width) for w in ROUND.windings)
-    assert coils_meet((ROUND, at()), (ROUND, at(z=height + 0.1))) is None
-    assert coils_meet((ROUND, at()), (ROUND, at(z=0.5 * height))) is not None
+    for coil in (ROUND, FIGURE8, load_coil("C-B60")):
+        z = [path.outline()[0, 2] for winding in coil.windings for path in winding.paths]
+        height = 1e3 * (coil.windings[0].wire_height + max(z) - min(z))
+        assert coils_meet((coil, at()), (coil, at(z=height + 0.1))) is None
+        assert coils_meet((coil, at()), (coil, at(z=height - 1.0))) is not None
 
 
 def test_flat_lists_of_dipoles_are_plates():
@@ -47,6 +49,15 @@ def test_flat_lists_of_dipoles_are_plates():
     assert coils_meet((flat, at()), (flat, at(x=20, tilt=60))) is not None
     assert coils_meet((flat, at()), (flat, at(z=5))) is None
     assert coils_meet((flat, at()), (ROUND, at(z=-40, tilt=45))) is not None
+
+
+def test_thick_flat_lists_of_dipoles_are_solid():
+    rng = np.random.default_rng(1)
+    cloud = rng.uniform([-0.05, -0.05, -0.015], [0.05, 0.05, 0], (400, 3))
+    thick = Coil("thick", (Dipoles(cloud, np.full((400, 3), 1e-5)),))
+    assert coils_meet((thick, at()), (thick, at())) is not None
+    assert coils_meet((thick, at()), (thick, at(z=8))) is not None
+    assert coils_meet((thick, at()), (thick, at(z=16))) is None
 
 
 def test_what_a_helmet_encloses_is_free():

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from femtms import FemtmsError, LayeredSphere, mesh_head, read_mesh
+from femtms.tissue import tissue_in
 
 NAMES = {2: "gray matter", 3: "CSF", 4: "skull", 5: "scalp"}
 OUTSIDE_IN = np.array([0, 0, 4, 3, 2, 1])  # femtms -> 1 scalp, 2 skull, 3 csf, 4 gm
@@ -15,10 +16,10 @@ def mesh():
     return mesh_head(LayeredSphere((60, 70, 81, 92)), size_mm=25.0)
 
 
-def msh(mesh, path, numbers, names, version=22, binary=True):
+def msh(mesh, path, numbers, names, binary=True, volumes=None):
     """A Gmsh file with physical groups of these numbers (m,) and names, and surfaces of the same names."""
     field_data = {name: np.array([number, 3]) for number, name in names.items()}
-    data = {"gmsh:physical": [numbers], "gmsh:geometrical": [numbers]}
+    data = {"gmsh:physical": [numbers], "gmsh:geometrical": [numbers if volumes is None else volumes]}
     raw = meshio.Mesh(1e3 * mesh.nodes, [("tetra", mesh.tets)], cell_data=data, field_data=field_data)
     meshio.write(path, raw, file_format="gmsh22", binary=binary)
     text = path.read_bytes()
@@ -140,6 +141,55 @@ def test_no_array_is_taken_by_guess(mesh, tmp_path, name):
     with pytest.raises(FemtmsError, match=rf"a.vtu: .*'{name}' \(2 to 5\).*--tissue-array"):
         read_mesh(path)
     np.testing.assert_array_equal(read_mesh(path, tissue_array=name.upper()).tags, mesh.tags)
+
+
+@pytest.mark.parametrize(
+    "name, tissue",
+    {
+        "Scalp_vol": 5, "GreyMatter": 2, "white matter (left)": 1, "Skull compacta": 7, "Outer skin": 5,
+        "tissue_3_csf": 3,
+        "air_internal": 0, "Brain WM": 1, "brain": 2, "Brain-Stem": 1, "soft tissues": 5, "cerebrospinalfluid": 3,
+        "sagittal sinus": 9, "eyes": 6, "Non-brain": None, "scalp electrode": None, "under the skin": None,
+        "cranial cavity": None, "tumour": None, "core": None, "Volume 3": None, "skull/csf": None,
+    }.items(),
+)  # fmt: skip
+def test_what_names_say(name, tissue):
+    assert tissue_in(name) == tissue
+
+
+def test_names_of_groups_without_elements_are_refused(mesh, tmp_path):
+    nobody = np.zeros(len(mesh.tets), int)
+    path = msh(mesh, tmp_path / "a.msh", nobody, {1: "Scalp", 2: "Skull"}, volumes=OUTSIDE_IN[mesh.tags])
+    with pytest.raises(FemtmsError, match=r"must be in the physical groups whose names say tissues.*--labels"):
+        read_mesh(path)
+
+
+MIXED_UP = [{2: "WM", 3: "CSF", 4: "Skull", 5: "GM"}, {2: "GM", 3: "CSF", 4: "Scalp", 5: "Skull"}]
+
+
+@pytest.mark.parametrize("names", MIXED_UP, ids=["gm outside", "scalp in the skull"])
+def test_names_that_make_no_head_are_refused(mesh, tmp_path, names):
+    with pytest.raises(FemtmsError, match="in the order of a head"):
+        read_mesh(msh(mesh, tmp_path / "a.msh", mesh.tags, names))
+
+
+def test_foreign_names_leave_the_numbers_with_a_word(mesh, tmp_path, caplog):
+    names = {2: "Graue Substanz", 3: "Liquor", 4: "Knochen", 5: "Haut"}
+    np.testing.assert_array_equal(read_mesh(msh(mesh, tmp_path / "a.msh", mesh.tags, names)).tags, mesh.tags)
+    assert "some physical groups say no tissue; their numbers count: 2 'Graue Substanz'" in caplog.text
+
+
+def test_a_wrong_preset_is_refused_and_a_map_of_ones_own_told(mesh, tmp_path, caplog):
+    path = vtu(mesh, tmp_path / "a.vtu", tissue=OUTSIDE_IN[mesh.tags])
+    with pytest.raises(FemtmsError, match="in the order of a head"):
+        read_mesh(path, "spm")
+    read_mesh(path, {1: 2, 2: 1, 3: 3, 4: 4})
+    assert "the order of the tissues is not that of a head" in caplog.text
+
+
+def test_a_constant_array_says_nothing(mesh, tmp_path):
+    path = vtu(mesh, tmp_path / "a.vtu", tissue=mesh.tags, material=np.ones(len(mesh.tets), int))
+    np.testing.assert_array_equal(read_mesh(path).tags, mesh.tags)
 
 
 def test_arrays_that_contradict_each_other_are_listed(mesh, tmp_path):
