@@ -405,6 +405,7 @@ def _provenance(summary: Mapping[str, Any], coils: Mapping[str, Coil]) -> list[t
         lines.append((own["name"], "; ".join(part for part in parts if part)))
     mesh, sigma = summary["mesh"], summary["conductivity_S_per_m"]
     lines.append(("mesh", f"{mesh['tets']:,} tetrahedra, {mesh['nodes']:,} nodes"))
+    lines += [("note on the mesh", note) for note in mesh["notes"]]
     lines.append(("conductivity (S/m)", ", ".join(f"{name} {in_words(value)}" for name, value in sigma.items())))
     if inputs["tensors"] is not None:
         own = inputs["tensors"]

@@ -11,7 +11,7 @@ PACKAGE = Path(femtms.__file__).parent
 
 # In the order in which data flows.  Names in one row do not know each other.
 ROWS = [
-    {"errors", "arrays", "stage", "memory", "spelling"},
+    {"errors", "arrays", "stage", "memory", "spelling", "warned"},
     {"plausible", "arguments"},
     {"extras"},
     {"tissue", "kernels"},

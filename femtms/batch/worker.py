@@ -1,10 +1,8 @@
 """What a worker does with a block: have its head set up, solve it, commit it."""
 
-import logging
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -23,8 +21,9 @@ from femtms.batch.store import Store
 from femtms.errors import FemtmsError, in_one_line
 from femtms.io.files import reason_of
 from femtms.study.plan import Block
+from femtms.warned import warnings_heard
 
-_MOST_WARNINGS = 1000  # of one process
+_told_before: set[str] = set()  # by this process: the same head may be set up again and again
 
 
 @dataclass(frozen=True)
@@ -114,45 +113,18 @@ def hold(work: Work, index: int) -> Done | Undone:
 
 def _told(index: int, do: Callable[[], Done]) -> Done | Undone:
     """What a function gives, with what it warned of, or in words what ended it."""
-    with _alone, _listening() as warnings:
+    with _alone, warnings_heard() as heard:
         try:
-            return replace(do(), warnings=tuple(warnings))
+            done = do()
+            new = tuple(warning for warning in heard if warning not in _told_before)
+            _told_before.update(new)
+            return replace(done, warnings=new)
         except _Unfit as error:
             return Undone(index, str(error), fatal=True)
         except OSError as error:
             return Undone(index, reason_of(error), error.errno)
         except Exception as error:  # a mistake of ours, most likely; the other blocks go on
             return Undone(index, f"unexpected {type(error).__name__} ({in_one_line(error, 300)})")
-
-
-class _Listener(logging.Handler):
-    """Keeps the warnings of femtms that were not told before."""
-
-    def __init__(self) -> None:
-        super().__init__(logging.WARNING)
-        self.told: set[str] = set()
-        self.new: list[str] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        text = record.getMessage()
-        if text not in self.told and len(self.told) < _MOST_WARNINGS:
-            self.told.add(text)
-            self.new.append(text)
-
-
-_listener = _Listener()  # of this process: the same head may be set up again and again
-
-
-@contextmanager
-def _listening() -> Iterator[list[str]]:
-    """The warnings that the block logs, as they come."""
-    log = logging.getLogger("femtms")
-    _listener.new = []
-    log.addHandler(_listener)
-    try:
-        yield _listener.new
-    finally:
-        log.removeHandler(_listener)
 
 
 def _run_block(held: _Held, work: Work, index: int) -> Done:

@@ -57,7 +57,7 @@ def check(
     if found.cases and not allow_failures:
         raise FemtmsError(
             f"{study}: {found.cases:,} of {design.cases:,} cases cannot work ({found.reasons[0]}); "
-            "mend them, or run the others all the same: --allow-failures"
+            "mend them; --allow-failures ends this check with exit code 0, and femtms run computes the others"
         )
 
 
