@@ -149,7 +149,7 @@ def sweep(
         sim = Simulator(mesh, conductivity, order, device=chosen.name, rtol=rtol, recovery=recovery, stage=stage)
 
         seen = [int(tag) for tag in mesh.tissues] if wanted is None else wanted
-        done = begin_or_go_on(out, inputs, columns_of(seen), mesh, fields)
+        done = begin_or_go_on(out, inputs, columns_of(seen), mesh, fields, overwrite)
         if done:
             log.info("%s: going on after %s of %s poses", out, f"{done:,}", f"{len(the_poses):,}")
         with timed("sweep", "poses") as count:  # the poses have been looked at

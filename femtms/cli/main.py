@@ -641,6 +641,8 @@ def info(
     if check or against is not None:
         _print_check(file, against, as_numbered, json_)
         return
+    if (path / "study.json").is_file():
+        raise FemtmsError(f"{file}: holds a study; `femtms status` and `femtms report` say what is in it")
     for name, read, show in (
         ("summary.json", read_summary, print_field),
         ("sweep.json", read_sweep, print_sweep),

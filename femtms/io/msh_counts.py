@@ -24,6 +24,7 @@ _NODES |= {17: 20, 18: 15, 19: 13}
 _ALWAYS_ALLOWED = 2**23  # the largest number of a node in a small file: there is a table up to it
 _DATA = (b"NodeData", b"ElementData")
 _VOLUME = 3  # dimension
+_TETRAHEDRON = 4  # type of element
 _NAME = re.compile(rb'\s*([0-9]{1,9})\s+(-?[0-9]{1,9})\s+"(.*)"\s*')
 
 
@@ -246,11 +247,17 @@ class _Text:
         self.at -= 3
         width, step, found = 3 + tags + _nodes_of(kind), 1, 0
         while found < most:
-            step = min(2 * step, most - found, max((len(self.numbers) - self.at) // width, 1))
+            step = min(2 * step, most - found, (len(self.numbers) - self.at) // width)
+            if step == 0 and found:  # what is left is of a smaller kind
+                break
+            step = max(step, 1)
             rows = self.take("i", step * width).reshape(step, width)
             alike = (rows[:, 1] == kind) & (rows[:, 2] == tags)
             alike = step if alike.all() else int(alike.argmin())
-            _check_corners(rows[:alike, 3 + tags :])
+            corners = rows[:alike, 3 + tags :]
+            _check_corners(corners)
+            if kind == _TETRAHEDRON and (np.diff(np.sort(corners, axis=1), axis=1) == 0).any():
+                raise _Misfit("must have tetrahedra with four nodes; one has the same node twice")
             found += alike
             if alike < step:
                 self.at -= (step - alike) * width

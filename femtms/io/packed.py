@@ -27,7 +27,7 @@ _MOST_EXPANSION, _ALWAYS_ALLOWED = 64, 2**26
 def read_json(path: str | Path) -> Any:
     """What a JSON file holds; raises FemtmsError when it is none, or is nested deeper than coils and results are."""
     path = existing_file(path)
-    check_not_utf16(path, "a coil model must be JSON")
+    check_not_utf16(path, "must be JSON")
     content = path.read_bytes()
     depth = np.cumsum(_STEP[np.frombuffer(_brackets(content), np.uint8)], dtype=np.int64)
     if depth.max(initial=0) > _DEEPEST:

@@ -106,10 +106,26 @@ def _check_complete(out: Path, summary: Mapping[str, Any]) -> None:
     known = summary.get("sha256")
     if known is not None and (not (out / "sweep.csv").is_file() or sha256_of(out / "sweep.csv") != known):
         raise FemtmsError(f"{out / 'sweep.csv'}: is damaged, or missing; use --overwrite to compute the sweep again")
-    if summary["inputs"].get("fields"):
-        missing = [path for i in range(summary["poses"]) if not (path := field_path(out, i)).is_file()]
-        if missing:
-            raise FemtmsError(f"{missing[0]}: is missing; use --overwrite to compute the sweep again")
+    if not summary["inputs"].get("fields"):
+        return
+    again = "use --overwrite to compute the sweep again"
+    # the number of the inputs, which are ours
+    missing = (path for i in range(summary["inputs"]["poses"]["number"]) if not (path := field_path(out, i)).is_file())
+    first = next(missing, None)
+    if first is not None:
+        raise FemtmsError(f"{first}: is missing; {again}")
+    if summary.get("sha256_of_sums") is not None and summary["sha256_of_sums"] != _sha256_of_sums(out):
+        raise FemtmsError(f"{out / 'fields'}: a field is not what was written; {again}")
+    mesh = summary.get("sha256_of_mesh")
+    if mesh is not None and not ((out / "mesh.vtu").is_file() and sha256_of(out / "mesh.vtu") == mesh):
+        raise FemtmsError(f"{out / 'mesh.vtu'}: is damaged, or missing; {again}")
+
+
+def _sha256_of_sums(out: Path) -> str:
+    """Of the sums of all rows of a complete sweep with their fields, as they are now."""
+    rows = (out / "sweep.csv").read_bytes().split(b"\n")[1:-1]
+    sums = (_sums_of(i, row + b"\n", sha256_of(field_path(out, i))) + b"\n" for i, row in enumerate(rows))
+    return hashlib.sha256(b"".join(sums)).hexdigest()
 
 
 def read_sweep(path: Path) -> dict[str, Any]:
@@ -130,26 +146,32 @@ def _check_same(out: Path, what: str, there: Mapping[str, Any], now: Mapping[str
 # --- the partial result ------------------------------------------------------------------------------------
 
 
-def begin_or_go_on(out: Path, inputs: Mapping[str, Any], columns: list[str], mesh: TetMesh, fields: bool) -> int:
+def begin_or_go_on(
+    out: Path, inputs: Mapping[str, Any], columns: list[str], mesh: TetMesh, fields: bool, overwrite: bool
+) -> int:
     """Make `sweep.partial` ready for the next row; how many poses are done there.
 
     A sweep with the same inputs goes on after its last row that is as it was written, with its field; one with others,
-    which `finished` let pass, is thrown away.
+    which `finished` let pass, is thrown away, and so is one that cannot go on if `overwrite`.
+    Raises FemtmsError for one that cannot go on.
     """
     partial = out / PARTIAL
     try:
         same = not differences(read_json(partial / _INPUTS, (), _BEGUN), inputs)
     except (OSError, FemtmsError):
         same = False
+    if same:
+        try:
+            return _gone_on(out, columns, mesh, fields)
+        except (FemtmsError, FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
+            if not overwrite:
+                reason = str(error) if isinstance(error, FemtmsError) else f"{error.filename}: {error.strerror}"
+                raise FemtmsError(f"{reason}: {partial} is damaged; use --overwrite to begin again") from error
     with errors_name(partial):
-        if same:
-            _take_back(out, _own(fields)[:-1])
-            for folder in (partial, partial / "fields"):
-                remove_abandoned(folder)
-            if fields:
-                write_mesh(mesh, partial / "mesh.vtu", overwrite=True)
-            return _sound_rows(partial, columns, fields)
-        shutil.rmtree(partial, ignore_errors=True)
+        if partial.is_dir() and not partial.is_symlink():
+            shutil.rmtree(partial, ignore_errors=True)
+        else:
+            partial.unlink(missing_ok=True)
         partial.mkdir(parents=True)
         if fields:
             (partial / "fields").mkdir()
@@ -163,6 +185,19 @@ def begin_or_go_on(out: Path, inputs: Mapping[str, Any], columns: list[str], mes
             on_disk(path)
         on_disk(partial)
     return 0
+
+
+def _gone_on(out: Path, columns: list[str], mesh: TetMesh, fields: bool) -> int:
+    """How many poses are done in a partial sweep, which is ready for the next one."""
+    partial = out / PARTIAL
+    _take_back(out, _own(fields)[:-1])
+    for folder in (partial, partial / "fields") if fields else (partial,):
+        remove_abandoned(folder)
+    if fields:
+        write_mesh(mesh, partial / "mesh.vtu", overwrite=True)
+        if not (partial / "fields").is_dir():
+            raise FemtmsError(f"{partial / 'fields'}: must be a folder; it is none")
+    return _sound_rows(partial, columns, fields)
 
 
 def _take_back(out: Path, names: Sequence[str]) -> None:
@@ -183,7 +218,7 @@ def _sound_rows(partial: Path, columns: list[str], fields: bool) -> int:
     path = partial / "sweep.csv"
     header, *lines = path.read_bytes().split(b"\n")
     if header.decode(errors="replace").split(",") != columns or not lines:
-        raise FemtmsError(f"{path}: is damaged, its first line is not ours; use --overwrite to begin again")
+        raise FemtmsError(f"{path}: its header is not the one that femtms writes")
     *rows, _ = lines  # what follows the last line break is empty or torn
     has_sums = (partial / _SUMS).is_file()
     sums = (partial / _SUMS).read_bytes().split(b"\n")[:-1] if has_sums else []
@@ -278,8 +313,11 @@ def error_summary(out: Path) -> dict[str, Any] | None:
 def finish(out: Path, summary: Mapping[str, Any]) -> None:
     """Move the complete result into place, in place of an older one."""
     partial = out / PARTIAL
+    sums = {"sha256": sha256_of(partial / "sweep.csv")}
+    if (partial / "mesh.vtu").is_file():
+        sums |= {"sha256_of_sums": sha256_of(partial / _SUMS), "sha256_of_mesh": sha256_of(partial / "mesh.vtu")}
     with whole_file(partial / "sweep.json", overwrite=True) as path:
-        write_json(path, dict(summary) | {"sha256": sha256_of(partial / "sweep.csv")})
+        write_json(path, dict(summary) | sums)
         on_disk(path)
     with errors_name(out):
         exchange(partial, out, RESULTS)

@@ -8,6 +8,7 @@ from threading import Lock
 from typing import Any
 
 import meshio
+from meshio._vtk_common import vtk_to_meshio_type
 
 from femtms.errors import FemtmsError
 
@@ -32,6 +33,9 @@ def equal_lengths(path: Path) -> Iterator[None]:
             pieces.append(len(types))
             if len(pieces) > 1:  # meshio keeps the last one
                 raise FemtmsError(f"{path}: the mesh must be in one piece; it is in several: join them first")
+            unknown = set(map(int, types)) - set(vtk_to_meshio_type)
+            if unknown:  # meshio leaves them out
+                raise FemtmsError(f"{path}: types of elements must be those of VTK; got {min(unknown)}")
             for name, values in data.items():
                 if len(values) != len(types):
                     raise FemtmsError(

@@ -243,7 +243,7 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise FemtmsError(f"{path}: keys must have at most {_DEEPEST} names between dots; one has more")
     try:
         return tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # numbers of thousands of digits are no TOMLDecodeError
         raise FemtmsError(f"{path}: cannot be read as TOML ({error})") from None
 
 

@@ -22,7 +22,7 @@ def check_pieces(nodes_mm: np.ndarray, tets: np.ndarray, tags: np.ndarray, neigh
     neighbour  (m,4) the tetrahedron beyond each face, as from `face_neighbours`
 
     Raises FemtmsError when tetrahedra overlap, as the surface shows, by more than rounding leaves, and when the mesh
-    falls into pieces of which the second has LARGEST_ISLAND of the largest or more: several heads, or tissues whose
+    falls into pieces, of which all but the largest have LARGEST_ISLAND of it or more: several heads, or tissues whose
     nodes were never joined, between which no current flows.
     """
     if not len(tets):
@@ -36,10 +36,10 @@ def check_pieces(nodes_mm: np.ndarray, tets: np.ndarray, tags: np.ndarray, neigh
     order = np.argsort(-sizes, kind="stable")
     first, second = order[:2]
     ml = 1e-3 * sizes
-    if sizes[second] < LARGEST_ISLAND * sizes[first]:
+    if sizes.sum() - sizes[first] < LARGEST_ISLAND * sizes[first]:
         what = f"{len(sizes) - 1:,} pieces share" if len(sizes) > 2 else "1 piece shares"
         lost = _volume(ml.sum() - ml[first])
-        return (*notes, f"{what} no face with the rest of the mesh ({lost}): no current flows there")
+        return (*notes, f"{what} no face with the rest of the mesh ({lost}): no current flows between them")
     boxes = [_box(nodes_mm[tets[piece == p]]) for p in (first, second)]
     meet = (boxes[0][0] < boxes[1][1]).all() and (boxes[1][0] < boxes[0][1]).all()
     middles = [" ({:.0f}, {:.0f}, {:.0f}) mm".format(*box.mean(axis=0)) for box in boxes]

@@ -12,6 +12,7 @@ from femtms.coil.place import FARTHEST_MM
 from femtms.conductivity.isotropic import check_known, sigma_by_tag
 from femtms.errors import FemtmsError
 from femtms.io.coils import load_coil
+from femtms.plausible import GAP
 from femtms.study.design import Design, Point, StudyHead, StudyPlace
 from femtms.study.outline import Outline
 from femtms.study.places import Disc, Places, Run, Single
@@ -45,6 +46,7 @@ class _Count:
         self.design = design
         self.reasons: dict[str, int] = {}
         self.each = prod(design.shape[5:])  # cases of a place
+        self.far = [distance for distance in design.distances_mm if not _is_possible(distance)]
         self.poses = _MOST_POSES // min(len(design.heads) * len(design.options) * len(design.coils), _MOST_POSES)
         self.coils: dict[tuple[int, int], Coil | None] = {}  # (option, coil); None for one that cannot be used
 
@@ -54,9 +56,14 @@ class _Count:
             self.coils[option, coil] = self._coil(option, coil, heads * conductivities * places)
         # nothing is known of a coil that is not read: it works
         unread = options * coils - len(self.coils)
-        works = sum(self._works(i, head, unread) for i, head in enumerate(self.design.heads))
+        works = sum(self._works(i, head, unread) for i, head in enumerate(self.design.heads)) * self.each
+        distances = self.design.distances_mm
+        far = [distance for distance in distances if not _is_possible(distance)]
+        for distance in far:
+            self.reasons[f"a coil cannot be {distance:g} mm from the scalp"] = self.design.cases // len(distances)
+        works = works * (len(distances) - len(far)) // len(distances)
         told = tuple(f"{reason}: {n:,} case{'s' * (n != 1)}" for reason, n in self.reasons.items())
-        return Impossible(self.design.cases - works * self.each, told)
+        return Impossible(self.design.cases - works, told)
 
     def _add(self, reason: str, places: int) -> None:
         self.reasons[reason] = self.reasons.get(reason, 0) + places * self.each
@@ -116,6 +123,22 @@ class _Count:
             point = head.targets.get(name, point)
             if isinstance(point, str) and not _has(outline, point):
                 raise FemtmsError(f"target '{name}' is the electrode {point}, which it does not have")
+            if not isinstance(point, str):
+                self._check_near(name, np.array([point], dtype=float), outline)
+
+    def _check_near(self, target: str, point: np.ndarray, outline: Outline) -> None:
+        outside = 0.0 if outline.holds(point)[0] else float(outline.distance(point)[0])
+        if outside > self.design.results.target_radius_mm + _MARGIN_MM:
+            raise FemtmsError(f"target '{target}' is {outside:.0f} mm outside of it")
+
+
+def _is_possible(distance_mm: float) -> bool:
+    """Whether a coil can be so far from the scalp."""
+    try:
+        GAP.check(distance_mm or GAP.possible[0])  # 0 touches
+    except FemtmsError:
+        return False
+    return True
 
 
 def _runs(design: Design) -> Iterator[Run]:

@@ -545,3 +545,26 @@ def test_memory_does_not_grow_with_the_number_of_poses(poses_file, arguments, tm
         assert len(table(tmp_path / f"out{k}" / "sweep.csv")["pose"]) == k
     print(peaks)
     assert peaks[1] < 1.03 * peaks[0]
+
+
+COMPLETE = {
+    "a flipped bit": lambda p: (p / FIELD_3).write_bytes(bytes([*(p / FIELD_3).read_bytes()[:-1], 1])),
+    "a field cut off": lambda p: (p / FIELD_3).write_bytes((p / FIELD_3).read_bytes()[:50]),
+    "another pose's field": lambda p: shutil.copy(p / "fields/pose_00002.npy", p / FIELD_3),
+    "no mesh": lambda p: (p / "mesh.vtu").unlink(),
+}
+
+
+@pytest.mark.parametrize("damage", COMPLETE.values(), ids=COMPLETE)
+def test_a_complete_sweep_that_is_damaged_is_told(damage, whole, arguments, refused, tmp_path):
+    out = tmp_path / "out"
+    shutil.copytree(whole, out)
+    damage(out)
+    refused(*arguments(out, "--fields"), words=["--overwrite to compute the sweep again"])
+
+
+def test_a_partial_sweep_that_cannot_go_on_is_begun_again_by_overwrite(stopped, arguments, run, refused, whole):
+    (stopped / PARTIAL / "sweep.csv").write_bytes(b"a,b\n1,2\n")
+    refused(*arguments(stopped), words=["damaged", "--overwrite"])
+    assert run(*arguments(stopped, "--overwrite")).code == 0
+    assert (stopped / "sweep.csv").read_bytes() == (whole / "sweep.csv").read_bytes()

@@ -215,3 +215,12 @@ def test_mesh_in_several_pieces_is_refused(tmp_path):
     path.write_text(text.replace(piece, piece * 2))
     with pytest.raises(FemtmsError, match=r"m\.vtu: the mesh must be in one piece"):
         read_mesh(path)
+
+
+def test_elements_of_other_kinds_may_come_last(tmp_path):
+    path = written(tmp_path / "m.msh", file_format="gmsh22", binary=False)
+    text = path.read_text()
+    for last in ("3 15 2 1 1 1", "3 2 2 1 1 1 2 3"):
+        head, _, rest = text.partition("$Elements\n2\n")
+        path.write_text(f"{head}$Elements\n3\n{rest.replace('$EndElements', last + chr(10) + '$EndElements')}")
+        assert read_mesh(path).tags.tolist() == [1, 2]

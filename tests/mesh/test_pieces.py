@@ -106,7 +106,7 @@ def test_tissue_in_the_hole_of_another_must_share_its_nodes():
 
 def test_small_piece_that_hangs_on_nothing_is_said():
     (note,) = checked(block(), block((1, 1, 1), at=(300.0, 0, 0)))
-    assert note == "1 piece shares no face with the rest of the mesh (27 mL): no current flows there"
+    assert note == "1 piece shares no face with the rest of the mesh (27 mL): no current flows between them"
     (note,) = checked(block(), block((1, 1, 1), at=(300.0, 0, 0)), block((1, 1, 1), 10.0, at=(4 * SIZE, 0, 0)))
     assert re.match(r"2 pieces share no face .* \(28 mL\)", note)
 
