@@ -556,7 +556,7 @@ COMPLETE = {
 
 
 @pytest.mark.parametrize("damage", COMPLETE.values(), ids=COMPLETE)
-def test_a_complete_sweep_that_is_damaged_is_told(damage, whole, arguments, refused, tmp_path):
+def test_fields_and_mesh_of_a_complete_sweep_are_checked(damage, whole, arguments, refused, tmp_path):
     out = tmp_path / "out"
     shutil.copytree(whole, out)
     damage(out)
