@@ -27,14 +27,18 @@ def read_waveform(path: str | Path) -> Waveform:
         heads.append(rows.pop(0)[1])
     if not rows:
         raise FemtmsError(f"{path}: a waveform must have at least one row of numbers; got none")
-    header = next((cells for cells in reversed(heads) if len(cells) > 1), [])
-    words = [word.lower() for word in header]
+    # other comments have other numbers of words
+    header = next((cells for cells in reversed(heads) if len(cells) == len(rows[0][1]) > 1), [])
+    words = [word.lower().strip("\"'") for word in header]
     is_named = all(name in words for name in _COLUMNS[:2])
     wanted = [words.index(name) for name in _COLUMNS if name in words] if is_named else [0, 1, 2]
+    if not is_named and _COLUMNS[0] in words:
+        time = words.index(_COLUMNS[0])
+        wanted = [time, *(column for column in range(3) if column != time)][:3]
     if not all(len(cells) > wanted[-1] and cells[wanted[-1]] for _, cells in rows):
         wanted = wanted[:2]
     values = np.array([_numbers(path, line, cells, wanted) for line, cells in rows])
-    name = path.stem if is_named or len(header) < 2 else header[1] or path.stem
+    name = path.stem if is_named or len(header) < 2 else header[wanted[1]].strip("\"'") or path.stem
     try:
         return Waveform(printable(name), *values.T)
     except FemtmsError as error:

@@ -14,6 +14,8 @@ from femtms.io.waveforms import read_waveform
 COILS = {".ccd": dipoles, ".nii.gz": sampled, ".nii": sampled}
 ROWS = "0.0\t1.5\t1.25\n1e-06\t-2.0E+0\t-1.75\n"
 PULSES = {
+    "time in the second column": ("Current\tTime\n1.5\t0\n-2\t1e-6\n", "Current", False),
+    "a comment before the header": ("# exported on Monday\n# Time\tMST\n0\t1.5\n1e-6\t-2\n", "MST", False),
     "as Drakaki et al. 2022": ("# Time\tMagPro_X100\tMagPro_X100_fit\n" + ROWS, "MagPro_X100", True),
     "without #": ("Time\tMagPro_X100\tMagPro_X100_fit\n" + ROWS, "MagPro_X100", True),
     "two lines of words": ("# measured in 2021\n# Time\tMST\tfit\n" + ROWS, "MST", True),
