@@ -122,4 +122,4 @@ def read_lines(path: Path, ours: Callable[[Any], dict[str, Any] | None] = _objec
             elif line.endswith(b"\n") and line.strip():
                 left_out += 1
     if left_out:
-        log.warning("%s: %s lines are damaged, or not of femtms; they are left out", path, f"{left_out:,}")
+        log.warning("%s: damaged or foreign lines: %s; they are left out", path, f"{left_out:,}")
