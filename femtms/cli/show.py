@@ -174,7 +174,7 @@ def print_field(summary: dict[str, Any]) -> None:
     print(f"{driven}; |E| in V/m")
     print(f"{'tissue':<12}" + "".join(f"{heading:>{width}}" for heading, (_, width) in columns.items()))
     for name, row in summary["tissues"].items():
-        print(f"{name:<12}" + "".join(f"{_short(row[key]):>{width}}" for key, width in columns.values()))
+        print(f"{name:<12}" + "".join(f" {_short(row[key]):>{width - 1}}" for key, width in columns.values()))
     for name in ("gm",) if "gm" in summary["tissues"] else summary["tissues"]:
         row = summary["tissues"][name]
         x, y, z = row["peak_mm"]
