@@ -71,7 +71,7 @@ class Quantity:
 _LENGTHS = (("m", 1e3), ("µm", 1e-3), ("cm", 10.0))  # in mm
 
 # A head of 18 to 25 cm in cm is odd as one of 18 to 25 mm, a size at which few animals are; a mouse of 14 mm is not.
-HEAD = Quantity("the extent of a head", "mm", (1.0, 2500.0), (4.0, 600.0), (16.0, 26.0), _LENGTHS, (120.0, 400.0))
+HEAD = Quantity("the extent of a head", "mm", (1.0, 2500.0), (4.0, 600.0), (16.0, 26.0), _LENGTHS, (30.0, 600.0))
 FROM_ORIGIN = Quantity("the distance of a head from the origin", "mm", (0.0, 1e5), (0.0, 2e3))
 GAP = Quantity(
     "gap_mm, the distance from the scalp,", "mm", (0.02, 500.0), (0.1, 60.0), units=_LENGTHS, meant=(1.0, 30.0)

@@ -131,7 +131,9 @@ def model_report(model: Any, source: str) -> dict[str, Any]:
 
 def print_head(head: Any, json_: bool) -> None:
     """A head of any kind, for people or as JSON."""
-    say(json.dumps(head_report(head), indent=2) if json_ else f"{head!r}")
+    array = getattr(head, "tissue_array", "")
+    told = f"{head!r}\ntissues from the array '{array}'" if array else f"{head!r}"
+    say(json.dumps(head_report(head), indent=2) if json_ else told)
 
 
 def head_report(head: Any) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """How strong a field is in a tissue and how much of it is strong: volume-weighted, since elements differ in size."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -39,7 +39,7 @@ class TissueSummary:
     focality_50_ml: float
     focality_75_ml: float
     error: float | None = None
-    error_of: str | None = None
+    error_of: str | None = field(default=None, compare=False)
 
     def as_dict(self) -> dict[str, Any]:
         """The same numbers for JSON."""

@@ -77,9 +77,11 @@ def tissue_array(
             )
         )
     first = known[0]
-    several = [n for n in known if fitting[n].min() < fitting[n].max()]  # one number for all says nothing
-    first = several[0] if several else known[0]
-    differ = [n for n in several if n.lower() != _GEOMETRICAL and not np.array_equal(fitting[n], fitting[first])]
+    # volumes stand in for groups, and one number for all says nothing beside an array with several
+    of_tissues = [n for n in known if n.lower() != _GEOMETRICAL] or known
+    several = [n for n in of_tissues if fitting[n].min() < fitting[n].max()]
+    first = (several or of_tissues)[0]
+    differ = [n for n in several if not np.array_equal(fitting[n], fitting[first])]
     if differ:
         raise FemtmsError(
             f"{path}: one array must say which tissue a tetrahedron is; {', '.join(map(repr, [first, *differ]))} say "

@@ -231,8 +231,7 @@ class TetMesh:
 
     def __repr__(self) -> str:
         names = ", ".join(name_of(t) for t in self.tissues[:6]) + (", …" if len(self.tissues) > 6 else "")
-        array = f" from '{self.tissue_array}'" if self.tissue_array else ""
         return (
             f"TetMesh({len(self.nodes):,} nodes, {len(self.tets):,} tets, "
-            f"{len(self.tissues)} tissues{array}: {names}; {1e3 * self.volumes.sum():.2f} L)"
+            f"{len(self.tissues)} tissues: {names}; {1e3 * self.volumes.sum():.2f} L)"
         )

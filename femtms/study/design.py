@@ -36,9 +36,9 @@ class StudyHead:
     labels: str | None = None
     tensors: str | None = None
     tensor_frame: str = "fsl"
+    targets: Mapping[str, Point] = field(default_factory=dict)
     tissue_array: str | None = None
     as_numbered: bool = False
-    targets: Mapping[str, Point] = field(default_factory=dict)
 
     def loaded(self) -> LabelVolume | LayeredSphere | TetMesh:
         """The head itself.  Raises FemtmsError as `load_head` does."""
