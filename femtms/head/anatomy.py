@@ -97,9 +97,8 @@ def misplaced(contacts: Contacts) -> str | None:
 def only_brain(contacts: Contacts) -> str | None:
     """That several tissues of the brain are all there is, as a clause; None for a head with a skull or a scalp."""
     present = [layer for layer in _LAYERS if np.isin(layer, contacts.labels).any()]
-    if len(present) < 2 or len(contacts.labels) - 1 > len(present) or len(_LAYERS[:_BRAIN]) < len(present):
-        return None
-    if any(layer in _LAYERS[_BRAIN:] for layer in present):
+    has_others = len(contacts.labels) - 1 > len(present)  # layers of the brain have one tissue each
+    if len(present) < 2 or has_others or any(layer in _LAYERS[_BRAIN:] for layer in present):
         return None
     names = " and ".join(_names(layer, contacts.labels) for layer in present)
     return f"there is only {names}, and {_names(present[-1], contacts.labels)} forms the surface against air"
@@ -143,7 +142,7 @@ class Trust(Enum):
 def check_anatomy(contacts: Contacts, trust: Trust, raw: Contacts | None = None) -> tuple[str, ...]:
     """A note on what is misplaced in a head that a user insists on; nothing for a plausible one.
 
-    raw  the contacts of the labels before they were mapped; None where these are they
+    raw  the contacts of the labels before they were mapped, where they were and these are known
 
     Raises FemtmsError for misplaced tissues, and without any names also for a brain alone and foreign numbers, with the
     presets that would fit.
@@ -155,7 +154,8 @@ def check_anatomy(contacts: Contacts, trust: Trust, raw: Contacts | None = None)
         return ()
     if trust is Trust.USER:
         return (f"the order of the tissues is not that of a head: {doubt}",)
-    presets = fitting(contacts if raw is None else raw)
+    numbers = contacts if trust is Trust.NOBODY else raw
+    presets = [] if numbers is None else fitting(numbers)
     fit = f" ({' or '.join(presets)} would fit)" if presets else ""
     raise FemtmsError(
         f"the numbers must be tissue numbers, with the tissues in the order of a head; {doubt}: say which tissue each "
