@@ -46,7 +46,7 @@ TissueArray = Annotated[
 AsNumbered = Annotated[
     bool,
     typer.Option(
-        "--as-numbered", help="Take the numbers as femtms's tissue numbers, even if the tissues lie as in no head."
+        "--as-numbered", help="Take the numbers as femtms's tissue numbers, even if their order is not that of a head."
     ),
 ]
 Sigma = Annotated[list[str] | None, typer.Option("--sigma", help="TISSUE=S/m, such as bone=0.008; repeat for more.")]

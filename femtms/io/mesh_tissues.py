@@ -76,7 +76,6 @@ def tissue_array(
                 else f"the file's element data: {_described(arrays) or 'none'}"
             )
         )
-    first = known[0]
     # volumes stand in for groups, and one number for all says nothing beside an array with several
     of_tissues = [n for n in known if n.lower() != _GEOMETRICAL] or known
     several = [n for n in of_tissues if fitting[n].min() < fitting[n].max()]
@@ -110,10 +109,10 @@ def _labels(raw: Any, name: str, blocks: list[int]) -> np.ndarray | None:
     if values.ndim != 1 or values.dtype.kind not in "iuf" or not np.isfinite(values).all():
         return None
     whole = np.rint(values.astype(np.float64))
-    if name.lower() == _PHYSICAL:
-        whole = np.abs(whole)  # a sign is the orientation
     if (np.abs(values - whole) > _WHOLE).any() or np.abs(whole).max(initial=0) >= 2**53:
         return None
+    if name.lower() == _PHYSICAL:
+        whole = np.abs(whole)  # a sign is the orientation
     return whole.astype(np.int64)
 
 

@@ -114,7 +114,7 @@ class HeadEntry(Entry):
         default=None, description="Array of a mesh file that has the tissue of each element."
     )
     as_numbered: Flag = Field(
-        default=False, description="Take the numbers as tissue numbers, even if the tissues lie as in no head."
+        default=False, description="Take the numbers as tissue numbers, even if their order is not that of a head."
     )
     tensors: Text | None = Field(
         default=None,

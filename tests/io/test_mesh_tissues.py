@@ -41,6 +41,12 @@ def test_names_of_physical_groups_decide(mesh, tmp_path, binary):
     np.testing.assert_array_equal(read.tags, mesh.tags)
 
 
+def test_the_sign_of_a_group_is_no_part_of_its_number(mesh, tmp_path):
+    names = {OUTSIDE_IN[tag]: name for tag, name in NAMES.items()}
+    path = msh(mesh, tmp_path / "a.msh", -OUTSIDE_IN[mesh.tags], names)
+    np.testing.assert_array_equal(read_mesh(path).tags, mesh.tags)
+
+
 def test_names_that_agree_or_say_nothing_leave_the_numbers(mesh, tmp_path):
     for names in (NAMES, {2: "Volume 1", 3: "region_2", 4: "", 5: "Physical 5"}, {}, {5: "skin"}):
         np.testing.assert_array_equal(read_mesh(msh(mesh, tmp_path / "a.msh", mesh.tags, names)).tags, mesh.tags)
