@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from typing import Any, TypeVar, overload
 
@@ -17,7 +18,7 @@ from femtms.coil.coil import Coil
 from femtms.coil.expansion import HarmonicBoxes
 from femtms.coil.place import axes_doubt, check_clear, distance_doubt
 from femtms.coil.pose import Pose
-from femtms.coil.strength import check_strength, measures_of
+from femtms.coil.strength import check_strength
 from femtms.conductivity.isotropic import Conductivity, conductivity_of
 from femtms.errors import FemtmsError, OutOfMemory
 from femtms.fem.p1 import P1
@@ -221,7 +222,7 @@ class Simulator:
             return (self._field(block, i) for i in range(len(poses)))
 
         driven, reference = driven_at(coil, didt)
-        self._warn_once(f"didt {reference}", DIDT.doubt(abs(reference)))
+        self._warn_once(f"didt {reference}", partial(DIDT.doubt, abs(reference)))
         tags = [] if self.recovery == RAW else [int(tag) for tag in self.mesh.tissues]
         return self._in_blocks(coil, poses, fields, allow_intersection)
 
@@ -259,7 +260,7 @@ class Simulator:
             raise FemtmsError(f"block must be at least one pose; got {block}")
 
         driven, reference = driven_at(coil, didt)
-        self._warn_once(f"didt {reference}", DIDT.doubt(abs(reference)))
+        self._warn_once(f"didt {reference}", partial(DIDT.doubt, abs(reference)))
         tags = self.mesh.tissues if tissues is None else sorted({self.mesh.present_tag(t) for t in tissues})
         looked_at = [TissueTets.of(self.mesh, tag, self.backend.xp) for tag in tags]
         places = {name: Region.of(self.mesh, rows, self.backend.xp, name) for name, rows in (regions or {}).items()}
@@ -319,22 +320,21 @@ class Simulator:
 
     def _checked(self, coil: Coil, poses: Iterable[Pose], allow_intersection: bool) -> Iterator[Pose]:
         """The poses, each looked at before it is solved; the first that is odd is logged.  Raises FemtmsError."""
-        check_strength(coil)
-        for quantity, value in measures_of(coil):
-            self._warn_once(f"{quantity.what} of {coil.name}", quantity.doubt(value) if value else None)
+        for quantity, value in check_strength(coil):
+            if value:
+                self._warn_once(f"{quantity.what} of {coil.name}", partial(quantity.doubt, value))
         for pose in poses:
             if not isinstance(pose, Pose):
                 raise FemtmsError(f"a pose must be a femtms.Pose, such as Pose(matrix); got {type(pose).__name__}")
             check_clear(self.mesh, coil, pose, allow_intersection)
-            for kind, doubt in (
-                ("distance", distance_doubt(self.mesh, coil, pose)),
-                ("axes", axes_doubt(self.mesh, pose)),
-            ):
-                self._warn_once(f"{kind} of {coil.name}", doubt, "; other such poses are not mentioned")
+            more = "; other such poses are not mentioned"
+            self._warn_once(f"distance of {coil.name}", partial(distance_doubt, self.mesh, coil, pose), more)
+            self._warn_once(f"axes of {coil.name}", partial(axes_doubt, self.mesh, pose), more)
             yield pose
 
-    def _warn_once(self, kind: str, doubt: str | None, more: str = "") -> None:
-        if doubt is not None and kind not in self._doubts:
+    def _warn_once(self, kind: str, doubt_of: Callable[[], str | None], more: str = "") -> None:
+        """Log a doubt, which is not looked for once one of its kind was logged."""
+        if kind not in self._doubts and (doubt := doubt_of()) is not None:
             self._doubts.add(kind)
             log.warning("%s%s", doubt, more)
 

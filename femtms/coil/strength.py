@@ -23,8 +23,8 @@ def measures_of(coil: Coil) -> list[tuple[Quantity, float]]:
     return found
 
 
-def check_strength(coil: Coil, where: str = "") -> None:
-    """Raise FemtmsError for a coil without a field, or one whose strength or extent is that of none.
+def check_strength(coil: Coil, where: str = "") -> list[tuple[Quantity, float]]:
+    """The measures of a coil.  Raises FemtmsError for one without a field, or of a strength or extent that none has.
 
     where  it is from, for messages
     """
@@ -36,6 +36,7 @@ def check_strength(coil: Coil, where: str = "") -> None:
     for quantity, value in measures:
         if value:
             quantity.check(value, place)
+    return measures
 
 
 def _total(group: CoilElements) -> float:
