@@ -1,0 +1,127 @@
+"""The compiled core: C++ for the CPU, in one library that is built when femtms is installed, and the same for NVRTC.
+
+Its functions, called kernels, are named and described in the C++ files; `call` runs one on the CPU.
+"""
+
+import ctypes
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from femtms.core.signatures import Signature, signatures
+
+_HERE = Path(__file__).parent
+_LIBRARY = "femtms_core" + {"win32": ".dll", "darwin": ".dylib"}.get(sys.platform, ".so")
+_C_TYPES: dict[str, Any] = {
+    "int32": ctypes.c_int32,
+    "int64": ctypes.c_int64,
+    "uint64": ctypes.c_uint64,
+    "uint8": ctypes.c_uint8,
+    "bool": ctypes.c_bool,
+    "float32": ctypes.c_float,
+    "float64": ctypes.c_double,
+}
+# Names of the environment that say how many threads there are, before those that the system gives this process.
+_THREADS = "FEMTMS_NUM_THREADS", "NUMBA_NUM_THREADS"
+
+
+def sources() -> dict[str, str]:
+    """The text of each C++ file by name, in the order of the names."""
+    paths = sorted(path for path in _HERE.iterdir() if path.suffix in (".h", ".cpp", ".cu"))
+    return {path.name: path.read_bytes().decode() for path in paths}
+
+
+def digest(texts: dict[str, str]) -> str:
+    """What tells a library from one of other sources: CMakeLists.txt computes the same of the files it compiles."""
+    hashes = (sha256(text.encode()).hexdigest() for name, text in texts.items() if not name.endswith(".cu"))
+    return sha256("".join(hashes).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class _Library:
+    """The compiled library, what its kernels take, and how many calls have failed that nobody has asked for."""
+
+    handle: ctypes.CDLL
+    signatures: dict[str, Signature]
+    failures: ctypes.c_int
+
+
+@cache
+def _library() -> _Library:
+    texts = sources()
+    # an editable installation has the library in another folder of the same package than the sources
+    paths = [Path(folder) / _LIBRARY for folder in sys.modules[__name__].__path__]
+    found = next((path for path in paths if path.exists()), None)
+    if found is None:
+        raise ImportError(f"femtms has no compiled core: {_LIBRARY} is missing; install femtms with pip")
+    handle = ctypes.CDLL(str(found))
+    if ctypes.c_char_p.in_dll(handle, "core_digest").value != digest(texts).encode():
+        raise ImportError(f"{found} was compiled from other sources than those in {_HERE}; install femtms again")
+    handle.set_threads(most_threads())
+    return _Library(handle, signatures("".join(texts.values())), ctypes.c_int.in_dll(handle, "core_failures"))
+
+
+@cache
+def _function(name: str) -> tuple[Callable[..., None], Signature]:
+    function, signature = _library().handle[name], _library().signatures[name]
+    function.restype = None
+    function.argtypes = [
+        ctypes.c_void_p if parameter.array else _C_TYPES[parameter.dtype.name] for parameter in signature.parameters
+    ]
+    return function, signature
+
+
+def call(name: str, *arguments: Any) -> None:
+    """Run a kernel on NumPy arrays and numbers; its source says which.  Python's other threads go on meanwhile.
+
+    Raises TypeError or ValueError for other arguments than the kernel takes, and MemoryError.
+    """
+    function, signature = _function(name)
+    passed = signature.checked(arguments)
+    for i, parameter in enumerate(signature.parameters):
+        if parameter.array and passed[i] is not None:
+            if not (parameter.const or passed[i].flags.writeable):
+                raise ValueError(f"'{parameter.name}' of {name} is written to, but came read-only")
+            passed[i] = passed[i].__array_interface__["data"][0]
+    function(*passed)
+    if _library().failures.value:
+        _raise_failure(name)
+
+
+def _raise_failure(name: str) -> None:
+    code = _library().handle.take_failure()  # 0 where it was a call in another thread
+    if code == 1:
+        raise MemoryError(f"no memory is left for '{name}'")
+    if code:
+        raise RuntimeError(f"'{name}' failed")
+
+
+def most_threads() -> int:
+    """The number of threads that a process starts with: that of the environment, or all that the system gives it."""
+    for name in _THREADS:
+        text = os.environ.get(name)
+        if text is not None:
+            if not (text.strip().isdecimal() and int(text) > 0):
+                raise ImportError(f"{name} must be a number of threads, 1 or more; got '{text}'")
+            return int(text)
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def threads() -> int:
+    """The number of threads of the CPU."""
+    count: int = _library().handle.get_threads()
+    return count
+
+
+def set_threads(count: int) -> None:
+    """Let so many threads of the CPU work, at least one; results do not depend on it."""
+    if count < 1:
+        raise ValueError(f"there must be 1 thread or more; got {count}")
+    _library().handle.set_threads(int(count))

@@ -1,0 +1,51 @@
+// All in which the two devices differ: how a function is marked, and the loop around the body of a kernel.
+//
+// Files that include nothing but this one and its like are the same text for the CPU and for NVIDIA GPUs:
+// a C++ compiler builds them into the library when femtms is installed, and NVRTC at run time (see __init__.py).
+//
+// Every body computes its output entry alone and in a fixed order, so results depend neither on the number of threads
+// nor on the launch geometry, nor a column on its neighbours.
+#pragma once
+
+typedef long long int64;
+typedef unsigned long long uint64;
+typedef unsigned char uint8;
+
+#ifdef __CUDACC__
+
+#define KERNEL extern "C" __global__ void
+#define SHARED __device__ static inline
+
+// body(i) for i = 0 ... count - 1: a grid-stride loop, without shared memory or block synchronisation
+template <typename Body>
+SHARED void for_each(const int64 count, const Body& body)
+{
+    const int64 stride = (int64)gridDim.x * blockDim.x;
+    for (int64 i = (int64)blockIdx.x * blockDim.x + threadIdx.x; i < count; i += stride) body(i);
+}
+
+// the lowest of integers is the same in whatever order threads arrive
+SHARED void lower(int* at, const int value)
+{
+    atomicMin(at, value);
+}
+
+#else
+
+#include <cmath>
+#include <limits>
+
+#include "cpu.h"
+
+#define SHARED static inline
+
+using std::fabs;
+using std::floor;
+using std::sqrt;
+
+SHARED double rsqrt(const double x)
+{
+    return 1 / sqrt(x);
+}
+
+#endif

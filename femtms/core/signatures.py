@@ -1,0 +1,131 @@
+"""What the kernels take: read from their source, which is the one place that says it."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+_TYPES = {
+    "int": np.int32,
+    "int64": np.int64,
+    "uint64": np.uint64,
+    "uint8": np.uint8,
+    "bool": np.bool_,
+    "float": np.float32,
+    "double": np.float64,
+}
+_KERNEL = re.compile(r"^KERNEL (\w+)\(([^)]*)\)", re.MULTILINE)
+_PARAMETER = re.compile(r"(const )?(\w+)(\*)?(?: ALONE)? (\w+)(?: /\* ?([^*]+?) ?\*/)?")
+_LENGTH = re.compile(r"(\w+)(?:([+*])(\w+))?")
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One parameter of a kernel.
+
+    dtype   of the number, or of the array's entries
+    array   whether it is an array; `None` stands for an absent one
+    const   whether the kernel only reads it
+    shape   of the array, each length as a number, the name of a parameter or of a length that is free, or two of
+            these with + or *; None: not checked
+    """
+
+    name: str
+    dtype: np.dtype
+    array: bool
+    const: bool
+    shape: tuple[tuple[str, str, str], ...] | None
+
+
+@dataclass(frozen=True)
+class Signature:
+    """The name of a kernel and what it takes."""
+
+    name: str
+    parameters: tuple[Parameter, ...]
+
+    def checked(self, arguments: tuple[Any, ...]) -> list[Any]:
+        """The arguments with numbers as int or float and arrays as they are.
+
+        The kernels know nothing of types, strides and lengths: they read whatever bytes they are given.
+        Raises TypeError or ValueError that says what must be and what came.
+        """
+        if len(arguments) != len(self.parameters):
+            raise TypeError(f"{self.name} takes {len(self.parameters)} arguments; got {len(arguments)}")
+        lengths: dict[str, int] = {}
+        passed: list[Any] = []
+        for parameter, value in zip(self.parameters, arguments):
+            if not parameter.array:
+                number = float(value) if parameter.dtype.kind == "f" else int(value)
+                lengths[parameter.name] = number  # type: ignore[assignment]
+                passed.append(number)
+                continue
+            if value is not None:
+                self._check_array(parameter, value, lengths)
+            passed.append(value)
+        return passed
+
+    def _check_array(self, parameter: Parameter, value: Any, lengths: dict[str, int]) -> None:
+        if getattr(value, "dtype", None) != parameter.dtype or not value.flags.c_contiguous:
+            raise TypeError(
+                f"'{parameter.name}' of {self.name} must be a C-contiguous array of {parameter.dtype}; "
+                f"got {_described(value)}"
+            )
+        if parameter.shape is None:
+            return
+        shape = value.shape
+        if len(shape) == len(parameter.shape):
+            for length, (first, sign, second) in zip(shape, parameter.shape):
+                if not sign and first not in lengths and not first.isdigit():
+                    lengths[first] = length
+                elif length != _length(first, sign, second, lengths):
+                    break
+            else:
+                return
+        wanted = ",".join("".join(parts) for parts in parameter.shape)
+        known = ", ".join(f"{name} = {number}" for name, number in lengths.items())
+        raise ValueError(f"'{parameter.name}' of {self.name} must be ({wanted}) with {known}; got {shape}")
+
+
+def _length(first: str, sign: str, second: str, lengths: Mapping[str, int]) -> int:
+    a = int(first) if first.isdigit() else lengths[first]
+    if not sign:
+        return a
+    b = int(second) if second.isdigit() else lengths[second]
+    return a + b if sign == "+" else a * b
+
+
+def _described(value: Any) -> str:
+    if not hasattr(value, "dtype"):
+        return repr(value)[:60]
+    if value.flags.c_contiguous:
+        return f"one of {value.dtype}"
+    return f"one of {value.dtype} with shape {value.shape} and strides {value.strides}"
+
+
+def signatures(source: str) -> dict[str, Signature]:
+    """What every kernel in C++ source takes, by name.
+
+    >>> [p.name for p in signatures("KERNEL f(const int n, double* x /* n,3 */)")["f"].parameters]
+    ['n', 'x']
+    """
+    found = {}
+    for name, arguments in _KERNEL.findall(source):
+        parameters = []
+        for argument in _split(arguments):
+            match = _PARAMETER.fullmatch(argument)
+            if match is None or match[2] not in _TYPES:
+                raise ValueError(f"kernel '{name}': cannot read the parameter '{argument}'")
+            const, kind, pointer, own, lengths = match.groups()
+            shape = tuple(_LENGTH.fullmatch(x.strip()).groups("") for x in lengths.split(",")) if lengths else None  # type: ignore[union-attr]
+            parameters.append(Parameter(own, np.dtype(_TYPES[kind]), bool(pointer), bool(const), shape))  # type: ignore[arg-type]
+        found[name] = Signature(name, tuple(parameters))
+    return found
+
+
+def _split(arguments: str) -> list[str]:
+    """The parameters of a list, whose comments may have commas, too, and may stand behind the comma."""
+    text = re.sub(r",\s*(/\*[^*]*\*/)", r" \1,", " ".join(arguments.split()))
+    return [part.strip() for part in re.split(r",(?![^/]*\*/)", text) if part.strip()]
