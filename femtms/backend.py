@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from femtms import core
 from femtms.errors import FemtmsError, in_one_line
 from femtms.kernels import cpu
 
@@ -22,7 +23,7 @@ class Backend:
 
     name         "cpu" or "cuda"
     xp           numpy or cupy
-    kernels      the functions of kernels/cpu.py, or the same names from kernels/cuda.py
+    kernels      CpuKernels of kernels/cpu.py, or CudaKernels of kernels/cuda.py: the same names
     description  for reports, such as "CPU, 2 threads" or "NVIDIA H200"
     check_every  after how many iterations a solver looks whether it is done: on a GPU a look makes the host wait
     """
@@ -45,11 +46,9 @@ class Backend:
 
 
 def cpu_backend() -> Backend:
-    """The CPU: NumPy arrays and numba kernels."""
-    import numba
-
+    """The CPU: NumPy arrays and the compiled core."""
     model = platform.processor() or platform.machine()
-    return Backend("cpu", np, cpu, f"CPU ({model}), {numba.get_num_threads()} threads")
+    return Backend("cpu", np, cpu.KERNELS, f"CPU ({model}), {core.threads()} threads")
 
 
 def _cuda_backend() -> tuple[Backend | None, str]:
@@ -61,9 +60,9 @@ def _cuda_backend() -> tuple[Backend | None, str]:
     try:
         if cupy.cuda.runtime.getDeviceCount() == 0:
             return None, "CuPy finds no usable GPU (it counts none)"
-        from femtms.kernels.cuda import CudaKernels, source
+        from femtms.kernels.cuda import CudaKernels
 
-        kernels = CudaKernels(cupy, cupy.RawModule(code=source(), options=("-std=c++17",)))
+        kernels = CudaKernels(cupy, cupy.RawModule(code=core.gpu_source(), options=core.gpu_options()))
         # CuPy compiles at the first use, and loads cuBLAS then: without this, missing CUDA headers or a missing cuBLAS
         # would stop a solve, not the choice
         ones = cupy.ones((_TRIED, 2))

@@ -30,6 +30,20 @@ _C_TYPES: dict[str, Any] = {
 _THREADS = "FEMTMS_NUM_THREADS", "NUMBA_NUM_THREADS"
 
 
+# What a GPU has: each file, with what it includes, compiles for both devices, or is a .cu file with its own loops.
+_FOR_GPU = (
+    "elements.cpp",
+    "assembly.cpp",
+    "quadratic.cpp",
+    "boxes.cpp",
+    "coarsen.cpp",
+    "sampled.cpp",
+    "blocks.cu",
+    "products.cu",
+    "potentials.cu",
+)
+
+
 def sources() -> dict[str, str]:
     """The text of each C++ file by name, in the order of the names."""
     paths = sorted(path for path in _HERE.iterdir() if path.suffix in (".h", ".cpp", ".cu"))
@@ -63,7 +77,28 @@ def _library() -> _Library:
     if ctypes.c_char_p.in_dll(handle, "core_digest").value != digest(texts).encode():
         raise ImportError(f"{found} was compiled from other sources than those in {_HERE}; install femtms again")
     handle.set_threads(most_threads())
-    return _Library(handle, signatures("".join(texts.values())), ctypes.c_int.in_dll(handle, "core_failures"))
+    return _Library(handle, signatures("".join(text for name, text in texts.items() if name.endswith(".cpp"))), ctypes.c_int.in_dll(handle, "core_failures"))
+
+
+@cache
+def gpu_signatures() -> dict[str, Signature]:
+    """What the kernels of the GPU take, by name."""
+    texts = sources()
+    return signatures("".join(texts[name] for name in _FOR_GPU))
+
+
+def gpu_source() -> str:
+    """The text that NVRTC compiles, with `gpu_options`.
+
+    It names the files' digest: CuPy keeps what it compiled by this text and does not look into included files.
+    """
+    includes = "".join(f'#include "{name}"\n' for name in _FOR_GPU)
+    return f"// {sha256(''.join(sources().values()).encode()).hexdigest()}\n{includes}"
+
+
+def gpu_options() -> tuple[str, ...]:
+    """What NVRTC must be told besides."""
+    return "-std=c++17", f"-I{_HERE}"
 
 
 @cache

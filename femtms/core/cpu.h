@@ -17,8 +17,24 @@
 #define VECTORISED
 #endif
 
+// Into the loop that calls it, for whose processor it is compiled then.
+#ifdef _MSC_VER
+#define INLINED static __forceinline
+#else
+#define INLINED static inline __attribute__((always_inline))
+#endif
+
 // The compiler may take what two pointers point to for different memory.
 #define ALONE __restrict
+
+// Before a loop whose steps do not read what other steps write, which the compiler cannot see.
+#if defined(__clang__)
+#define INDEPENDENT _Pragma("clang loop vectorize(assume_safety)")
+#elif defined(__GNUC__)
+#define INDEPENDENT _Pragma("GCC ivdep")
+#else
+#define INDEPENDENT __pragma(loop(ivdep))
+#endif
 
 const long long ROWS = 1024;  // of a task: enough work to hide the scheduling, and the unit of sums over rows
 

@@ -15,6 +15,7 @@ typedef unsigned char uint8;
 
 #define KERNEL extern "C" __global__ void
 #define SHARED __device__ static inline
+#define SHARED_METHOD __device__ inline
 
 // body(i) for i = 0 ... count - 1: a grid-stride loop, without shared memory or block synchronisation
 template <typename Body>
@@ -24,11 +25,7 @@ SHARED void for_each(const int64 count, const Body& body)
     for (int64 i = (int64)blockIdx.x * blockDim.x + threadIdx.x; i < count; i += stride) body(i);
 }
 
-// the lowest of integers is the same in whatever order threads arrive
-SHARED void lower(int* at, const int value)
-{
-    atomicMin(at, value);
-}
+#define INFINITE __longlong_as_double(0x7ff0000000000000ll)
 
 #else
 
@@ -38,10 +35,13 @@ SHARED void lower(int* at, const int value)
 #include "cpu.h"
 
 #define SHARED static inline
+#define SHARED_METHOD inline
 
 using std::fabs;
 using std::floor;
 using std::sqrt;
+
+#define INFINITE std::numeric_limits<double>::infinity()
 
 SHARED double rsqrt(const double x)
 {

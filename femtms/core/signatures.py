@@ -17,7 +17,7 @@ _TYPES = {
     "double": np.float64,
 }
 _KERNEL = re.compile(r"^KERNEL (\w+)\(([^)]*)\)", re.MULTILINE)
-_PARAMETER = re.compile(r"(const )?(\w+)(\*)?(?: ALONE)? (\w+)(?: /\* ?([^*]+?) ?\*/)?")
+_PARAMETER = re.compile(r"(const )?(\w+)(\*)?(?: ALONE)? (\w+)(?: /\* ?(.+?) ?\*/)?")
 _LENGTH = re.compile(r"(\w+)(?:([+*])(\w+))?")
 
 
@@ -126,6 +126,5 @@ def signatures(source: str) -> dict[str, Signature]:
 
 
 def _split(arguments: str) -> list[str]:
-    """The parameters of a list, whose comments may have commas, too, and may stand behind the comma."""
-    text = re.sub(r",\s*(/\*[^*]*\*/)", r" \1,", " ".join(arguments.split()))
-    return [part.strip() for part in re.split(r",(?![^/]*\*/)", text) if part.strip()]
+    """The parameters of a list, whose comments may have commas, too."""
+    return [part.strip() for part in re.split(r",(?![^/]*\*/)", " ".join(arguments.split())) if part.strip()]

@@ -1,6 +1,7 @@
 // The threads of the CPU: they wait until there are tasks, and take one after the other.
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <exception>
 #include <mutex>
@@ -22,7 +23,9 @@ EXPORTED std::atomic<int> core_failures{0};        // that nobody has asked for
 namespace
 {
 
-const int SPINS = 2000;  // looks before a thread sleeps: loops of a solver follow each other within microseconds
+// How long a thread looks before it sleeps: loops of a solver follow each other within microseconds, and to wake up
+// takes longer than many of them.
+const auto PATIENCE = std::chrono::microseconds(300);
 
 struct Pool {
     std::mutex busy;  // held by the caller whose loop the threads are at
@@ -45,6 +48,17 @@ Pool* pool = new Pool;             // never destroyed: its threads outlive whate
 thread_local bool inside = false;  // a loop within a task runs in its thread
 thread_local int failure = 0;
 
+template <typename Condition>
+void look_for(const Condition& condition)
+{
+    const auto end = std::chrono::steady_clock::now() + PATIENCE;
+    do {
+        for (int i = 0; i < 200; ++i)
+            if (condition()) return;
+        std::this_thread::yield();  // another process may need this core
+    } while (std::chrono::steady_clock::now() < end);
+}
+
 void take_tasks(Pool& p)
 {
     inside = true;
@@ -65,9 +79,7 @@ void take_tasks(Pool& p)
 void serve(Pool& p, long long seen)
 {
     for (;;) {
-        for (int i = 0; i < SPINS && p.loop.load(std::memory_order_acquire) == seen; ++i) {
-            if (i % 64 == 63) std::this_thread::yield();
-        }
+        look_for([&] { return p.loop.load(std::memory_order_acquire) != seen; });
         {
             std::unique_lock<std::mutex> lock(p.mutex);
             p.work.wait(lock, [&] { return p.loop.load(std::memory_order_relaxed) != seen; });
@@ -138,9 +150,7 @@ void run_tasks(const long long tasks, void (*function)(const void*, long long), 
         p.left.fetch_sub(p.at_work, std::memory_order_acq_rel);
         p.at_work = 0;
     }
-    for (int i = 0; i < SPINS && p.left.load(std::memory_order_acquire) > 0; ++i) {
-        if (i % 64 == 63) std::this_thread::yield();
-    }
+    look_for([&] { return p.left.load(std::memory_order_acquire) == 0; });
     if (p.left.load(std::memory_order_acquire) > 0) {
         std::unique_lock<std::mutex> lock(p.mutex);
         p.done.wait(lock, [&] { return p.left.load(std::memory_order_acquire) == 0; });
