@@ -5,10 +5,9 @@ from collections.abc import Sequence
 from functools import cache
 
 import numpy as np
-from numba import prange
 
 from femtms.coil.path import Path
-from femtms.kernels.jit import njit
+from femtms.core import call
 from femtms.kernels.sources import MU0_OVER_4PI
 
 log = logging.getLogger("femtms")
@@ -64,30 +63,17 @@ def _mean_distances(width: float, height: float) -> np.ndarray:
     return table
 
 
-@njit(parallel=True)
-def _double_sum(positions, vectors, axes, width, height, reach, table):
+def _double_sum(
+    positions: np.ndarray,
+    vectors: np.ndarray,
+    axes: np.ndarray,
+    width: float,
+    height: float,
+    reach: float,
+    table: np.ndarray,
+) -> np.ndarray:
     """Sums (d,) over all elements of dl·dl' / √(r² + e²)."""
-    last = len(table) - 1
-    sums = np.zeros(len(positions))
-    far = (height * height - width * width) / 6
-    for i in prange(len(positions)):
-        length = np.sqrt((vectors[i] ** 2).sum())
-        for j in range(len(positions)):
-            x, y, z = positions[i] - positions[j]
-            r2 = x * x + y * y + z * z
-            v = abs(x * axes[i, 0] + y * axes[i, 1] + z * axes[i, 2])
-            t = (x * vectors[i, 0] + y * vectors[i, 1] + z * vectors[i, 2]) / length
-            u = np.sqrt(max(r2 - v * v - t * t, 0.0))
-            if u < reach and v < reach:
-                a, b = last * np.sqrt(u / reach), last * np.sqrt(v / reach)
-                m, n = min(int(a), last - 1), min(int(b), last - 1)
-                # linear in u and v, between the nodes at the squares of m and n
-                a, b = (a * a - m * m) / (2 * m + 1), (b * b - n * n) / (2 * n + 1)
-                e2 = (1 - a) * ((1 - b) * table[m, n] + b * table[m, n + 1]) + a * (
-                    (1 - b) * table[m + 1, n] + b * table[m + 1, n + 1]
-                )
-            else:
-                e2 = far * (u * u - v * v) / (u * u + v * v)  # the next term falls with the square of the distance
-            dot = vectors[i, 0] * vectors[j, 0] + vectors[i, 1] * vectors[j, 1] + vectors[i, 2] * vectors[j, 2]
-            sums[i] += dot / np.sqrt(r2 + e2)
+    sums = np.empty(len(positions))
+    elements = len(positions), positions, vectors, axes
+    call("neumann_sums", *elements, width, height, reach, len(table), table, sums)
     return sums

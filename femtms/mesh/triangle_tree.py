@@ -50,4 +50,4 @@ class TriangleTree:
         """
         others = np.ascontiguousarray(others, dtype=np.float64)
         distance, _, at = least_distance(others, self.triangles, self.low, self.high, float(within))
-        return float(distance), np.array(at)
+        return distance, at

@@ -7,7 +7,7 @@ import numpy as np
 import scipy.ndimage as ndi
 import scipy.sparse as sp
 
-from femtms.kernels.jit import njit
+from femtms.core import call
 from femtms.mesh.node_sums import sums_at_nodes
 from femtms.mesh.surface import triangle_normals
 
@@ -111,39 +111,6 @@ class Picture:
         return np.clip(rgba, 0, 1)
 
 
-@njit
-def _fill(xyz: np.ndarray, faces: np.ndarray, inks: np.ndarray, depth: np.ndarray, out: np.ndarray) -> None:
-    """Draw triangles: the sample nearest the viewer wins.
-
-    xyz (n,3): column, row (in samples, centres at +0.5) and depth; inks (n,q) -> out (rows,columns,q).
-    """
-    rows, columns = depth.shape
-    for f in range(faces.shape[0]):
-        a, b, c = faces[f, 0], faces[f, 1], faces[f, 2]
-        xa, ya, xb, yb, xc, yc = xyz[a, 0], xyz[a, 1], xyz[b, 0], xyz[b, 1], xyz[c, 0], xyz[c, 1]
-        area = (xb - xa) * (yc - ya) - (xc - xa) * (yb - ya)
-        if area == 0.0:  # seen edge-on
-            continue
-        first, last = max(0, int(np.ceil(min(ya, yb, yc) - 0.5))), min(rows - 1, int(max(ya, yb, yc) - 0.5))
-        left, right = (
-            max(0, int(np.ceil(min(xa, xb, xc) - 0.5))),
-            min(columns - 1, int(max(xa, xb, xc) - 0.5)),
-        )
-        for i in range(first, last + 1):
-            for j in range(left, right + 1):
-                x, y = j + 0.5, i + 0.5
-                wa = ((xb - x) * (yc - y) - (xc - x) * (yb - y)) / area
-                wb = ((xc - x) * (ya - y) - (xa - x) * (yc - y)) / area
-                wc = 1.0 - wa - wb
-                if wa < -1e-9 or wb < -1e-9 or wc < -1e-9:
-                    continue
-                z = wa * xyz[a, 2] + wb * xyz[b, 2] + wc * xyz[c, 2]
-                if z > depth[i, j]:
-                    depth[i, j] = z
-                    for q in range(out.shape[2]):
-                        out[i, j, q] = wa * inks[a, q] + wb * inks[b, q] + wc * inks[c, q]
-
-
 def render(camera: Camera, nodes: np.ndarray, faces: np.ndarray, values: np.ndarray, normals: np.ndarray) -> Picture:
     """Draw a surface.  nodes (n,3) mm, faces (f,3), values (n,), normals (n,3) unit, outward.
 
@@ -165,7 +132,9 @@ def render_each(
     xyz[:, 0], xyz[:, 1] = columns / 2 + xyz[:, 0] / fine, rows / 2 - xyz[:, 1] / fine
     depth = np.full((rows, columns), -np.inf)
     out = np.zeros((rows, columns, 1 + values.shape[1]), np.float32)
-    _fill(xyz, faces, np.column_stack([shade, values]), depth, out)
+    inks = np.column_stack([shade, values]).astype(np.float64, copy=False)
+    drawn = np.ascontiguousarray(faces, np.int32)
+    call("draw_triangles", xyz, len(drawn), drawn, inks.shape[1], inks, rows, columns, depth, out)
     return [Picture(camera, out[..., 1 + i], out[..., 0], depth) for i in range(values.shape[1])]
 
 
