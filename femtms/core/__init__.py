@@ -58,10 +58,9 @@ def digest(texts: dict[str, str]) -> str:
 
 @dataclass(frozen=True)
 class _Library:
-    """The compiled library, what its kernels take, and how many calls have failed that nobody has asked for."""
+    """The compiled library, and how many calls have failed that nobody has asked for."""
 
     handle: ctypes.CDLL
-    signatures: dict[str, Signature]
     failures: ctypes.c_int
 
 
@@ -77,7 +76,13 @@ def _library() -> _Library:
     if ctypes.c_char_p.in_dll(handle, "core_digest").value != digest(texts).encode():
         raise ImportError(f"{found} was compiled from other sources than those in {_HERE}; install femtms again")
     handle.set_threads(most_threads())
-    return _Library(handle, signatures("".join(text for name, text in texts.items() if name.endswith(".cpp"))), ctypes.c_int.in_dll(handle, "core_failures"))
+    return _Library(handle, ctypes.c_int.in_dll(handle, "core_failures"))
+
+
+@cache
+def cpu_signatures() -> dict[str, Signature]:
+    """What the kernels of the CPU take, by name."""
+    return signatures("".join(text for name, text in sources().items() if name.endswith(".cpp")))
 
 
 @cache
@@ -103,7 +108,7 @@ def gpu_options() -> tuple[str, ...]:
 
 @cache
 def _function(name: str) -> tuple[Callable[..., None], Signature]:
-    function, signature = _library().handle[name], _library().signatures[name]
+    function, signature = _library().handle[name], cpu_signatures()[name]
     function.restype = None
     function.argtypes = [
         ctypes.c_void_p if parameter.array else _C_TYPES[parameter.dtype.name] for parameter in signature.parameters

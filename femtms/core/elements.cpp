@@ -1,15 +1,6 @@
 // Linear finite elements on tetrahedra: for both devices.  Nodes (n,3) in m, tetrahedra (m,4), σ in S/m.
 #include "tetrahedron.h"
 
-// volumes in the cube of the unit of the nodes
-KERNEL signed_volumes(const int64 m, const double* nodes /* n,3 */, const int* tets /* m,4 */, double* volumes /* m */)
-{
-    for_each(m, [&](const int64 t) {
-        double g[4][3];
-        volumes[t] = six_volume_gradients(nodes, tets + 4 * t, g) / 6;
-    });
-}
-
 // ∫_t ∇λ_a·σ ∂A/∂t in A of the corners a of each tetrahedron; dadt in V/m, the mean over each
 KERNEL corner_currents(
     const int64 m, const double* nodes /* n,3 */, const int* tets /* m,4 */, const int components,

@@ -1,6 +1,16 @@
+// What tetrahedra are at each node, and how large they are, on the CPU.
 #include <vector>
 
-#include "device.h"
+#include "tetrahedron.h"
+
+// volumes in the cube of the unit of the nodes
+KERNEL signed_volumes(const int64 m, const double* nodes /* n,3 */, const int* tets /* m,4 */, double* volumes /* m */)
+{
+    for_each(m, [&](const int64 t) {
+        double g[4][3];
+        volumes[t] = six_volume_gradients(nodes, tets + 4 * t, g) / 6;
+    });
+}
 
 // Which rows of groups (m,each) of nodes name each node, in ascending order.
 KERNEL incidence(

@@ -99,7 +99,7 @@ struct Tetrahedron {
 double nearest_in(const double* nodes, const int* tet, const Vector& x, Vector& at)
 {
     static const int faces[4][3] = {{1, 2, 3}, {0, 3, 2}, {0, 1, 3}, {0, 2, 1}};
-    double least = std::numeric_limits<double>::infinity();
+    double least = INFINITE;
     for (const int* face : faces) {
         const Vector foot = nearest_on_triangle(
             x, {{vector_at(nodes, tet[face[0]]), vector_at(nodes, tet[face[1]]), vector_at(nodes, tet[face[2]])}});

@@ -9,7 +9,6 @@
 namespace
 {
 
-const double INFINITE = std::numeric_limits<double>::infinity();
 const double NOWHERE = std::numeric_limits<double>::quiet_NaN();
 const int DEPTH = 64;  // of the stack: the tree is at most 31 levels deep, and each level leaves one box waiting
 

@@ -3,6 +3,7 @@
 Each output is computed by one thread in a fixed order: results do not depend on the number of threads.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -28,16 +29,14 @@ class CpuKernels(Blocks, Coarsening, Quadratic, Sources):
         """Run a kernel: see Launcher."""
         core.call(name, *arguments)
 
-    # --- any sparse matrix ---------------------------------------------------------------------------------
+    # --- meshes --------------------------------------------------------------------------------------------
 
-    def csr(self, triple, shape):
-        """The sparse matrix of (indptr, indices, data) on this device."""
-        indptr, indices, data = triple
-        return sparse.csr_array((data, indices, indptr), shape=shape)
-
-    def transposed(self, matrix):
-        """Aᵀ in CSR form (indptr, indices, data), with ascending columns."""
-        return csr_arrays(self.csr(csr_arrays(matrix), matrix.shape).T.tocsr())
+    def signed_volumes(self, x, tets):
+        """Volumes (m,) in the cube of the unit of x."""
+        x, tets = np.ascontiguousarray(x, np.float64), np.ascontiguousarray(tets, np.int32)
+        volumes = self.empty(len(tets))
+        self.launch("signed_volumes", len(tets), x, tets, volumes)
+        return volumes
 
     def incidence(self, groups, n):
         """Which rows of groups (m,k) of nodes name each node: starts (n+1,) int64 and rows (km,) int32, ascending.
@@ -48,6 +47,17 @@ class CpuKernels(Blocks, Coarsening, Quadratic, Sources):
         starts, rows = self.empty(n + 1, dtype=np.int64), self.empty(groups.size, dtype=np.int32)
         self.launch("incidence", *groups.shape, groups, n, starts, rows)
         return starts, rows
+
+    # --- any sparse matrix ---------------------------------------------------------------------------------
+
+    def csr(self, triple, shape):
+        """The sparse matrix of (indptr, indices, data) on this device."""
+        indptr, indices, data = triple
+        return sparse.csr_array((data, indices, indptr), shape=shape)
+
+    def transposed(self, matrix):
+        """Aᵀ in CSR form (indptr, indices, data), with ascending columns."""
+        return csr_arrays(self.csr(csr_arrays(matrix), matrix.shape).T.tocsr())
 
     def pieces(self, matrix):
         """The lowest node (n,) int32 of each node's piece; entries of a symmetric pattern connect nodes."""
@@ -111,6 +121,7 @@ _ROWS = 1024  # of a partial sum: see ROWS in core/cpu.h
 KERNELS = CpuKernels()
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> Callable[..., Any]:
     """The kernels by their names, such as `incidence`."""
-    return getattr(KERNELS, name)
+    function: Callable[..., Any] = getattr(KERNELS, name)
+    return function

@@ -1,18 +1,10 @@
 """Linear finite elements on tetrahedra: launches the kernels of core/elements.cpp and core/assembly.cpp."""
 
-import numpy as np
-
 from femtms.kernels.launch import Launcher
 
 
 class Elements(Launcher):
     """What solves with linear elements call; arrays of the device, C-contiguous, float64 and int32."""
-
-    def signed_volumes(self, x, tets):
-        """Volumes (m,) in the cube of the unit of x."""
-        volumes = self.empty(len(tets))
-        self.launch("signed_volumes", len(tets), x, tets, volumes)
-        return volumes
 
     def stiffness(self, nodes, tets, sigma, starts, meeting):
         """K in CSR form (indptr, indices, values): K_ij = Σ_t ∫_t ∇λ_i·σ∇λ_j, theory.md (9).

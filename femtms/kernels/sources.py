@@ -1,4 +1,4 @@
-"""A of a coil at points, directly and in boxes: launches the kernels of core/potentials.*, boxes.cpp and sampled.cpp."""
+"""A of a coil at points, directly and in boxes: launches core/potentials.*, boxes.cpp and sampled.cpp."""
 
 import numpy as np
 

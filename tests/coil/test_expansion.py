@@ -2,13 +2,12 @@
 
 from math import factorial
 
-import numba
 import numpy as np
 import pytest
 from kernels.host_cuda import gpu, host_cuda
 from scipy.special import factorial2, sph_harm_y
 
-from femtms import Coil, Pose, load_coil
+from femtms import Coil, Pose, core, load_coil
 from femtms.backend import cpu_backend, to_host
 from femtms.coil import expansion
 from femtms.coil.elements import Currents, Dipoles
@@ -345,18 +344,17 @@ def test_order_is_ascending_and_stable(backend):
 # --- bits ------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.skipif(numba.config.NUMBA_NUM_THREADS < 2, reason="numba has one thread here")
 def test_bits_depend_neither_on_threads_nor_on_what_was_computed_before():
     boxes = HarmonicBoxes.build(HEAD, cpu_backend())
     rng = np.random.default_rng(9)
     coils = [load_coil("figure8-70mm").moved(random_pose(rng, 0.09)) for _ in range(3)]
-    before = numba.get_num_threads()
+    before = core.threads()
     try:
-        numba.set_num_threads(1)
+        core.set_threads(1)
         one = [boxes.vector_potential(coil) for coil in coils]
-        numba.set_num_threads(2)
+        core.set_threads(2)
         two = [boxes.vector_potential(coil) for coil in coils[::-1]][::-1]
     finally:
-        numba.set_num_threads(before)
+        core.set_threads(before)
     for a, b in zip(one, two):
         np.testing.assert_array_equal(a, b)

@@ -201,15 +201,15 @@ def test_every_device_recovers_the_same(block, device):
 
 
 def test_it_does_not_depend_on_the_number_of_threads(block):
-    import numba
+    from femtms import core
 
-    before = numba.get_num_threads()
+    before = core.threads()
     many = TissueRecovery.build(block, 1, "harmonic", 2).matrix
     try:
-        numba.set_num_threads(1)
+        core.set_threads(1)
         one = TissueRecovery.build(block, 1, "harmonic", 2).matrix
     finally:
-        numba.set_num_threads(before)
+        core.set_threads(before)
     np.testing.assert_array_equal(many.data, one.data)
     np.testing.assert_array_equal(many.indices, one.indices)
 

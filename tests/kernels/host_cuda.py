@@ -8,10 +8,8 @@ import ctypes
 import hashlib
 import itertools
 import random
-import re
 import shutil
 import subprocess
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +17,19 @@ import numpy as np
 import pytest
 from kernels.host_cupy import DeviceArray, HostCupy
 
+from femtms import core
 from femtms.backend import Backend, backend
-from femtms.kernels.cuda import CudaKernels, source
+from femtms.core.signatures import Parameter, signatures
+from femtms.kernels.cuda import CudaKernels
 
 _PREFIX = """
+#include <limits>
 #include <math.h>
+#define __CUDACC__
+#define __global__
+#define __device__
 #define rsqrt(x) (1.0 / sqrt(x))
+#define __longlong_as_double(bits) std::numeric_limits<double>::infinity()
 struct Index { unsigned int x; };
 static Index blockIdx, threadIdx, blockDim, gridDim;
 extern "C" void become_thread(unsigned block, unsigned thread, unsigned blocks, unsigned threads)
@@ -43,66 +48,31 @@ static inline double atomicAdd(double* at, double value)
     *at += value;
     return before;
 }
-#define __global__
-#define __device__
-#line 1 "cuda.cu"
+#include "device.h"
 """
-_TYPES = {"int": np.int32, "int64": np.int64, "uint64": np.uint64, "float": np.float32, "double": np.float64}
-_C_TYPES = {
-    np.int32: ctypes.c_int,
-    np.int64: ctypes.c_longlong,
-    np.uint64: ctypes.c_ulonglong,
-    np.float32: ctypes.c_float,
-    np.float64: ctypes.c_double,
-}
+_C_TYPES = {"int32": ctypes.c_int, "int64": ctypes.c_longlong, "float32": ctypes.c_float, "float64": ctypes.c_double}
 
 
 # --- kernels -----------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Parameter:
-    name: str
-    dtype: type
-    pointer: bool
-    const: bool
-
-    def as_c(self, value: Any) -> Any:
-        """The ctypes argument, or TypeError with what must be and what came."""
-        if not self.pointer:
-            if not isinstance(value, np.generic) or value.dtype != self.dtype:
-                raise TypeError(f"'{self.name}' must be a NumPy {self.dtype.__name__}; got {value!r}")
-            return _C_TYPES[self.dtype](value.item())
-        if isinstance(value, np.uint64) and value == 0 and self.const:
-            return ctypes.c_void_p(None)
-        if not isinstance(value, DeviceArray):
-            raise TypeError(f"'{self.name}' must be a device array; got {type(value).__name__}")
-        if value.dtype != self.dtype or not value.flags.c_contiguous:
-            order = "C-contiguous" if value.flags.c_contiguous else "strided"
-            raise TypeError(f"'{self.name}' must be C-contiguous {self.dtype.__name__}; got {order} {value.dtype}")
-        if not self.const and not value.flags.writeable:
-            raise TypeError(f"'{self.name}' is written to, but came read-only")
-        return ctypes.c_void_p(value._values.ctypes.data)
-
-
-def signatures(text: str) -> dict[str, tuple[Parameter, ...]]:
-    """The parameters of every kernel in CUDA source.
-
-    >>> [p.name for p in signatures('extern "C" __global__ void f(const int n, double* x) {}')["f"]]
-    ['n', 'x']
-    """
-    kernels = {}
-    for name, arguments in re.findall(r'extern "C" __global__ void (\w+)\(([^)]*)\)', text):
-        parameters = []
-        for argument in arguments.split(","):
-            found = re.fullmatch(r"(const )?(int|int64|uint64|float|double)(\*)? (\w+)", argument.strip())
-            if found is None:
-                raise ValueError(f"kernel '{name}': cannot read the parameter '{argument.strip()}'")
-            parameters.append(Parameter(found[4], _TYPES[found[2]], bool(found[3]), bool(found[1])))
-        kernels[name] = tuple(parameters)
-    if len(kernels) != text.count("__global__"):
-        raise ValueError(f"{text.count('__global__')} kernels in the source, but {len(kernels)} signatures were read")
-    return kernels
+def as_c(parameter: Parameter, value: Any) -> Any:
+    """The ctypes argument, or TypeError with what must be and what came."""
+    name, dtype = parameter.name, parameter.dtype
+    if not parameter.array:
+        if not isinstance(value, np.generic) or value.dtype != dtype:
+            raise TypeError(f"'{name}' must be a NumPy {dtype}; got {value!r}")
+        return _C_TYPES[dtype.name](value.item())
+    if isinstance(value, np.uint64) and value == 0 and parameter.const:
+        return ctypes.c_void_p(None)
+    if not isinstance(value, DeviceArray):
+        raise TypeError(f"'{name}' must be a device array; got {type(value).__name__}")
+    if value.dtype != dtype or not value.flags.c_contiguous:
+        order = "C-contiguous" if value.flags.c_contiguous else "strided"
+        raise TypeError(f"'{name}' must be C-contiguous {dtype}; got {order} {value.dtype}")
+    if not parameter.const and not value.flags.writeable:
+        raise TypeError(f"'{name}' is written to, but came read-only")
+    return ctypes.c_void_p(value._values.ctypes.data)
 
 
 _SANITIZERS = ["-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"]
@@ -126,11 +96,11 @@ class HostModule:
         seed: int = 0,
         sanitised: bool = False,
     ):
-        text = source() if text is None else text
-        self._signatures = signatures(text)
+        self._signatures = core.gpu_signatures() if text is None else signatures(text)
+        text = core.gpu_source() if text is None else text
         self._geometry = blocks, threads
         self._random = random.Random(seed)
-        flags = ["-std=c++17", "-Wall", "-Wextra", "-Werror", "-fPIC", "-shared"]
+        flags = [*core.gpu_options(), "-Wall", "-Wextra", "-Werror", "-fPIC", "-shared"]
         flags += ["-O1", *_SANITIZERS] if sanitised else ["-O2"]
         name = hashlib.sha256(repr((flags, _PREFIX, text)).encode()).hexdigest()[:16]
         unit, library = folder / f"{name}.cpp", folder / f"{name}.so"
@@ -142,7 +112,7 @@ class HostModule:
         self._library = ctypes.CDLL(str(library))
 
     def get_function(self, name: str):
-        parameters = self._signatures[name]
+        parameters = self._signatures[name].parameters
         function = self._library[name]
         function.restype = None
 
@@ -152,7 +122,7 @@ class HostModule:
             if len(arguments) != len(parameters):
                 raise TypeError(f"{name} takes {len(parameters)} arguments; got {len(arguments)}")
             try:
-                passed = [p.as_c(a) for p, a in zip(parameters, arguments)]
+                passed = [as_c(p, a) for p, a in zip(parameters, arguments)]
             except TypeError as error:
                 raise TypeError(f"{name}: {error}") from None
             arrays = [a for a in arguments if isinstance(a, DeviceArray)]  # which a recorded launch keeps

@@ -26,9 +26,8 @@ def sanitised(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 OUTSIDE = """
-typedef long long int64;
-extern "C" __global__ void beyond(const int64 n, const double* x, double* out) { out[0] = x[n]; }
-extern "C" __global__ void overflow(const int64 n, const double* x, double* out)
+KERNEL beyond(const int64 n, const double* x, double* out) { out[0] = x[n]; }
+KERNEL overflow(const int64 n, const double* x, double* out)
 {
     int i = 2147483647;
     out[0] = x[0] + (i + (int)n);
@@ -38,12 +37,13 @@ extern "C" __global__ void overflow(const int64 n, const double* x, double* out)
 
 def _main(what: str, folder: Path) -> None:
     import numpy as np
-    from kernels.host_cuda import HostModule, signatures
+    from kernels.host_cuda import HostModule
     from kernels.host_cupy import HostCupy
     from kernels.whole_path import whole_path
 
     from femtms.backend import Backend
-    from femtms.kernels.cuda import CudaKernels, source
+    from femtms.core import gpu_signatures
+    from femtms.kernels.cuda import CudaKernels
 
     xp = HostCupy()
     if what != "whole path":  # does it find what it should?
@@ -52,7 +52,7 @@ def _main(what: str, folder: Path) -> None:
         return
     kernels = CudaKernels(xp, HostModule(folder, sanitised=True))
     found = whole_path(Backend("cuda", xp, kernels, "sanitised", check_every=4))
-    missing = sorted(set(signatures(source())) - set(xp.gpu.calls))
+    missing = sorted(set(gpu_signatures()) - set(xp.gpu.calls))
     print(f"{len(found)} fields, {xp.gpu.counts['launches']} launches; kernels that were not tried: {missing}")
 
 

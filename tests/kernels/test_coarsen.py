@@ -8,7 +8,7 @@ from scipy import sparse
 from femtms import FemtmsError
 from femtms.backend import Backend, cpu_backend, to_host
 from femtms.head.sphere import LayeredSphere
-from femtms.kernels import cpu, cuda_coarsen
+from femtms.kernels import cpu, cuda
 from femtms.kernels.cuda import CudaKernels
 from femtms.mesh.generate import mesh_head
 from femtms.mesh.order import morton_order
@@ -178,7 +178,7 @@ SHAPES = [(300, 300, 300), (1, 1, 1), (1, 40, 3), (40, 1, 40), (200, 7, 500)]
 @pytest.mark.parametrize("scratch", [1, 50, 2**24])
 def test_product_is_the_same(device, shape, density, scratch, monkeypatch):
     """However little room there is; with empty rows, and with none but empty ones."""
-    monkeypatch.setattr(cuda_coarsen, "_SCRATCH", scratch)
+    monkeypatch.setattr(cuda, "_SCRATCH", scratch)
     l, m, n = shape
     a, b = random_matrix(l, m, 3, density), random_matrix(m, n, 4, density)
     got = device.kernels.product(moved(a, device), moved(b, device))
@@ -206,7 +206,7 @@ def test_rows_are_treated_the_same(device, shape):
 
 def test_a_matrix_with_too_many_entries_is_refused(device):
     with pytest.raises(FemtmsError, match="fewer than 2\\^31 entries; this one has 2,147,483,648"):
-        device.kernels._starts(device.xp.asarray(np.array([0, 2**30, 2**30])))
+        device.kernels.row_starts(device.xp.asarray(np.array([0, 2**30, 2**30])))
 
 
 # --- the hierarchy ---------------------------------------------------------------------------------------

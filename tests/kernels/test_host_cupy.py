@@ -4,11 +4,11 @@ import operator
 
 import numpy as np
 import pytest
-from kernels.host_cuda import host_module, signatures
+from kernels.host_cuda import as_c, host_module
 from kernels.host_cupy import DeviceArray, HostCupy, Misuse
 
 from femtms.backend import to_host
-from femtms.kernels.cuda import source
+from femtms.core import gpu_signatures
 
 
 @pytest.fixture
@@ -104,7 +104,7 @@ def test_a_number_on_the_device_stays_there_until_it_is_asked_for(xp):
     with pytest.raises(TypeError):
         2 in there  # noqa: B015
     with pytest.raises(TypeError, match="'n' must be a NumPy int64"):
-        signatures(source())["diagonal"][0].as_c(there.max())
+        as_c(gpu_signatures()["diagonal"].parameters[0], there.max())
     number = there[2]
     there[2] = 5
     assert int(number) == 5  # a view
@@ -155,13 +155,12 @@ def test_launches_of_kernels_are_counted(xp, tmp_path):
 # --- the order of threads ----------------------------------------------------------------------------------
 
 ORDER = """
-typedef long long int64;
-extern "C" __global__ void turns(const int64 n, double* next, double* turn)
+KERNEL turns(const int64 n, double* next, double* turn)
 {
     for (int64 i = (int64)blockIdx.x * blockDim.x + threadIdx.x; i < n; i += (int64)gridDim.x * blockDim.x)
         turn[i] = atomicAdd(next, 1);
 }
-extern "C" __global__ void total(const int64 n, const double* x, double* sum)
+KERNEL total(const int64 n, const double* x, double* sum)
 {
     for (int64 i = (int64)blockIdx.x * blockDim.x + threadIdx.x; i < n; i += (int64)gridDim.x * blockDim.x)
         atomicAdd(sum, x[i]);

@@ -2,19 +2,20 @@
 
 import inspect
 
-import numba
 import numpy as np
 import pytest
-from kernels.host_cuda import HostCupy, host_module, signatures
+from kernels.host_cuda import HostCupy, host_module
 from scipy import sparse
 
+from femtms import core
 from femtms.backend import Backend, cpu_backend, to_host
 from femtms.coil.coil import Coil
 from femtms.coil.elements import Dipoles
 from femtms.coil.expansion import solid_harmonics
+from femtms.core.signatures import signatures
 from femtms.head.sphere import LayeredSphere
 from femtms.kernels import cpu
-from femtms.kernels.cuda import CudaKernels, source
+from femtms.kernels.cuda import CudaKernels
 from femtms.mesh.generate import mesh_head
 from femtms.solver.csr import Csr
 
@@ -353,11 +354,16 @@ def test_a_step_of_conjugate_gradients(backend, k):
     close(to_host(out), scale * (r - alpha * ap), 1e-7)
 
 
-def test_kernels_refuse_strided_arrays_on_a_gpu(backend):
-    if backend.name == "cpu":
-        pytest.skip("numba reads any strides")
-    with pytest.raises(ValueError, match="takes C-contiguous arrays; got one of"):
-        backend.kernels.column_dots(backend.xp.asarray(random(8, 4))[:, ::2], backend.xp.asarray(random(8, 2)))
+def test_kernels_refuse_what_they_would_read_as_garbage(backend):
+    k, x, y = backend.kernels, backend.xp.asarray(random(8, 4)), backend.xp.asarray(random(8, 2))
+    with pytest.raises(TypeError, match=r"'x' of .* must be a C-contiguous array of float64; got one .* \(8, 2\) and"):
+        k.column_dots(x[:, ::2], y)
+    with pytest.raises(ValueError, match=r"'x' of .* must be \(n,k\) with n = 8, k = 2.*; got \(8, 4\)"):
+        k.column_dots(x, y)
+    with pytest.raises(TypeError, match=r"'scale' of narrow must be a C-contiguous array of float64; got one of int64"):
+        k.narrow(backend.xp.arange(2), y, backend.xp.empty((8, 2), np.float32))
+    with pytest.raises(TypeError, match="takes 5 arguments; got 1"):
+        k.launch("narrow", 8)
 
 
 @pytest.mark.parametrize("n", [1, 2, 255, 256, 257, 1024, 1025, 5000, 70_000])
@@ -449,17 +455,16 @@ def all_results(on, mesh, stars):
     return {name: to_host(a) for name, a in results.items()}
 
 
-@pytest.mark.skipif(numba.config.NUMBA_NUM_THREADS < 2, reason="numba has one thread here")
 def test_results_do_not_depend_on_the_number_of_threads(mesh, stars):
     def results(threads):
-        numba.set_num_threads(threads)
+        core.set_threads(threads)
         return all_results(cpu_backend(), mesh, stars)
 
-    before = numba.get_num_threads()
+    before = core.threads()
     try:
         one, two = results(1), results(2)
     finally:
-        numba.set_num_threads(before)
+        core.set_threads(before)
     for name in one:
         np.testing.assert_array_equal(one[name], two[name], err_msg=name)
 
@@ -479,24 +484,29 @@ def test_results_do_not_depend_on_the_launch_geometry(mesh, stars, tmp_path):
 
 
 def test_both_devices_have_the_same_functions():
-    names = [name for name in dir(CudaKernels) if not name.startswith("_")]
+    names = [name for name in dir(CudaKernels) if not name.startswith("_") and name != "xp"]
     assert names
     for name in names:
-        on_cpu = getattr(cpu, name)
-        arguments = list(inspect.signature(getattr(on_cpu, "py_func", on_cpu)).parameters)
-        assert list(inspect.signature(getattr(CudaKernels, name)).parameters) == ["self", *arguments], name
+        parameters = inspect.signature(getattr(cpu.CpuKernels, name)).parameters
+        assert list(inspect.signature(getattr(CudaKernels, name)).parameters) == list(parameters), name
+
+
+def test_kernels_that_both_devices_have_take_the_same():
+    on_cpu, on_gpu = core.cpu_signatures(), core.gpu_signatures()
+    both = set(on_cpu) & set(on_gpu)
+    assert len(both) > 35
+    for name in both:
+        assert on_cpu[name] == on_gpu[name]
 
 
 def test_signatures_are_read_from_the_source():
-    found = signatures(source())
-    field = found["electric_field"]
+    field = core.gpu_signatures()["electric_field"].parameters
     assert [p.name for p in field] == ["m", "nodes", "tets", "dadt", "phi", "E"]
     assert [p.dtype for p in field] == [np.int64, np.float64, np.int32, *[np.float64] * 3]
     assert [p.const for p in field] == [True] * 5 + [False]
+    assert [p.array for p in field] == [False] + [True] * 5
     with pytest.raises(ValueError, match="cannot read the parameter 'short n'"):
-        signatures('extern "C" __global__ void f(short n) {}')
-    with pytest.raises(ValueError, match="2 kernels in the source, but 1"):
-        signatures('extern "C" __global__ void f(int n) {} __global__ void g(int n) {}')
+        signatures("KERNEL f(short n) {}")
 
 
 def test_a_wrong_argument_is_an_error_on_the_host(mesh, tmp_path):

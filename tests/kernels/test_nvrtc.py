@@ -1,9 +1,8 @@
 """Every CUDA kernel compiles for the GPUs in use; NVRTC needs neither a GPU nor a driver."""
 
 import pytest
-from kernels.host_cuda import signatures
 
-from femtms.kernels.cuda import source
+from femtms.core import gpu_options, gpu_signatures, gpu_source
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +19,7 @@ def nvrtc():
 def compiled(nvrtc, text: str, arch: str) -> bytes:
     """Machine code, compiled with the options of cupy.RawModule; ValueError with the log of the compiler."""
     program = nvrtc.createProgram(text, "cuda.cu", (), ())
-    options = ("-std=c++17", "-ftz=true", f"-arch={arch}", "--device-as-default-execution-space")
+    options = (*gpu_options(), "-ftz=true", f"-arch={arch}", "--device-as-default-execution-space")
     try:
         nvrtc.compileProgram(program, options)
         return nvrtc.getCUBIN(program)
@@ -30,23 +29,23 @@ def compiled(nvrtc, text: str, arch: str) -> bytes:
         nvrtc.destroyProgram(program)
 
 
-@pytest.mark.parametrize("arch", ["sm_75", "sm_80", "sm_90"])
+@pytest.mark.parametrize("arch", ["sm_75", "sm_80", "sm_90", "sm_120"])
 def test_kernels_compile(nvrtc, arch):
-    cubin = compiled(nvrtc, source(), arch)
-    for kernel in signatures(source()):
+    cubin = compiled(nvrtc, gpu_source(), arch)
+    for kernel in gpu_signatures():
         assert f".text.{kernel}\0".encode() in cubin, kernel
 
 
 @pytest.mark.parametrize(
     "broken, message",
-    [("extern \"C\" __global__ void f(int n) { n = ; }", "expected an expression"),
-     ("extern \"C\" __global__ void f(int n) { n = m; }", 'identifier "m" is undefined')],
+    [("KERNEL f(int n) { n = ; }", "expected an expression"),
+     ("KERNEL f(int n) { n = m; }", 'identifier "m" is undefined')],
 )  # fmt: skip
 def test_broken_kernels_do_not_compile(nvrtc, broken, message):
     with pytest.raises(ValueError, match=message):
-        compiled(nvrtc, source() + broken, "sm_80")
+        compiled(nvrtc, gpu_source() + broken, "sm_80")
 
 
 def test_a_gpu_that_does_not_exist_is_an_error(nvrtc):
     with pytest.raises(ValueError, match="gpu-architecture"):
-        compiled(nvrtc, source(), "sm_1")
+        compiled(nvrtc, gpu_source(), "sm_1")

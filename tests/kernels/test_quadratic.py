@@ -1,6 +1,5 @@
 """Quadratic elements on either device against scikit-fem, and what their bits may depend on."""
 
-import numba
 import numpy as np
 import pytest
 import skfem
@@ -8,6 +7,7 @@ from kernels.host_cuda import HostCupy, host_module
 from scipy import sparse
 from skfem.helpers import dot, grad
 
+from femtms import core
 from femtms.backend import Backend, cpu_backend, to_host
 from femtms.fem.lagrange import POINTS, WEIGHTS, quadrature_points
 from femtms.fem.p1 import P1
@@ -131,16 +131,15 @@ def results(on, mesh):
     return {name: to_host(a) for name, a in found.items()}
 
 
-@pytest.mark.skipif(numba.config.NUMBA_NUM_THREADS < 2, reason="numba has one thread here")
 def test_results_do_not_depend_on_the_number_of_threads(mesh):
-    before = numba.get_num_threads()
+    before = core.threads()
     try:
-        numba.set_num_threads(1)
+        core.set_threads(1)
         one = results(cpu_backend(), mesh)
-        numba.set_num_threads(2)
+        core.set_threads(2)
         two = results(cpu_backend(), mesh)
     finally:
-        numba.set_num_threads(before)
+        core.set_threads(before)
     for name in one:
         np.testing.assert_array_equal(one[name], two[name], err_msg=name)
 

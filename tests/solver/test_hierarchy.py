@@ -1,15 +1,14 @@
 """The multigrid hierarchy: aggregates, prolongators, coarse matrices and the V-cycle, each by what defines it."""
 
-import numba
 import numpy as np
 import pyamg
 import pytest
 from scipy import sparse
 
-from femtms import FemtmsError, LayeredSphere, mesh_head
+from femtms import FemtmsError, LayeredSphere, core, mesh_head
 from femtms.backend import cpu_backend
 from femtms.fem.p1 import P1
-from femtms.kernels import coarsen
+from femtms.kernels import cpu
 from femtms.solver import amg
 from femtms.solver.amg import Multigrid
 from femtms.solver.potential import grounded
@@ -26,7 +25,7 @@ def scaled_stiffness(size_mm, contrast=1.0):
     _, stiffness = P1.build(mesh, sigma, cpu_backend())
     matrix = grounded(stiffness, None)
     diagonal = matrix.diagonal()
-    matrix.data = coarsen.scaled_symmetrically(matrix, 1 / np.sqrt(diagonal))
+    matrix.data = cpu.scaled_symmetrically(matrix, 1 / np.sqrt(diagonal))
     return matrix, np.sqrt(diagonal)
 
 
@@ -38,7 +37,7 @@ def system():
 @pytest.fixture(scope="module")
 def strong(system):
     matrix, _ = system
-    return as_csr(coarsen.strong_connections(matrix, 0.02), matrix.shape)
+    return as_csr(cpu.strong_connections(matrix, 0.02), matrix.shape)
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +61,7 @@ def test_strong_connections_are_the_large_entries(system, strong):
 
 
 def test_roots_are_a_maximal_set_more_than_two_steps_apart(strong):
-    aggregate, count = coarsen.aggregates(strong)
+    aggregate, count = cpu.aggregates(strong)
     assert np.array_equal(np.unique(aggregate), np.arange(count))
     two_steps = (abs(strong) @ abs(strong)).tocsr()
     graph = abs(strong)
@@ -82,10 +81,10 @@ def rows(matrix):
 
 def test_prolongator_reproduces_the_near_null_vector_with_less_energy(system, strong):
     matrix, near_null = system
-    aggregate, count = coarsen.aggregates(strong)
+    aggregate, count = cpu.aggregates(strong)
     energies = []
     for steps in (0, 1, 2):
-        triple, coarse_null = coarsen.prolongator(matrix, strong, aggregate, near_null, steps)
+        triple, coarse_null = cpu.prolongator(matrix, strong, aggregate, near_null, steps)
         p = as_csr(triple, (matrix.shape[0], count))
         np.testing.assert_allclose(p @ coarse_null, near_null, rtol=1e-12)
         energies.append(float((p.multiply(matrix @ p)).sum()))
@@ -94,8 +93,8 @@ def test_prolongator_reproduces_the_near_null_vector_with_less_energy(system, st
 
 def test_prolongator_is_that_of_pyamg(system, strong):
     matrix, near_null = system
-    aggregate, count = coarsen.aggregates(strong)
-    triple, coarse_null = coarsen.prolongator(matrix, strong, aggregate, near_null, 2)
+    aggregate, count = cpu.aggregates(strong)
+    triple, coarse_null = cpu.prolongator(matrix, strong, aggregate, near_null, 2)
     n = matrix.shape[0]
     tentative = sparse.csr_matrix((near_null / coarse_null[aggregate], aggregate, np.arange(n + 1)), shape=(n, count))
     theirs = pyamg.aggregation.smooth.energy_prolongation_smoother(
@@ -116,24 +115,23 @@ def test_prolongator_is_that_of_pyamg(system, strong):
 
 def test_coarse_matrix_is_the_galerkin_product(system, strong):
     matrix, near_null = system
-    aggregate, count = coarsen.aggregates(strong)
-    p = as_csr(coarsen.prolongator(matrix, strong, aggregate, near_null, 2)[0], (matrix.shape[0], count))
+    aggregate, count = cpu.aggregates(strong)
+    p = as_csr(cpu.prolongator(matrix, strong, aggregate, near_null, 2)[0], (matrix.shape[0], count))
     r = p.T.tocsr()
-    ap = as_csr(coarsen.product(matrix, p), p.shape)
+    ap = as_csr(cpu.product(matrix, p), p.shape)
     assert abs(ap - matrix @ p).max() < 1e-13
-    coarse = as_csr(coarsen.product(r, ap), (count, count))
+    coarse = as_csr(cpu.product(r, ap), (count, count))
     assert abs(coarse - r @ matrix @ p).max() < 1e-13
     assert coarse.has_canonical_format or len(np.unique(coarse.tocoo().coords, axis=1).T) == coarse.nnz
 
 
-@pytest.mark.skipif(numba.config.NUMBA_NUM_THREADS < 2, reason="numba has one thread here")
 def test_hierarchy_does_not_depend_on_the_number_of_threads(system, multigrid):
-    before = numba.get_num_threads()
+    before = core.threads()
     try:
-        numba.set_num_threads(1)
+        core.set_threads(1)
         alone = Multigrid.build(*system, cpu_backend())
     finally:
-        numba.set_num_threads(before)
+        core.set_threads(before)
     for one, other in zip(alone.levels, multigrid.levels, strict=True):
         np.testing.assert_array_equal(one.matrix.data, other.matrix.data)
         assert one.largest == other.largest
