@@ -22,7 +22,7 @@ from femtms.io.summary import coil_provenance
 from femtms.study.design import Design, StudyCoil, StudyHead
 
 _LIBRARIES = (
-    *("femtms", "numpy", "scipy", "numba", "meshio", "nibabel", "dask", "distributed", "dask-jobqueue", "xarray"),
+    *("femtms", "numpy", "scipy", "meshio", "nibabel", "dask", "distributed", "dask-jobqueue", "xarray"),
     *("zarr", "numcodecs", "pyarrow", "pydantic", "cupy-cuda12x", "cupy-cuda13x"),
 )
 _DECIDE = ("inputs", "femtms")  # what results depend on; the rest is for the record

@@ -8,9 +8,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import numba
 import numpy as np
 
+from femtms import core
 from femtms.backend import backend
 from femtms.batch.cluster import Share
 from femtms.batch.columns import FAILED
@@ -171,7 +171,7 @@ def _held_for(work: Work) -> _Held:
     """What this process holds for a run.  Raises _Unfit where it is not like the others of the run."""
     global _held
     if work.share.threads is not None:
-        numba.set_num_threads(min(work.share.threads, numba.config.NUMBA_NUM_THREADS))  # type: ignore[attr-defined]
+        core.set_threads(min(work.share.threads, core.most_threads()))
     if _held is not None and _held.run == work.run:
         return _held
     me = worker_name()

@@ -138,7 +138,7 @@ class Coil:
         -∂A/∂t in V/m is this times -dI/dt in A/s.  Infinite at an element.  Raises FemtmsError for points outside the
         grid of a sampled A, unless that is zero there.
         """
-        if kernels is cpu:
+        if kernels.xp is np:
             points = self._checked(points)
         return sum(group.potential(points, kernels) for group in self.elements)
 

@@ -26,7 +26,7 @@ from femtms.mesh.tetmesh import TetMesh
 from femtms.simulator import Simulator
 from femtms.tissue import name_of
 
-_LIBRARIES = ("femtms", "numpy", "scipy", "numba", "meshio", "nibabel", "matplotlib")
+_LIBRARIES = ("femtms", "numpy", "scipy", "meshio", "nibabel", "matplotlib")
 
 
 def head_summary(mesh: TetMesh, sigma: np.ndarray, device: str) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 Each output is computed by one thread in a fixed order: results do not depend on the number of threads.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -120,8 +119,9 @@ class CpuKernels(Blocks, Coarsening, Quadratic, Sources):
 _ROWS = 1024  # of a partial sum: see ROWS in core/cpu.h
 KERNELS = CpuKernels()
 
+# This module has the kernels as functions, too.
+incidence, morton_codes, signed_volumes = KERNELS.incidence, KERNELS.morton_codes, KERNELS.signed_volumes
 
-def __getattr__(name: str) -> Callable[..., Any]:
-    """The kernels by their names, such as `incidence`."""
-    function: Callable[..., Any] = getattr(KERNELS, name)
-    return function
+
+def __getattr__(name: str) -> Any:
+    return getattr(KERNELS, name)
