@@ -3,11 +3,11 @@
 Labels are numbered 0 (air), 1, 2, … without gaps here; `LabelField.tags` names the tissues.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-import numba
 import numpy as np
 
+from femtms import core
 from femtms.head.labels import LabelVolume
 from femtms.head.sphere import LayeredSphere
 from femtms.kernels.jit import njit
@@ -27,6 +27,12 @@ class LabelField(NamedTuple):
     indicators: np.ndarray
     to_voxel: np.ndarray
     radii: np.ndarray
+
+    @property
+    def arguments(self) -> tuple[Any, ...]:
+        """What kernels take of it: see core/label_field.h, where the functions are."""
+        shape = np.array(self.indicators.shape, np.int64)
+        return self.indicators, shape, self.to_voxel, len(self.radii), self.radii
 
 
 def field_of(head: LabelVolume | LayeredSphere) -> tuple[LabelField, np.ndarray]:
@@ -174,10 +180,8 @@ def label_at(field, x, y, z):
     return best
 
 
-@njit(parallel=True)
-def labels_at(field, x):
+def labels_at(field: LabelField, x: np.ndarray) -> np.ndarray:
     """Labels (n,) uint8 at points (n,3) in mm."""
-    labels = np.empty(x.shape[0], np.uint8)
-    for i in numba.prange(x.shape[0]):
-        labels[i] = label_at(field, x[i, 0], x[i, 1], x[i, 2])
+    labels = np.empty(len(x), np.uint8)
+    core.call("labels_at", len(x), x, *field.arguments, labels)
     return labels
