@@ -1,54 +1,55 @@
-// Vectors of three components, for both devices.
+// Vectors of three components: functions that take `const double*` take them, too.
 #pragma once
 #include "device.h"
 
 struct Vector {
-    double x, y, z;
+    double at[3];
+    operator const double*() const { return at; }
 };
 
-SHARED Vector vector_at(const double* rows, const int64 i)
+static inline Vector vector_at(const double* rows, const int64 i)
 {
     return {rows[3 * i], rows[3 * i + 1], rows[3 * i + 2]};
 }
 
-SHARED void store(const Vector& a, double* rows, const int64 i)
+static inline void store(const Vector& a, double* rows, const int64 i)
 {
-    rows[3 * i] = a.x;
-    rows[3 * i + 1] = a.y;
-    rows[3 * i + 2] = a.z;
+    for (int d = 0; d < 3; ++d) rows[3 * i + d] = a.at[d];
 }
 
-SHARED Vector operator+(const Vector& a, const Vector& b)
+static inline Vector operator+(const Vector& a, const Vector& b)
 {
-    return {a.x + b.x, a.y + b.y, a.z + b.z};
+    return {a.at[0] + b.at[0], a.at[1] + b.at[1], a.at[2] + b.at[2]};
 }
 
-SHARED Vector operator-(const Vector& a, const Vector& b)
+static inline Vector operator-(const Vector& a, const Vector& b)
 {
-    return {a.x - b.x, a.y - b.y, a.z - b.z};
+    return {a.at[0] - b.at[0], a.at[1] - b.at[1], a.at[2] - b.at[2]};
 }
 
-SHARED Vector operator*(const double s, const Vector& a)
+static inline Vector operator*(const double s, const Vector& a)
 {
-    return {s * a.x, s * a.y, s * a.z};
+    return {s * a.at[0], s * a.at[1], s * a.at[2]};
 }
 
-SHARED Vector operator/(const Vector& a, const double s)
+static inline Vector operator/(const Vector& a, const double s)
 {
-    return {a.x / s, a.y / s, a.z / s};
+    return {a.at[0] / s, a.at[1] / s, a.at[2] / s};
 }
 
-SHARED double dot(const Vector& a, const Vector& b)
+static inline double dot(const Vector& a, const Vector& b)
 {
-    return a.x * b.x + a.y * b.y + a.z * b.z;
+    return a.at[0] * b.at[0] + a.at[1] * b.at[1] + a.at[2] * b.at[2];
 }
 
-SHARED Vector cross(const Vector& a, const Vector& b)
+static inline Vector cross(const Vector& a, const Vector& b)
 {
-    return {a.y * b.z - a.z * b.y, a.z * b.x - a.x * b.z, a.x * b.y - a.y * b.x};
+    return {
+        a.at[1] * b.at[2] - a.at[2] * b.at[1], a.at[2] * b.at[0] - a.at[0] * b.at[2],
+        a.at[0] * b.at[1] - a.at[1] * b.at[0]};
 }
 
-SHARED double length(const Vector& a)
+static inline double length(const Vector& a)
 {
     return sqrt(dot(a, a));
 }
