@@ -14,18 +14,19 @@ KERNEL face_neighbours(
     int* neighbour /* m,4 */, int* overfull /* n */)
 try {
     for_ranges(n, [&](const int64 begin, const int64 end) {
-        std::vector<std::pair<int64, int64>> faces;  // at a node that is their lowest: the other two, and 4t + face
+        std::vector<std::pair<int64, int64>> faces;  // those whose lowest node is i: their other two nodes, 4t + face
         for (int64 i = begin; i < end; ++i) {
-            faces.clear();
+            faces.resize(4 * (starts[i + 1] - starts[i]));
+            size_t own = 0;
             for (int64 p = starts[i]; p < starts[i + 1]; ++p)
                 for (int face = 0; face < 4; ++face) {
                     const int* tet = tets + 4 * (int64)meeting[p];
                     const int a = tet[(face + 1) % 4], b = tet[(face + 2) % 4], c = tet[(face + 3) % 4];
                     const int low = std::min({a, b, c}), high = std::max({a, b, c});
-                    if (low != i) continue;
-                    const int64 middle = (int64)a + b + c - low - high;
-                    faces.push_back({middle << 32 | high, 4 * (int64)meeting[p] + face});
+                    faces[own] = {(int64)(a ^ b ^ c ^ low ^ high) << 32 | high, 4 * (int64)meeting[p] + face};
+                    own += low == i;  // no branch: nobody could predict it
                 }
+            faces.resize(own);
             std::sort(faces.begin(), faces.end());
             overfull[i] = 0;
             for (size_t first = 0, last; first < faces.size(); first = last) {
