@@ -11,59 +11,58 @@ struct Derivatives {
     double hessian[6];
 };
 
-// The corners of all tetrahedra but the common one are gathered once, each coordinate of theirs in a row of 8 blocks
-// columns, that of a tetrahedron: then all tries for the node work on a few cache lines, with vector instructions.
-// The last tetrahedron fills the columns that are left.
-const int64 COORDINATES = 9, TERMS = 9;
+// The tetrahedra are taken by WIDTH, and the coordinates of their other corners gathered once: 9 rows of WIDTH.  Then
+// all tries for the node work on a few cache lines, with vector instructions.  The last one fills the last block.
+const int WIDTH = 8, ROWS_OF_BLOCK = 9, BLOCK = WIDTH * ROWS_OF_BLOCK;
 
-// Edges from p in the column t.
-static inline void edges_from(
-    const double* p, const double* corners, const int64 columns, const int64 t, Vector& a, Vector& b, Vector& c)
+// Edges from p to the corners whose coordinates are in one column of a block.
+static inline void edges_from(const double* p, const double* column, Vector& a, Vector& b, Vector& c)
 {
-    const auto row = [&](const int64 r) { return corners[r * columns + t]; };
-    a = {row(0) - p[0], row(1) - p[1], row(2) - p[2]};
-    b = {row(3) - p[0], row(4) - p[1], row(5) - p[2]};
-    c = {row(6) - p[0], row(7) - p[1], row(8) - p[2]};
+    a = {column[0] - p[0], column[WIDTH] - p[1], column[2 * WIDTH] - p[2]};
+    b = {column[3 * WIDTH] - p[0], column[4 * WIDTH] - p[1], column[5 * WIDTH] - p[2]};
+    c = {column[6 * WIDTH] - p[0], column[7 * WIDTH] - p[1], column[8 * WIDTH] - p[2]};
 }
 
 VECTORISED static void star_distortions(
     const int64 blocks, const double* ALONE corners, const double* ALONE p, double* ALONE q)
 {
-    for (int64 t = 0; t < 8 * blocks; ++t) {
-        Vector a, b, c;
-        edges_from(p, corners, 8 * blocks, t, a, b, c);
-        q[t] = distortion(a, b, c);
-    }
+    for (int64 block = 0; block < blocks; ++block)
+        for (int column = 0; column < WIDTH; ++column) {
+            Vector a, b, c;
+            edges_from(p, corners + BLOCK * block + column, a, b, c);
+            q[WIDTH * block + column] = distortion(a, b, c);
+        }
 }
 
-// What each tetrahedron adds to gradient and Hessian.
+// What each tetrahedron adds to gradient and Hessian, as rows of blocks again.
 //
 // ln q = 1.5 ln S - ln 6V; 6V is linear in the point and S quadratic, so with e = power q^power and
 // l = ∇ln q, each tetrahedron adds e l to the gradient and e (power l lᵀ + ∇²ln q) to the Hessian.
 VECTORISED static void star_derivatives(
     const int64 blocks, const double* ALONE corners, const double* ALONE p, const double power, double* ALONE terms)
 {
-    const int64 columns = 8 * blocks;
-    for (int64 t = 0; t < 8 * blocks; ++t) {
-        Vector a, b, c;
-        edges_from(p, corners, 8 * blocks, t, a, b, c);
-        const Vector bc = cross(b, c), ca = cross(c, a), ab = cross(a, b);
-        const double v = std::max(dot(a, bc), SMALLEST), s = squared_edges(a, b, c);
-        const double q2 = REGULAR * REGULAR * s * s * s / (v * v), e = power * (power == 2 ? q2 : q2 * q2);
-        const Vector gv = -1.0 * (bc + ca + ab) / v;  // ∇ln 6V
-        const Vector gs = -2.0 * (a + b + c) / s;     // ∇ln S
-        const Vector l = 1.5 * gs - gv;
-        const auto second = [&](const int i, const int j) {
-            return power * l.at[i] * l.at[j] + gv.at[i] * gv.at[j] - 1.5 * gs.at[i] * gs.at[j];
-        };
-        for (int d = 0; d < 3; ++d) terms[d * columns + t] = e * l.at[d];
-        terms[3 * columns + t] = e * (second(0, 0) + 9 / s);
-        terms[4 * columns + t] = e * second(0, 1);
-        terms[5 * columns + t] = e * second(0, 2);
-        terms[6 * columns + t] = e * (second(1, 1) + 9 / s);
-        terms[7 * columns + t] = e * second(1, 2);
-        terms[8 * columns + t] = e * (second(2, 2) + 9 / s);
-    }
+    for (int64 block = 0; block < blocks; ++block)
+        for (int column = 0; column < WIDTH; ++column) {
+            Vector a, b, c;
+            edges_from(p, corners + BLOCK * block + column, a, b, c);
+            const Vector bc = cross(b, c), ca = cross(c, a), ab = cross(a, b);
+            const double volume = dot(a, bc), v = volume > SMALLEST ? volume : SMALLEST, s = squared_edges(a, b, c);
+            const double q2 = REGULAR * REGULAR * s * s * s / (v * v), e = power * (power == 2 ? q2 : q2 * q2);
+            const Vector gv = -1.0 * (bc + ca + ab) / v;  // ∇ln 6V
+            const Vector gs = -2.0 * (a + b + c) / s;     // ∇ln S
+            const Vector l = 1.5 * gs - gv;
+            const auto second = [&](const int i, const int j) {
+                return power * l.at[i] * l.at[j] + gv.at[i] * gv.at[j] - 1.5 * gs.at[i] * gs.at[j];
+            };
+            double* out = terms + BLOCK * block + column;
+            for (int d = 0; d < 3; ++d) out[d * WIDTH] = e * l.at[d];
+            out[3 * WIDTH] = e * (second(0, 0) + 9 / s);
+            out[4 * WIDTH] = e * second(0, 1);
+            out[5 * WIDTH] = e * second(0, 2);
+            out[6 * WIDTH] = e * (second(1, 1) + 9 / s);
+            out[7 * WIDTH] = e * second(1, 2);
+            out[8 * WIDTH] = e * (second(2, 2) + 9 / s);
+        }
 }
 
 // Its memory is used again and again.
@@ -75,16 +74,17 @@ public:
     {
         count_ = count;
         power_ = power;
-        blocks_ = (count + 7) / 8;
-        const int64 columns = 8 * blocks_;
-        if ((int64)corners_.size() < COORDINATES * columns) {
-            corners_.resize(COORDINATES * columns);
-            terms_.resize(TERMS * columns);
+        blocks_ = (count + WIDTH - 1) / WIDTH;
+        if ((int64)corners_.size() < BLOCK * blocks_) {
+            corners_.resize(BLOCK * blocks_);
+            terms_.resize(BLOCK * blocks_);
         }
-        for (int64 t = 0; t < columns; ++t)
+        for (int64 t = 0; t < WIDTH * blocks_; ++t) {
+            const int* link = links + 3 * std::min(t, count - 1);
+            double* column = corners_.data() + t / WIDTH * BLOCK + t % WIDTH;
             for (int k = 0; k < 3; ++k)
-                for (int d = 0; d < 3; ++d)
-                    corners_[(3 * k + d) * columns + t] = x[3 * (int64)links[3 * std::min(t, count - 1) + k] + d];
+                for (int d = 0; d < 3; ++d) column[(3 * k + d) * WIDTH] = x[3 * (int64)link[k] + d];
+        }
     }
 
     // Σ q^power with the node at p, and the largest q.
@@ -104,12 +104,14 @@ public:
     Derivatives derivatives(const Vector& p)
     {
         star_derivatives(blocks_, corners_.data(), p, power_, terms_.data());
-        double sums[TERMS] = {};
-        for (int64 t = 0; t < count_; ++t)
-            for (int64 d = 0; d < TERMS; ++d) sums[d] += terms_[d * 8 * blocks_ + t];
+        double sums[ROWS_OF_BLOCK] = {};
+        for (int64 t = 0; t < count_; ++t) {
+            const double* column = terms_.data() + t / WIDTH * BLOCK + t % WIDTH;
+            for (int row = 0; row < ROWS_OF_BLOCK; ++row) sums[row] += column[row * WIDTH];
+        }
         Derivatives all;
         std::copy(sums, sums + 3, all.gradient.at);
-        std::copy(sums + 3, sums + TERMS, all.hessian);
+        std::copy(sums + 3, sums + ROWS_OF_BLOCK, all.hessian);
         return all;
     }
 
