@@ -149,30 +149,19 @@ bool closes(const double* x, const int i, const int* gap, const bool hinged, con
 
 }  // namespace
 
-// For each entry of the incidence (starts, meeting): the other three nodes of that tetrahedron.
-KERNEL links_of(
-    const int64 n, const int* tets /* m,4 */, const int64* starts /* n+1 */, const int* meeting /* e */,
-    int* links /* e,3 */)
-{
-    for_each(n, [&](const int64 i) {
-        for (int64 p = starts[i]; p < starts[i + 1]; ++p)
-            others_of(tets + 4 * (int64)meeting[p], (int)i, links + 3 * p);
-    });
-}
-
 // A colour for each node, such that the nodes of a tetrahedron or gap differ: the lowest that is free.
 KERNEL colours_of(
-    const int64 n, const int64* starts /* n+1 */, const int* links /* e,3 */, const int* gaps /* g,4 */,
-    const int64* gap_starts /* n+1 */, const int* gap_rows, int* colours /* n */)
+    const int64 n, const int* tets /* m,4 */, const int64* starts /* n+1 */, const int* meeting,
+    const int* gaps /* g,4 */, const int64* gap_starts /* n+1 */, const int* gap_rows, int* colours /* n */)
 try {
-    std::vector<int64> taken;  // the last node next to which a colour is
+    std::vector<int64> taken;  // by colour, the last node that has a neighbour of it
     for (int64 i = 0; i < n; ++i) {
-        const auto take = [&](const int j) {
-            if (j < i) taken[colours[j]] = i;
+        const auto take = [&](const int* four) {
+            for (int k = 0; k < 4; ++k)
+                if (four[k] < i) taken[colours[four[k]]] = i;
         };
-        for (int64 p = 3 * starts[i]; p < 3 * starts[i + 1]; ++p) take(links[p]);
-        for (int64 p = gap_starts[i]; p < gap_starts[i + 1]; ++p)
-            for (int k = 0; k < 4; ++k) take(gaps[4 * (int64)gap_rows[p] + k]);
+        for (int64 p = starts[i]; p < starts[i + 1]; ++p) take(tets + 4 * (int64)meeting[p]);
+        for (int64 p = gap_starts[i]; p < gap_starts[i + 1]; ++p) take(gaps + 4 * (int64)gap_rows[p]);
         const auto none = std::find_if(taken.begin(), taken.end(), [&](const int64 j) { return j != i; });
         colours[i] = (int)(none - taken.begin());
         if (none == taken.end()) taken.push_back(-1);
@@ -180,24 +169,40 @@ try {
 }
 KEEP_FAILURE
 
-// Moves the given nodes, which share no tetrahedron and no gap; those with at most one label as if inside a tissue.
+// The other three nodes of each tetrahedron of a node, for all nodes in the order in which they move: those of
+// order[k] begin in row begins[k].
+KERNEL links_of(
+    const int64 n, const int* order /* n */, const int* tets /* m,4 */, const int64* starts /* n+1 */,
+    const int* meeting /* e */, const int64* begins /* n+1 */, int* links /* e,3 */)
+{
+    for_each(n, [&](const int64 k) {
+        const int i = order[k];
+        int* link = links + 3 * begins[k];
+        for (int64 p = starts[i]; p < starts[i + 1]; ++p, link += 3) others_of(tets + 4 * (int64)meeting[p], i, link);
+    });
+}
+
+// Moves the nodes order[first] ... order[end - 1], if chosen: they share no tetrahedron and no gap.  Those with at most
+// one label move as if inside a tissue.
 KERNEL move_nodes(
-    const int64 count, const int* nodes /* count */, double* x /* n,3 */, const int64* starts, const int* links,
-    const int64* bits /* n */, const double* level /* n */, const int power, bool* still /* n */,
-    const int* gaps /* g,4 */, const bool* hinged /* g */, const int64* gap_starts, const int* gap_rows,
-    const uint8* indicators /* nx,ny,nz,l */, const int64* shape /* 4 */, const double* to_voxel /* 3,4 */,
-    const int64 layers, const double* radii /* layers */)
+    const int64 first, const int64 end, const int* order /* n */, const bool* chosen /* n */, double* x /* n,3 */,
+    const int64* begins /* n+1 */, const int* links /* e,3 */, const int64* bits /* n */, const double* level /* n */,
+    const int power, bool* still /* n */, const int* gaps /* g,4 */, const bool* hinged /* g */,
+    const int64* gap_starts /* n+1 */, const int* gap_rows, const uint8* indicators /* nx,ny,nz,l */,
+    const int64* shape /* 4 */, const double* to_voxel /* 3,4 */, const int64 layers, const double* radii /* layers */)
 try {
     const LabelField field{indicators, shape, to_voxel, layers, radii};
-    for_parts(count, (count + TOGETHER - 1) / TOGETHER, [&](int64, const int64 begin, const int64 end) {
+    const int64 count = end - first;
+    for_parts(count, (count + TOGETHER - 1) / TOGETHER, [&](int64, const int64 from, const int64 to) {
         Star star;
-        for (int64 k = begin; k < end; ++k) {
-            const int i = nodes[k];
+        for (int64 k = first + from; k < first + to; ++k) {
+            const int i = order[k];
+            if (chosen && !chosen[i]) continue;
             bool quiet = still[i];
-            for (int64 p = 3 * starts[i]; p < 3 * starts[i + 1] && quiet; ++p) quiet = still[links[p]];
+            for (int64 p = 3 * begins[k]; p < 3 * begins[k + 1] && quiet; ++p) quiet = still[links[p]];
             if (quiet) continue;
             const Vector p = vector_at(x, i);
-            star.gather(x, links + 3 * starts[i], starts[i + 1] - starts[i], power);
+            star.gather(x, links + 3 * begins[k], begins[k + 1] - begins[k], power);
             const bool on_interface = bits[i] & (bits[i] - 1);
             const Vector q = on_interface ? interface_place(field, star, p, bits[i], level[i]) : inner_place(star, p);
             bool closed = false;

@@ -4,6 +4,8 @@ The energy is Σ q² and later Σ q⁴ of the distortions around a node (`core/d
 Nodes of one colour share no tetrahedron, so they can move at the same time, whatever the number of threads.
 """
 
+from itertools import pairwise
+
 import numpy as np
 
 from femtms.core import call
@@ -46,22 +48,23 @@ def optimised(field: LabelField, body: Body, volumes: np.ndarray | None = None, 
     x, tets, bits = body.x.copy(), body.tets, body.bits
     n = len(x)
     starts, meeting = incidence(tets, n)
-    links = np.empty((len(meeting), 3), np.int32)
-    call("links_of", n, tets, starts, meeting, links)
     gap_starts, gap_rows = incidence(body.gaps, n)
     colours = np.empty(n, np.int32)
-    call("colours_of", n, starts, links, body.gaps, gap_starts, gap_rows, colours)
-    colour_starts, order = incidence(colours[:, None], int(colours.max()) + 1)
-    by_colour = np.split(order, colour_starts[1:-1])
+    call("colours_of", n, tets, starts, meeting, body.gaps, gap_starts, gap_rows, colours)
+    ends, order = incidence(colours[:, None], int(colours.max()) + 1)
+    begins, links = np.zeros(n + 1, np.int64), np.empty((len(meeting), 3), np.int32)
+    np.cumsum(np.diff(starts)[order], out=begins[1:])
+    call("links_of", n, order, tets, starts, meeting, begins, links)
     around = incidence(body.triangles, n)
     areas, means = np.empty(len(body.triangles)), np.empty(len(body.triangles))
     level = np.zeros(n)
     still = np.zeros(n, np.bool_)
     gaps = body.gaps, body.hinged, gap_starts, gap_rows
 
-    def move(nodes: np.ndarray, bits: np.ndarray, power: int) -> None:
-        where = starts, links, bits, level, power, still, *gaps
-        call("move_nodes", len(nodes), nodes, x, *where, *field.arguments)
+    def move(chosen: np.ndarray | None, bits: np.ndarray, power: int) -> None:
+        where = order, chosen, x, begins, links, bits, level, power, still, *gaps, *field.arguments
+        for first, end in pairwise(ends.tolist()):
+            call("move_nodes", first, end, *where)
 
     for sweep in range(sweeps):
         if volumes is not None and 1 <= sweep <= _LEVELLED:
@@ -73,8 +76,7 @@ def optimised(field: LabelField, body: Body, volumes: np.ndarray | None = None, 
             call("mean_balance", len(means), x, body.triangles, body.pairs, *field.arguments, means)
             where = *around, bits, len(growth), growth
             call("adjust_levels", n, x, areas, means, *where, *field.arguments, level, still)
-        for nodes in by_colour:
-            move(nodes, bits, 2 if sweep < sweeps - _LAST else 4)
+        move(None, bits, 2 if sweep < sweeps - _LAST else 4)
 
     free, q = np.zeros(n, np.int64), np.empty(len(tets))
     for _ in range(_RESCUES):
@@ -84,6 +86,5 @@ def optimised(field: LabelField, body: Body, volumes: np.ndarray | None = None, 
         if not bad.any():
             break
         still[:] = False
-        for nodes in by_colour:
-            move(nodes[bad[nodes]], free, 4)
+        move(bad, free, 4)
     return x
