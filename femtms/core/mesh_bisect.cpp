@@ -52,6 +52,11 @@ KERNEL bisect(
     for_each(m, [&](const int64 t) {
         const int* tet = tets + 4 * t;
         int* to = out ? out + 4 * starts[t] : nullptr;
+        if (touched[tet[0]] + touched[tet[1]] + touched[tet[2]] + touched[tet[3]] < 2) {
+            if (out) copy_tet(tet, to);
+            counts[t] = 1;
+            return;
+        }
         int stack[64][4], corners[2];
         int depth = 1, count = 0;
         copy_tet(tet, stack[0]);

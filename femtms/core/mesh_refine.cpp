@@ -34,7 +34,6 @@ int64 lengths2(const int* points, const int* tet, int64* squares)
 
 // The edges that are chosen, and their table, which grows.
 struct Choice {
-    const int* points;
     int* edges;
     int64 count = 0;
     std::vector<int64> keys = std::vector<int64>(16);
@@ -91,7 +90,7 @@ KERNEL edges_to_cut(
     const int64 m, const int* tets /* m,4 */, const int* points /* n,3 */, const bool* wanted /* m */,
     int* latest /* n */, int* edges /* m,2 */, int64* count /* 1 */)
 try {
-    Choice choice{points, edges};
+    Choice choice{edges};
     std::vector<char> open(wanted, wanted + m);  // the tetrahedra in which a longest edge may still be missing
     for (int round = 1;; ++round) {
         const int64 before = choice.count;
@@ -106,12 +105,9 @@ try {
         const EdgeTable table = choice.table();
         for_each(m, [&](const int64 t) {
             const int* tet = tets + 4 * t;
-            int ends = 0, news = 0;
-            for (int i = 0; i < 4; ++i) {
-                ends += latest[tet[i]] > 0;
-                news += latest[tet[i]] == round;
-            }
-            open[t] = ends >= 2 && news >= 2 && missing_edge(points, tet, table, false) >= 0;
+            int ends = 0;  // of edges that are new
+            for (int i = 0; i < 4; ++i) ends += latest[tet[i]] == round;
+            open[t] = ends >= 2 && missing_edge(points, tet, table, false) >= 0;
         });
     }
     count[0] = choice.count;
