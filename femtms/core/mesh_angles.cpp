@@ -5,9 +5,9 @@
 KERNEL dihedral_angles(
     const int64 m, const double* nodes /* n,3 */, const int* tets /* m,4 */, double* angles /* m,6 */)
 {
-    const int faces[4][3] = {{1, 2, 3}, {0, 3, 2}, {0, 1, 3}, {0, 2, 1}};
+    static const int faces[4][3] = {{1, 2, 3}, {0, 3, 2}, {0, 1, 3}, {0, 2, 1}};
     // the faces that have the edge are opposite the others
-    const int at_edge[6][2] = {{2, 3}, {1, 3}, {1, 2}, {0, 3}, {0, 2}, {0, 1}};
+    static const int at_edge[6][2] = {{2, 3}, {1, 3}, {1, 2}, {0, 3}, {0, 2}, {0, 1}};
     const double degree = 180 / 3.141592653589793;
     for_each(m, [&](const int64 t) {
         Vector x[4], normals[4];  // of the faces opposite each node, outward, of any length

@@ -107,27 +107,31 @@ int pinched_edge(const Tetrahedra& all, const std::vector<int>& star, const int 
     return -1;
 }
 
+// The label of a tetrahedron with these neighbours, after spikes are gone.
+uint8 without_spike(const uint8* labels, const uint8 own, const int* beyond)
+{
+    const auto alike = [&](const uint8 label) {
+        int count = 0;
+        for (int f = 0; f < 4; ++f) count += beyond[f] >= 0 && labels[beyond[f]] == label;
+        return count;
+    };
+    if (alike(own) > 1) return own;
+    for (int f = 0; f < 2; ++f)  // three of four alike: one of the first two is among them
+        if (beyond[f] >= 0 && alike(labels[beyond[f]]) > 2) return labels[beyond[f]];
+    return own;
+}
+
 }  // namespace
 
 // Tetrahedra with three neighbours of another label, and at most one of their own, join it.
 KERNEL without_spikes(const int64 m, const uint8* labels /* m */, const int* behind /* m,4 */, uint8* out /* m */)
 {
-    for_each(m, [&](const int64 t) {
-        const auto alike = [&](const int label) {
-            int count = 0;
-            for (int f = 0; f < 4; ++f) count += behind[4 * t + f] >= 0 && labels[behind[4 * t + f]] == label;
-            return count;
-        };
-        out[t] = labels[t];
-        if (alike(labels[t]) > 1) return;
-        for (int f = 0; f < 2; ++f) {  // three of four alike: one of the first two is among them
-            if (behind[4 * t + f] < 0) continue;
-            const uint8 label = labels[behind[4 * t + f]];
-            if (label != labels[t] && alike(label) >= 3) {
-                out[t] = label;
-                break;
-            }
-        }
+    for_ranges(m, [&](const int64 begin, const int64 end) {
+        // stay in registers: bytes that are written might be anything, also the captured pointers
+        const uint8* given = labels;
+        const int* beyond = behind;
+        uint8* joined = out;
+        for (int64 t = begin; t < end; ++t) joined[t] = without_spike(given, given[t], beyond + 4 * t);
     });
 }
 
