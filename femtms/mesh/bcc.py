@@ -8,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy import ndimage
 
+from femtms import core
 from femtms.arrays import transformed
-from femtms.kernels.jit import njit
 from femtms.mesh.label_field import LabelField
 
 UNITS = 2**12  # per lattice constant: room for some ten bisections of every edge
@@ -80,58 +80,13 @@ def _near_tissue(field: LabelField, origin: np.ndarray, cells: np.ndarray, size_
     return mask
 
 
-@njit
-def _tets_between(near):
+def _tets_between(near: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Around each face between two cells of which one is near: four tetrahedra of its edges and the two centres."""
-    c0, c1, c2 = near.shape
-    used = np.full((2 * c0 + 1, 2 * c1 + 1, 2 * c2 + 1), -1, np.int32)  # half cells: corners even, centres odd
-    corner = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]])
-    half = np.empty(3, np.int64)
-    ends = np.empty((4, 3), np.int64)
-    count = 0
-    tets = np.empty((0, 4), np.int32)
-    for writing in range(2):
-        if writing:
-            n = 0
-            for i in range(used.shape[0]):
-                for j in range(used.shape[1]):
-                    for k in range(used.shape[2]):
-                        if used[i, j, k] == 0:
-                            used[i, j, k] = n
-                            n += 1
-            tets = np.empty((count, 4), np.int32)
-        count = 0
-        for i in range(c0):
-            for j in range(c1):
-                for k in range(c2):
-                    for axis in range(3):
-                        a = i + (axis == 0)
-                        b = j + (axis == 1)
-                        c = k + (axis == 2)
-                        if a >= c0 or b >= c1 or c >= c2 or not (near[i, j, k] or near[a, b, c]):
-                            continue
-                        for turn in range(4):
-                            half[0], half[1], half[2] = i, j, k
-                            for d in range(3):
-                                ends[0, d] = 2 * half[d] + 1
-                                ends[1, d] = ends[0, d] + 2 * (d == axis)
-                            for e in range(2):
-                                u, v = corner[(turn + e) % 4]
-                                for d in range(3):
-                                    ends[2 + e, d] = ends[0, d] + (d == axis)
-                                ends[2 + e, (axis + 1) % 3] += u
-                                ends[2 + e, (axis + 2) % 3] += v
-                            for e in range(4):
-                                if writing:
-                                    tets[count, e] = used[ends[e, 0], ends[e, 1], ends[e, 2]]
-                                else:
-                                    used[ends[e, 0], ends[e, 1], ends[e, 2]] = 0
-                            count += 1
-    points = np.empty((n, 3), np.int32)
-    for i in range(used.shape[0]):
-        for j in range(used.shape[1]):
-            for k in range(used.shape[2]):
-                if used[i, j, k] >= 0:
-                    node = used[i, j, k]
-                    points[node, 0], points[node, 1], points[node, 2] = i, j, k
-    return points * np.int32(UNITS // 2), tets
+    number = np.full(np.prod([2 * c + 1 for c in near.shape]), -1, np.int32)  # half cells: corners even, centres odd
+    given = *near.shape, near, len(number), number
+    counts = np.empty(2, np.int64)
+    core.call("lattice_places", *given, counts)
+    points, tets = np.empty((counts[0], 3), np.int32), np.empty((counts[1], 4), np.int32)
+    core.call("lattice_tets", *given, points, tets)
+    points *= UNITS // 2
+    return points, tets

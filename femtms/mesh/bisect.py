@@ -4,68 +4,10 @@ All tetrahedra around an edge see the same edges in the same order of priority, 
 from both sides and the mesh stays conforming, for any set of edges.
 """
 
-import numba
 import numpy as np
 
-from femtms.kernels.jit import njit
-from femtms.mesh.edges import edge_table, find
-
-_BLOCK = 2048  # tetrahedra of one task
-
-
-@njit
-def _leaves(stack, touched, keys, middle, priority, first_node, out, at):
-    """Bisect the tetrahedron stack[0] until no chosen edge is left; writes to out[at:] if there is room; the count."""
-    depth, count = 1, 0
-    while depth > 0:
-        depth -= 1
-        best, bi, bj, most = np.int32(-1), 0, 0, -1.0
-        for i in range(3):
-            a = stack[depth, i]
-            if a >= first_node or not touched[a]:
-                continue
-            for j in range(i + 1, 4):
-                b = stack[depth, j]
-                if b >= first_node or not touched[b]:
-                    continue
-                node = find(keys, middle, a, b)
-                if node >= 0:
-                    p = priority[node - first_node]
-                    if p > most or (p == most and node < best):
-                        best, bi, bj, most = node, i, j, p
-        if best < 0:
-            if at + count < out.shape[0]:
-                for i in range(4):
-                    out[at + count, i] = stack[depth, i]
-            count += 1
-        else:
-            for i in range(4):
-                stack[depth + 1, i] = stack[depth, i]
-            stack[depth, bj] = best
-            stack[depth + 1, bi] = best
-            depth += 2
-    return count
-
-
-@njit(parallel=True)
-def _bisect(tets, touched, keys, middle, priority, first_node, starts, out):
-    """Counts (m,) of the tetrahedra that each becomes; written to out[starts[t]:] if out has rows."""
-    m = tets.shape[0]
-    counts = np.ones(m, np.int32)
-    for block in numba.prange((m + _BLOCK - 1) // _BLOCK):
-        stack = np.empty((64, 4), np.int32)
-        for t in range(block * _BLOCK, min(m, (block + 1) * _BLOCK)):
-            at = starts[t] if out.shape[0] else 0
-            ends = 0
-            for i in range(4):
-                stack[0, i] = tets[t, i]
-                ends += touched[tets[t, i]]
-            if ends >= 2:
-                counts[t] = _leaves(stack, touched, keys, middle, priority, first_node, out, at)
-            elif out.shape[0]:
-                for i in range(4):
-                    out[at, i] = tets[t, i]
-    return counts
+from femtms import core
+from femtms.mesh.edges import edge_table
 
 
 def bisected(tets: np.ndarray, n: int, edges: np.ndarray, priority: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -77,9 +19,10 @@ def bisected(tets: np.ndarray, n: int, edges: np.ndarray, priority: np.ndarray) 
     touched = np.zeros(n, np.bool_)
     touched[edges] = True
     keys, middle = edge_table(edges, n)
-    nowhere = np.empty((0, 4), np.int32)
-    counts = _bisect(tets, touched, keys, middle, priority, n, np.zeros(0, np.int64), nowhere)
+    counts = np.empty(len(tets), np.int32)
+    given = len(tets), tets, n, touched, len(keys), keys, middle, priority
+    core.call("bisect", *given, None, counts, None)
     starts = np.cumsum(counts, dtype=np.int64) - counts
     out = np.empty((int(counts.sum()), 4), np.int32)
-    _bisect(tets, touched, keys, middle, priority, n, starts, out)
+    core.call("bisect", *given, starts, counts, out)
     return out, counts

@@ -2,11 +2,10 @@
 
 from typing import NamedTuple
 
-import numba
 import numpy as np
 
+from femtms.core import call
 from femtms.kernels.cpu import incidence
-from femtms.kernels.jit import njit
 from femtms.mesh.surface import OUTWARD_FACES
 
 
@@ -36,7 +35,8 @@ class Body(NamedTuple):
 
 def body_of(x: np.ndarray, tets: np.ndarray, labels: np.ndarray, behind: np.ndarray) -> Body:
     """The tetrahedra (m,4) whose labels (m,) are not air; behind (m,4) are their neighbours through each face."""
-    bits = _labels_around(labels, *incidence(tets, len(x)))
+    bits = np.empty(len(x), np.int64)
+    call("labels_around", len(x), labels, *incidence(tets, len(x)), bits)
     other = np.where(behind >= 0, labels[behind], 0).astype(np.uint8)
     tet, face = np.nonzero(labels[:, None] > other)
     triangles = tets[tet[:, None], OUTWARD_FACES[face]]
@@ -65,13 +65,3 @@ def _wedges(x: np.ndarray, outer: np.ndarray) -> np.ndarray:
     normal = np.cross(x[b] - x[a], x[c] - x[a])
     hollow = (normal * (x[d] - x[a])).sum(axis=1) > 0
     return np.column_stack([a, b, c, d])[hollow].astype(np.int32)
-
-
-@njit(parallel=True)
-def _labels_around(labels, starts, meeting):
-    """The labels (n,) of the tetrahedra around each node, as bits."""
-    bits = np.zeros(starts.size - 1, np.int64)
-    for i in numba.prange(starts.size - 1):
-        for p in range(starts[i], starts[i + 1]):
-            bits[i] |= 1 << np.int64(labels[meeting[p]])
-    return bits

@@ -4,14 +4,13 @@ Longest-edge bisection of body-centred-cubic tetrahedra meets only three shapes,
 which the third generation is the lattice with half the constant.  Coordinates are whole numbers, so ties are exact.
 """
 
-import numba
 import numpy as np
 
-from femtms.kernels.jit import njit
+from femtms import core
 from femtms.mesh.bcc import Lattice
 from femtms.mesh.bisect import bisected
-from femtms.mesh.edges import edge_key, empty_table, find, insert, unique_edges
-from femtms.mesh.label_field import LabelField, balance, balance_gradient, label_at, labels_at
+from femtms.mesh.edges import unique_edges
+from femtms.mesh.label_field import LabelField, labels_at
 from femtms.mesh.snap import crossings
 
 THINNEST = 0.56  # of a tissue's size: edges are refined down to this length where tissue is thin
@@ -19,89 +18,11 @@ FEW = 5e-5  # of the tetrahedra of a voxel head: it is not worth a round to refi
 FLATTEST = 0.085  # of a tissue's size: an interface may be this far from flat within a tetrahedron
 
 
-@njit(inline="always")
-def _length2(points, a, b):
-    """Squared length of an edge: a whole number."""
-    dx = np.int64(points[a, 0]) - np.int64(points[b, 0])
-    dy = np.int64(points[a, 1]) - np.int64(points[b, 1])
-    dz = np.int64(points[a, 2]) - np.int64(points[b, 2])
-    return dx * dx + dy * dy + dz * dz
-
-
-@njit
-def _longest2(points, tet):
-    """Squared length of the longest edge of a tetrahedron."""
-    longest = np.int64(0)
-    for i in range(3):
-        for j in range(i + 1, 4):
-            longest = max(longest, _length2(points, tet[i], tet[j]))
-    return longest
-
-
-@njit(parallel=True)
-def longest_edges(points, tets):
+def longest_edges(points: np.ndarray, tets: np.ndarray) -> np.ndarray:
     """Squared lengths (m,) of the longest edges, in lattice units."""
-    out = np.empty(tets.shape[0], np.int64)
-    for t in numba.prange(tets.shape[0]):
-        out[t] = _longest2(points, tets[t])
+    out = np.empty(len(tets), np.int64)
+    core.call("longest_edges", len(tets), tets, points, out)
     return out
-
-
-@njit
-def _must_cut(points, tet, keys, middle, wanted):
-    """Whether a longest edge is still to be chosen: it is wanted, or another edge is chosen but no longest one."""
-    longest = _longest2(points, tet)
-    for i in range(3):
-        for j in range(i + 1, 4):
-            if find(keys, middle, tet[i], tet[j]) >= 0:
-                if _length2(points, tet[i], tet[j]) == longest:
-                    return False
-                wanted = True
-    return wanted
-
-
-@njit(parallel=True)
-def _open(points, tets, touched, latest, keys, middle):
-    """Mask (m,) of the tetrahedra with a chosen edge, new since the latest round, but no longest edge chosen."""
-    out = np.zeros(tets.shape[0], np.bool_)
-    for t in numba.prange(tets.shape[0]):
-        ends = news = 0
-        for i in range(4):
-            ends += touched[tets[t, i]] > 0
-            news += touched[tets[t, i]] == latest
-        if ends >= 2 and news >= 2:
-            out[t] = _must_cut(points, tets[t], keys, middle, False)
-    return out
-
-
-@njit
-def _choose(points, tets, rows, touched, latest, wanted, edges, count, keys, middle):
-    """Choose a longest edge in each of the given tetrahedra that still needs one; the grown list and table."""
-    for t in rows:
-        tet = tets[t]
-        if not _must_cut(points, tet, keys, middle, wanted):
-            continue
-        longest = _longest2(points, tet)
-        best = np.int64(-1)
-        for i in range(3):
-            for j in range(i + 1, 4):
-                if _length2(points, tet[i], tet[j]) == longest:
-                    key = edge_key(tet[i], tet[j])
-                    if best < 0 or key < best:
-                        best = key
-        a, b = np.int32(best >> 32), np.int32(best & 0xFFFFFFFF)
-        if count == edges.shape[0]:
-            more = np.empty((2 * count + 1024, 2), np.int32)
-            more[:count] = edges
-            edges = more
-            keys, middle = empty_table(edges.shape[0])
-            for e in range(count):
-                insert(keys, middle, edges[e, 0], edges[e, 1], np.int32(e))
-        edges[count, 0], edges[count, 1] = a, b
-        insert(keys, middle, a, b, np.int32(count))
-        touched[a] = touched[b] = latest
-        count += 1
-    return edges, count, keys, middle
 
 
 def _edges_to_cut(points: np.ndarray, tets: np.ndarray, wanted: np.ndarray) -> np.ndarray:
@@ -109,18 +30,9 @@ def _edges_to_cut(points: np.ndarray, tets: np.ndarray, wanted: np.ndarray) -> n
 
     Without closure neighbours would be cut at shorter edges, and the angles would get worse with every round.
     """
-    touched = np.zeros(len(points), np.int32)
-    edges = np.empty((0, 2), np.int32)
-    keys, middle = empty_table(0)
-    count, latest = 0, 1
-    rows = np.flatnonzero(wanted)
-    while len(rows):
-        edges, count, keys, middle = _choose(
-            points, tets, rows, touched, latest, latest == 1, edges, count, keys, middle
-        )
-        rows = np.flatnonzero(_open(points, tets, touched, latest, keys, middle))
-        latest += 1
-    return edges[:count]
+    edges, count = np.empty((len(tets), 2), np.int32), np.empty(1, np.int64)
+    core.call("edges_to_cut", len(tets), tets, points, wanted, np.zeros(len(points), np.int32), edges, count)
+    return edges[: count[0]].copy()
 
 
 def refined(lattice: Lattice, wanted: np.ndarray) -> tuple[Lattice, np.ndarray]:
@@ -134,64 +46,30 @@ def refined(lattice: Lattice, wanted: np.ndarray) -> tuple[Lattice, np.ndarray]:
     return lattice._replace(points=points, tets=tets), np.repeat(counts > 1, counts)
 
 
-@njit(parallel=True)
-def _along(field, x, labels, edges, sizes):
+def _along(
+    field: LabelField, x: np.ndarray, labels: np.ndarray, edges: np.ndarray, sizes: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """What is seen at the ends, quarters and middle of edges (e,2): changes of label, and the finest label's size."""
-    changes = np.zeros(edges.shape[0], np.uint8)
-    finest = np.empty(edges.shape[0])
-    for e in numba.prange(edges.shape[0]):
-        a, b = edges[e, 0], edges[e, 1]
-        before = labels[a]
-        finest[e] = min(sizes[labels[a]], sizes[labels[b]])
-        for quarter in range(1, 5):
-            s = 0.25 * quarter
-            if quarter == 4:
-                here = labels[b]
-            else:
-                here = np.uint8(
-                    label_at(
-                        field,
-                        (1 - s) * x[a, 0] + s * x[b, 0],
-                        (1 - s) * x[a, 1] + s * x[b, 1],
-                        (1 - s) * x[a, 2] + s * x[b, 2],
-                    )
-                )
-                finest[e] = min(finest[e], sizes[here])
-            changes[e] += here != before
-            before = here
+    changes, finest = np.empty(len(edges), np.uint8), np.empty(len(edges))
+    core.call("seen_along", len(edges), edges, x, labels, sizes, *field.arguments, changes, finest)
     return changes, finest
 
 
-@njit(parallel=True)
-def _bends(field, x, labels, tets, edges, of_tet, limits):
+def _bends(
+    field: LabelField,
+    x: np.ndarray,
+    labels: np.ndarray,
+    tets: np.ndarray,
+    edges: np.ndarray,
+    of_tet: np.ndarray,
+    limits: np.ndarray,
+) -> np.ndarray:
     """Mask (m,) of the tetrahedra in which a flat interface would be wrong by more than limits (m,) in mm.
 
     The middle of the points where the interface crosses the edges of a tetrahedron should lie on the interface.
     """
-    at = crossings(field, x, labels, edges)
-    out = np.zeros(tets.shape[0], np.bool_)
-    for t in numba.prange(tets.shape[0]):
-        a = labels[tets[t, 0]]
-        b = a
-        for i in range(1, 4):
-            if labels[tets[t, i]] != a:
-                b = labels[tets[t, i]]
-        if a == b:
-            continue
-        cx = cy = cz = 0.0
-        count = 0
-        for k in range(6):
-            e = of_tet[t, k]
-            p, q = edges[e, 0], edges[e, 1]
-            if (labels[p] == a and labels[q] == b) or (labels[p] == b and labels[q] == a):
-                cx += (1 - at[e]) * x[p, 0] + at[e] * x[q, 0]
-                cy += (1 - at[e]) * x[p, 1] + at[e] * x[q, 1]
-                cz += (1 - at[e]) * x[p, 2] + at[e] * x[q, 2]
-                count += 1
-        cx, cy, cz = cx / count, cy / count, cz / count
-        g = balance_gradient(field, a, b, cx, cy, cz)
-        steepness = np.sqrt(g[0] * g[0] + g[1] * g[1] + g[2] * g[2])
-        out[t] = abs(balance(field, a, b, cx, cy, cz)) > limits[t] * steepness
+    at, out = crossings(field, x, labels, edges), np.empty(len(tets), bool)
+    core.call("bends", len(tets), tets, of_tet, edges, at, x, labels, limits, *field.arguments, out)
     return out
 
 

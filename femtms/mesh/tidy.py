@@ -1,198 +1,23 @@
 """From labelled tetrahedra with air around them to one connected head without spikes, crumbs and pinches."""
 
-import numba
 import numpy as np
 
+from femtms.core import call
 from femtms.kernels.cpu import incidence, signed_volumes
-from femtms.kernels.faces import face_neighbours
-from femtms.kernels.jit import njit
+from femtms.kernels.faces import face_neighbours, piece_of
 
 _ATTEMPTS = 50
 _FILLING = 4  # attempts in which pinched air may be filled; after that only tissue gives way, so that there is an end
 
 
-@njit(parallel=True)
-def _without_spikes(labels, behind):
-    """Labels (m,) in which tetrahedra with three neighbours of another label, and at most one of their own, join it."""
-    out = labels.copy()
-    for t in numba.prange(labels.size):
-        same = 0
-        for f in range(4):
-            same += behind[t, f] >= 0 and labels[behind[t, f]] == labels[t]
-        if same > 1:
-            continue
-        for f in range(2):  # three of four alike: one of the first two is among them
-            if behind[t, f] < 0:
-                continue
-            label = labels[behind[t, f]]
-            if label == labels[t]:
-                continue
-            alike = 0
-            for g in range(4):
-                alike += behind[t, g] >= 0 and labels[behind[t, g]] == label
-            if alike >= 3:
-                out[t] = label
-                break
-    return out
+def pieces(group: np.ndarray, behind: np.ndarray) -> tuple[np.ndarray, int]:
+    """Number (m,) of the piece of each tetrahedron, connected through faces within the same group (m,) uint8; how many.
 
-
-@njit
-def pieces(group, behind):
-    """Number (m,) of the piece that each tetrahedron belongs to, connected through faces within the same group (m,)."""
-    out = np.full(group.size, -1, np.int32)
-    stack = np.empty(group.size, np.int32)
-    count = 0
-    for seed in range(group.size):
-        if out[seed] >= 0:
-            continue
-        out[seed] = count
-        stack[0], depth = seed, 1
-        while depth:
-            depth -= 1
-            t = stack[depth]
-            for f in range(4):
-                u = behind[t, f]
-                if u >= 0 and out[u] < 0 and group[u] == group[t]:
-                    out[u] = count
-                    stack[depth] = u
-                    depth += 1
-        count += 1
-    return out, count
-
-
-@njit
-def _component_volumes(star, key, other, tets, solid, behind, volumes, local, sums):
-    """Pieces of a list of tetrahedra, connected through faces that hold the node `key` (and `other`, if >= 0).
-
-    local (k,) receives the number of each one's piece, sums the volume of each piece; the number of pieces.
+    behind (m,4) are the neighbours through each face.  Pieces are numbered in the order of their first tetrahedra.
     """
-    k = star.size
-    local[:k] = -1
-    stack = np.empty(k, np.int64)
-    count = 0
-    for seed in range(k):
-        if local[seed] >= 0:
-            continue
-        local[seed], stack[0], depth = count, seed, 1
-        sums[count] = 0.0
-        while depth:
-            depth -= 1
-            s = stack[depth]
-            t = star[s]
-            sums[count] += volumes[t]
-            for f in range(4):
-                u = behind[t, f]
-                if u < 0 or tets[t, f] == key or tets[t, f] == other or solid[u] != solid[t]:
-                    continue
-                for r in range(k):
-                    if star[r] == u and local[r] < 0:
-                        local[r] = count
-                        stack[depth] = r
-                        depth += 1
-        count += 1
-    return count
-
-
-@njit
-def _flip_smallest(star, key, other, tets, labels, solid, behind, volumes, only_remove):
-    """Turn the smallest piece around a pinched node or edge from tissue to air, or from air to tissue; its size."""
-    local = np.empty(star.size, np.int64)
-    sums = np.empty(star.size)
-    count = _component_volumes(star, key, other, tets, solid, behind, volumes, local, sums)
-    kinds = np.zeros(2, np.int64)
-    of_solid = np.zeros(count, np.bool_)
-    for s in range(star.size):
-        of_solid[local[s]] = solid[star[s]]
-    for c in range(count):
-        kinds[np.int64(of_solid[c])] += 1
-    smallest, chosen = np.inf, -1
-    for c in range(count):
-        # if air may not be filled, a ring of tissue between two pieces of air goes as a whole
-        may_go = of_solid[c] if only_remove else kinds[np.int64(of_solid[c])] > 1
-        if may_go and sums[c] < smallest:
-            smallest, chosen = sums[c], c
-    flipped = 0
-    for s in range(star.size):
-        if chosen < 0 or local[s] != chosen:
-            continue
-        t = star[s]
-        if solid[t]:
-            labels[t] = 0
-        else:  # the tissue behind one of its faces; any tissue of the star where there is none
-            for r in range(star.size):
-                if solid[star[r]]:
-                    labels[t] = labels[star[r]]
-                    break
-            for f in range(4):
-                if behind[t, f] >= 0 and labels[behind[t, f]] > 0:
-                    labels[t] = labels[behind[t, f]]
-        solid[t] = labels[t] > 0
-        flipped += 1
-    return flipped
-
-
-@njit
-def open_pinches(nodes, tets, labels, behind, starts, meeting, volumes, only_remove):
-    """Change labels where the outer surface touches itself in one of the given nodes or an edge at it; the changes."""
-    solid = labels > 0
-    flipped = 0
-    for i in nodes:
-        star = meeting[starts[i] : starts[i + 1]]
-        some = False
-        every = True
-        for t in star:
-            some = some or solid[t]
-            every = every and solid[t]
-        if not some or every:
-            continue
-        # an edge of the surface belongs to two of its triangles
-        ends = np.empty(8 * star.size, np.int32)
-        count = 0
-        for t in star:
-            for f in range(4):
-                outside = behind[t, f] < 0 or not solid[behind[t, f]]
-                if solid[t] and outside and tets[t, f] != i:
-                    for e in range(4):
-                        if e != f and tets[t, e] != i:
-                            ends[count] = tets[t, e]
-                            count += 1
-        ends = np.sort(ends[:count])
-        pinched_edge = np.int32(-1)
-        for e in range(count - 2):
-            if ends[e] == ends[e + 2]:
-                pinched_edge = ends[e]
-        if pinched_edge >= 0:
-            around = np.empty(star.size, np.int32)
-            k = 0
-            for t in star:
-                if (
-                    tets[t, 0] == pinched_edge
-                    or tets[t, 1] == pinched_edge
-                    or tets[t, 2] == pinched_edge
-                    or tets[t, 3] == pinched_edge
-                ):
-                    around[k] = t
-                    k += 1
-            flipped += _flip_smallest(around[:k], i, pinched_edge, tets, labels, solid, behind, volumes, only_remove)
-            continue
-        local = np.empty(star.size, np.int64)
-        sums = np.empty(star.size)
-        if _component_volumes(star, i, np.int32(-1), tets, solid, behind, volumes, local, sums) > 2:
-            flipped += _flip_smallest(star, i, np.int32(-1), tets, labels, solid, behind, volumes, only_remove)
-    return flipped
-
-
-@njit
-def _bordering(count, piece, small, labels, behind, votes_of):
-    """For each small piece the label that most of its faces border on; -1 for the others."""
-    votes = np.zeros((count, votes_of), np.int32)
-    for t in range(labels.size):
-        if small[piece[t]]:
-            for f in range(4):
-                u = behind[t, f]
-                if u >= 0 and piece[u] != piece[t]:
-                    votes[piece[t], labels[u]] += 1
-    return votes
+    lowest = piece_of(behind, group)
+    number = np.cumsum(lowest == np.arange(len(lowest)), dtype=np.int32)
+    return number[lowest] - 1, int(number[-1]) if len(number) else 0
 
 
 def tidied(
@@ -211,15 +36,19 @@ def tidied(
     behind, _ = face_neighbours(tets, n)
     volumes = signed_volumes(x, tets)
     for _ in range(2):
-        labels = _without_spikes(labels, behind)
+        given, labels = labels, np.empty_like(labels)
+        call("without_spikes", len(tets), given, behind, labels)
     labels, notes = _without_crumbs(labels, behind, volumes, smallest_mm3, voxel_mm3, names)
     loose_mm3, loose = 0.0, 0
+    flipped = np.empty(1, np.int64)
     for attempt in range(_ATTEMPTS):
         outer = _touched(tets, labels == 0, n) & _touched(tets, labels > 0, n)
         surface = np.flatnonzero(outer).astype(np.int32)
-        if open_pinches(surface, tets, labels, behind, starts, meeting, volumes, attempt >= _FILLING):
+        star = starts, meeting, volumes
+        call("open_pinches", len(surface), surface, tets, labels, behind, *star, attempt >= _FILLING, flipped)
+        if flipped[0]:
             continue
-        piece, count = pieces((labels > 0).astype(np.int32), behind)
+        piece, count = pieces((labels > 0).view(np.uint8), behind)
         sizes = np.bincount(piece[labels > 0], volumes[labels > 0], minlength=count)
         drop = (labels > 0) & (piece != sizes.argmax())
         if not drop.any():
@@ -248,7 +77,7 @@ def _without_crumbs(
     names: list[str],
 ) -> tuple[np.ndarray, tuple[str, ...]]:
     """Labels in which small pieces have joined what they border on most, and a sentence on how many they were."""
-    piece, count = pieces(labels.astype(np.int32), behind)
+    piece, count = pieces(labels, behind)
     sizes = np.bincount(piece, volumes, minlength=count)
     label_of = np.empty(count, np.int64)
     label_of[piece] = labels
@@ -259,7 +88,11 @@ def _without_crumbs(
             small[own[sizes[own].argmax()]] = False
     if not small.any():
         return labels, ()
-    votes = _bordering(count, piece, small, labels, behind, len(names))
+    own, face = np.nonzero(small[piece][:, None] & (behind >= 0))
+    beyond = behind[own, face]
+    differ = piece[beyond] != piece[own]
+    own, beyond = own[differ], beyond[differ]
+    votes = np.bincount(piece[own] * len(names) + labels[beyond], minlength=count * len(names)).reshape(count, -1)
     votes[np.arange(count), label_of] = 0
     target = np.where(votes.sum(axis=1) > 0, votes.argmax(axis=1), 0)
     out = np.where(small[piece], target[piece], labels).astype(labels.dtype)

@@ -1,13 +1,12 @@
 """Meshes: conforming, positive, well shaped, and where the labels are."""
 
-import numba
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from femtms import FemtmsError, LabelVolume, LayeredSphere, TetMesh, load_head, mesh_head
+from femtms import FemtmsError, LabelVolume, LayeredSphere, TetMesh, core, load_head, mesh_head
 from femtms.mesh.angles import dihedral_angles
 from femtms.mesh.locate import rasterised
 from femtms.mesh.surface import boundary_faces
@@ -66,11 +65,14 @@ def test_layered_ball_is_sound_well_shaped_and_has_its_volumes(head):
 
 
 def test_mesh_does_not_depend_on_the_number_of_threads():
-    before = numba.get_num_threads()
+    before = core.threads()
     meshes = []
-    for threads in (1, before):
-        numba.set_num_threads(threads)
-        meshes.append(mesh_head(layered_ball(), {"gm": 3.0, "other": 6.0}))
+    try:
+        for threads in (1, 3):
+            core.set_threads(threads)
+            meshes.append(mesh_head(layered_ball(), {"gm": 3.0, "other": 6.0}))
+    finally:
+        core.set_threads(before)
     np.testing.assert_array_equal(meshes[0].nodes, meshes[1].nodes)
     np.testing.assert_array_equal(meshes[0].tets, meshes[1].tets)
     np.testing.assert_array_equal(meshes[0].tags, meshes[1].tags)
