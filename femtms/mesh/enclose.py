@@ -9,9 +9,9 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.sparse.csgraph import connected_components
 
+from femtms.core import call
 from femtms.errors import FemtmsError
 from femtms.kernels.faces import face_neighbours
-from femtms.kernels.jit import njit
 from femtms.mesh.surface import OUTWARD_FACES, cone_volumes
 
 _SOME_ROTATION = np.linalg.qr(np.array([[0.7, 0.3, 0.1], [0.2, 0.9, 0.4], [0.5, 0.15, 0.8]]))[0]
@@ -100,70 +100,23 @@ def _filled(
     while (reached & ~open_voids).any():
         seeds = wall_tet[(reached & ~open_voids)[void]]
         open_voids = reached.copy()
-        _flood(neighbours, inside, seeds, solid)
+        call("flood", len(seeds), seeds, neighbours, inside, solid)
         reached[void[~solid[wall_tet]]] = True
     return open_voids, solid
 
 
-@njit
-def _flood(neighbours: np.ndarray, inside: np.ndarray, seeds: np.ndarray, solid: np.ndarray) -> None:
-    """Clear `solid` (m,) for every tetrahedron that is not inside and is connected to one of the seeds by faces."""
-    stack = np.empty(solid.shape[0], np.int32)
-    for seed in seeds:
-        if inside[seed] or not solid[seed]:
-            continue
-        solid[seed] = False
-        stack[0], size = seed, 1
-        while size > 0:
-            size -= 1
-            t = stack[size]
-            for a in range(4):
-                u = neighbours[t, a]
-                if u >= 0 and solid[u] and not inside[u]:
-                    solid[u] = False
-                    stack[size] = u
-                    size += 1
-
-
-@njit
 def _pieces(neighbours: np.ndarray) -> np.ndarray:
     """Number (f,) of the connected piece of each triangle, from the three triangles (f,3) beside it."""
-    f = neighbours.shape[0]
-    piece = np.full(f, -1, np.int32)
-    stack = np.empty(f, np.int64)
-    count = 0
-    for start in range(f):
-        if piece[start] >= 0:
-            continue
-        piece[start] = count
-        stack[0], size = start, 1
-        while size > 0:
-            size -= 1
-            t = stack[size]
-            for k in range(3):
-                u = neighbours[t, k]
-                if piece[u] < 0:
-                    piece[u] = count
-                    stack[size] = u
-                    size += 1
-        count += 1
+    f = len(neighbours)
+    graph = sp.csr_array((np.ones(3 * f, np.int8), neighbours.ravel(), 3 * np.arange(f + 1)), shape=(f, f))
+    piece: np.ndarray = connected_components(graph, directed=False)[1]
     return piece
 
 
-@njit
 def _fans(mates: np.ndarray) -> np.ndarray:
     """Number (3f,) of the node at each corner: corners are one node when they follow each other around it."""
-    fan = np.full(mates.shape[0], -1, np.int32)
-    count = 0
-    for start in range(mates.shape[0]):
-        if fan[start] >= 0:
-            continue
-        corner = start
-        while fan[corner] < 0:
-            fan[corner] = count
-            mate = mates[corner]  # runs towards this node: the next corner is at its end
-            corner = mate - mate % 3 + (mate + 1) % 3
-        count += 1
+    fan = np.empty(len(mates), np.int32)
+    call("fans", len(mates), mates, fan)
     return fan
 
 
@@ -187,33 +140,11 @@ def _voids(nodes: np.ndarray, walls: np.ndarray, mates: np.ndarray) -> np.ndarra
     _, first = np.unique(piece, return_index=True)
     for part in parts:
         enclosing = np.zeros(len(volumes), bool)
-        _crossings(turned[walls[first[part]]].mean(axis=0), turned, triangles, owner, enclosing)
+        point = turned[walls[first[part]]].mean(axis=0)
+        call("ray_crossings", point, turned, len(triangles), triangles, owner, enclosing)
         if enclosing.any():
             void_of_piece[part] = void_of_piece[np.where(enclosing, volumes, -np.inf).argmax()]
     return void_of_piece[piece]
-
-
-@njit
-def _crossings(point: np.ndarray, nodes: np.ndarray, triangles: np.ndarray, owner: np.ndarray, odd: np.ndarray) -> None:
-    """Flip `odd` (v,) of the owner of each triangle (f,3) that the ray from a point (3,) towards +z goes through."""
-    x, y, z = point
-    for f in range(triangles.shape[0]):
-        left = False
-        for k in range(3):
-            a, b = triangles[f, k], triangles[f, (k + 1) % 3]
-            a, b = min(a, b), max(a, b)  # both triangles of an edge must come to the same answer
-            if (nodes[a, 1] > y) != (nodes[b, 1] > y):
-                share = (y - nodes[a, 1]) / (nodes[b, 1] - nodes[a, 1])
-                if nodes[a, 0] + share * (nodes[b, 0] - nodes[a, 0]) > x:
-                    left = not left
-        if left:
-            a, b, c = triangles[f]
-            bx, by, bz = nodes[b, 0] - nodes[a, 0], nodes[b, 1] - nodes[a, 1], nodes[b, 2] - nodes[a, 2]
-            cx, cy, cz = nodes[c, 0] - nodes[a, 0], nodes[c, 1] - nodes[a, 1], nodes[c, 2] - nodes[a, 2]
-            px, py = x - nodes[a, 0], y - nodes[a, 1]
-            determinant = bx * cy - by * cx
-            if nodes[a, 2] + (bz * (px * cy - py * cx) + cz * (bx * py - by * px)) / determinant > z:
-                odd[owner[f]] = not odd[owner[f]]
 
 
 def _simple_mates(triangles: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
