@@ -10,14 +10,15 @@ KERNEL trilinear(
     const float* volume /* nx,ny,nz */, const float outside, float* values /* n */)
 {
     for_each(n, [&](const int64 i) {
-        const double *p = x + 3 * i, a = floor(p[0]), b = floor(p[1]), c = floor(p[2]);
+        const double* p = x + 3 * i;
         // not for NaN either
-        if (!(a >= 0 && b >= 0 && c >= 0 && a + 1 < nx && b + 1 < ny && c + 1 < nz)) {
+        if (!(p[0] >= 0 && p[1] >= 0 && p[2] >= 0 && p[0] < nx - 1 && p[1] < ny - 1 && p[2] < nz - 1)) {
             values[i] = outside;
             return;
         }
+        const int64 a = (int64)p[0], b = (int64)p[1], c = (int64)p[2];
         const double u = p[0] - a, v = p[1] - b, w = p[2] - c;
-        const float* f = volume + ((int64)a * ny + (int64)b) * nz + (int64)c;
+        const float* f = volume + (a * ny + b) * nz + c;
         const auto along_z = [&](const float* at) { return (1 - w) * at[0] + w * at[1]; };
         const auto along_y = [&](const float* at) { return (1 - v) * along_z(at) + v * along_z(at + nz); };
         values[i] = (float)((1 - u) * along_y(f) + u * along_y(f + ny * nz));

@@ -33,10 +33,7 @@ struct Box {
         return box;
     }
 
-    double outside(const double* x, const int d) const
-    {
-        return std::max(std::max(low[d] - x[d], x[d] - high[d]), 0.0);
-    }
+    double outside(const double* x, const int d) const { return positive(std::max(low[d] - x[d], x[d] - high[d])); }
 
     bool holds(const double* x) const
     {

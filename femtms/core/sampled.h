@@ -21,7 +21,7 @@ SHARED Stencil stencil_at(const double* x, const double* matrix, const double* o
         const double i = row[0] * x[0] + row[1] * x[1] + row[2] * x[2] + offset[d], last = (double)(shape[d] - 1);
         const double index = i > 0 ? i < last ? i : last : 0;
         s.inside = s.inside && fabs(i - index) <= ON_THE_RIM;  // not for NaN either
-        const int64 first = (int64)floor(index) - 1;
+        const int64 first = (int64)index - 1;
         s.first[d] = first < 0 ? 0 : first > shape[d] - 4 ? shape[d] - 4 : first;
         const double u = s.u[d] = index - (double)s.first[d];
         s.w[d][0] = -(u - 1) * (u - 2) * (u - 3) / 6;

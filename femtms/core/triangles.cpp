@@ -27,9 +27,9 @@ struct Tree {
     double gap2(const Vector& lowest, const Vector& highest, const int64 box) const
     {
         const double *l = low + 3 * box, *h = high + 3 * box;
-        const double x = std::max(std::max(l[0] - highest[0], lowest[0] - h[0]), 0.0);
-        const double y = std::max(std::max(l[1] - highest[1], lowest[1] - h[1]), 0.0);
-        const double z = std::max(std::max(l[2] - highest[2], lowest[2] - h[2]), 0.0);
+        const double x = positive(std::max(l[0] - highest[0], lowest[0] - h[0]));
+        const double y = positive(std::max(l[1] - highest[1], lowest[1] - h[1]));
+        const double z = positive(std::max(l[2] - highest[2], lowest[2] - h[2]));
         return x * x + y * y + z * z;
     }
 };
