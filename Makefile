@@ -5,14 +5,20 @@ BIN := .venv/bin
 
 .PHONY: demo test lint clean
 
-.venv/installed: pyproject.toml
+CORE := CMakeLists.txt $(wildcard femtms/core/*.cpp femtms/core/*.h)
+
+.venv/created:
 	$(PYTHON) -m venv .venv
+	touch $@
+
+# Again after a change of the core: only what changed is compiled.
+.venv/installed: .venv/created pyproject.toml $(CORE)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
 	touch $@
 
-.venv/installed-dev: .venv/installed
+.venv/installed-dev: .venv/created pyproject.toml $(CORE)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[batch,dev]'
-	touch $@
+	touch .venv/installed $@
 
 demo: .venv/installed
 	$(BIN)/femtms simulate colin27 --coil figure8-70mm --at C3 --towards CP3 --size 4 -o demo --overwrite
@@ -21,10 +27,12 @@ demo: .venv/installed
 test: .venv/installed-dev
 	OMP_WAIT_POLICY=passive $(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
-lint: .venv/installed-dev
+lint: .venv/installed-dev build/lint/compile_commands.json
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/clang-format --dry-run --Werror femtms/core/*.cpp femtms/core/*.cu femtms/core/*.h
+	printf '%s\n' femtms/core/*.cpp | xargs -P 2 -n 4 $(BIN)/clang-tidy --quiet -p build/lint
 
 clean:
 	rm -rf .venv demo build dist

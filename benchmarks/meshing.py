@@ -3,10 +3,10 @@
     python benchmarks/meshing.py [--head colin27 | LABELS.nii.gz] [--sizes 4 3.2 2.6 2] [--repeats 3] [--quality]
                                  [--cold]
 
-Each size runs in a process of its own, so that its peak memory is its own.  Everything is compiled before the clock
+Each size runs in a process of its own, so that its peak memory is its own.  A small mesh is made before the clock
 starts; medians of the repeats are printed as a Markdown table.  --quality adds the report on the last mesh of each
-size against the labels, and the peak with it.  --cold adds a first row for the very first mesh, at the first size, with
-nothing compiled: one run in a fresh process whose numba cache is an empty folder.
+size against the labels, and the peak with it.  --cold adds a first row for the very first mesh of a fresh process, at
+the first size.
 """
 
 import argparse
@@ -60,7 +60,7 @@ def measure(name, size, repeats, cold, quality):
 
     imported = time.perf_counter() - start
     head = femtms.load_head(name)
-    if not cold:  # compile
+    if not cold:
         run(ball(), 8.0)
         run(head, 8.0)
     results = []
@@ -102,9 +102,7 @@ def judged(mesh, head):
 
 def in_own_process(size, cold=False):
     command = [sys.executable, __file__, *sys.argv[1:], "--one", str(size), *(["--one-cold"] if cold else [])]
-    with tempfile.TemporaryDirectory() as folder:
-        environment = os.environ | ({"NUMBA_CACHE_DIR": folder} if cold else {})
-        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=environment)
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     row = json.loads(done.stdout)
     print(f"{row['size']}: {row['tets']:,} tets in {row['seconds']['total']:.1f} s", file=sys.stderr, flush=True)
     return row
@@ -116,7 +114,7 @@ def main():
     parser.add_argument("--sizes", type=float, nargs="+", default=[4, 3.2, 2.6, 2], help="mm")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--quality", action="store_true", help="judge the meshes against the labels")
-    parser.add_argument("--cold", action="store_true", help="measure the first mesh with all compilation, too")
+    parser.add_argument("--cold", action="store_true", help="measure the first mesh of a process, too")
     parser.add_argument("--one", type=float, help=argparse.SUPPRESS)
     parser.add_argument("--one-cold", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
