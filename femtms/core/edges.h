@@ -25,17 +25,15 @@ struct EdgeTable {
     // The node in the middle of an edge, or -1.
     int find(const int a, const int b) const
     {
-        const int64 key = edge_key(a, b);
-        const uint64 s = slot(key);
+        const uint64 s = slot(edge_key(a, b));
         return keys[s] ? middle[s] : -1;
     }
 
     // Enter an edge that is not in the table.
     void insert(const int a, const int b, const int node) const
     {
-        const int64 key = edge_key(a, b);
-        const uint64 s = slot(key);
-        keys[s] = key;
+        const uint64 s = slot(edge_key(a, b));
+        keys[s] = edge_key(a, b);
         middle[s] = node;
     }
 };

@@ -2,12 +2,11 @@
 //
 // Kernels take a field as
 //     const uint8* indicators, const int64* shape, const double* to_voxel, const int64 layers, const double* radii
-// which is LabelField.arguments in Python, and make  const LabelField field{indicators, shape, to_voxel, layers,
-// radii}.
+// which is LabelField.arguments in Python.
 #pragma once
 #include <algorithm>
 
-#include "device.h"
+#include "vector.h"
 
 struct LabelField {
     const uint8* indicators;  // (nx,ny,nz,l), 0 ... 255
@@ -18,12 +17,10 @@ struct LabelField {
 };
 
 // Voxel coordinates of a point in mm.
-static inline void voxel_position(const LabelField& field, const double* x, double* voxel)
+static inline Vector voxel_position(const LabelField& field, const double* x)
 {
-    for (int d = 0; d < 3; ++d) {
-        const double* a = field.to_voxel + 4 * d;
-        voxel[d] = a[0] * x[0] + a[1] * x[1] + a[2] * x[2] + a[3];
-    }
+    const auto along = [&](const double* a) { return a[0] * x[0] + a[1] * x[1] + a[2] * x[2] + a[3]; };
+    return {along(field.to_voxel), along(field.to_voxel + 4), along(field.to_voxel + 8)};
 }
 
 // A voxel position between eight samples: where the lowest of them starts, how far the next ones are from it, and
@@ -33,12 +30,11 @@ struct VoxelCell {
     int64 next[3];
     double fraction[3];
 
-    VoxelCell(const LabelField& field, const double* voxel)
+    VoxelCell(const LabelField& field, const double* voxel) : samples(field.indicators)
     {
         next[2] = field.shape[3];
         next[1] = next[2] * field.shape[2];
         next[0] = next[1] * field.shape[1];
-        samples = field.indicators;
         for (int d = 0; d < 3; ++d) {
             const double x = std::min(std::max(voxel[d], 0.0), field.shape[d] - 1.000001);
             const int64 i = (int64)x;
@@ -104,9 +100,7 @@ static inline double balance(const LabelField& field, const int a, const int b, 
         const double r = radius(x);
         return layer(field, a, r) - layer(field, b, r);
     }
-    double voxel[3];
-    voxel_position(field, x, voxel);
-    return voxel_balance(field, a, b, voxel);
+    return voxel_balance(field, a, b, voxel_position(field, x));
 }
 
 // g = ∇(f_a - f_b) in 1/mm: differences over one voxel, as the trilinear samples have kinks.
@@ -119,27 +113,20 @@ static inline void balance_gradient(const LabelField& field, const int a, const 
         for (int d = 0; d < 3; ++d) g[d] = slope * x[d];
         return;
     }
-    double voxel[3], difference[3];
-    voxel_position(field, x, voxel);
-    for (int d = 0; d < 3; ++d) {
-        const double middle = voxel[d];
-        voxel[d] = middle + 0.5;
-        const double up = voxel_balance(field, a, b, voxel);
-        voxel[d] = middle - 0.5;
-        difference[d] = up - voxel_balance(field, a, b, voxel);
-        voxel[d] = middle;
-    }
+    const Vector voxel = voxel_position(field, x);
+    const auto difference = [&](const Vector& half) {
+        return voxel_balance(field, a, b, voxel + half) - voxel_balance(field, a, b, voxel - half);
+    };
+    const double i = difference({0.5, 0, 0}), j = difference({0, 0.5, 0}), k = difference({0, 0, 0.5});
     const double* t = field.to_voxel;
-    for (int d = 0; d < 3; ++d) g[d] = t[d] * difference[0] + t[4 + d] * difference[1] + t[8 + d] * difference[2];
+    for (int d = 0; d < 3; ++d) g[d] = t[d] * i + t[4 + d] * j + t[8 + d] * k;
 }
 
 // f_l at a point in mm.
 static inline double indicator(const LabelField& field, const int label, const double* x)
 {
     if (field.layers) return layer(field, label, radius(x));
-    double voxel[3];
-    voxel_position(field, x, voxel);
-    return trilinear(VoxelCell(field, voxel), label);
+    return trilinear(VoxelCell(field, voxel_position(field, x)), label);
 }
 
 // The label at a point in mm: air where its indicator is above one half, else the largest; the lowest among equals.
@@ -155,9 +142,7 @@ static inline int label_at(const LabelField& field, const double* x)
         for (int label = 0; label <= field.layers; ++label) compare(label, layer(field, label, r));
         return best;
     }
-    double voxel[3];
-    voxel_position(field, x, voxel);
-    const VoxelCell cell(field, voxel);
+    const VoxelCell cell(field, voxel_position(field, x));
     const int labels = (int)field.shape[3];
     for (int label = 0; label < labels; ++label)  // deep inside one tissue, which is the usual place
         if (cell.sample(label, 0, 0, 0) == 255) {

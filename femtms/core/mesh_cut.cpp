@@ -1,5 +1,5 @@
 // Edges that still join different labels are cut where the label changes: see mesh/cut.py.
-#include <limits>
+#include <algorithm>
 
 #include "snap.h"
 
@@ -44,11 +44,6 @@ int lowest(const int64 bits)
     return label;
 }
 
-double clipped(const double s, const double least, const double most)
-{
-    return std::min(std::max(s, least), most);
-}
-
 }  // namespace
 
 // Where each edge is cut, as a fraction from its first node, NaN: not at all; and the two labels there, as bits.
@@ -79,7 +74,7 @@ KERNEL cuts(
             const int here = way.label(s);
             if (here != first && here != second) {
                 first = here;
-                s = clipped(way.entry(second), LEAST, MOST);
+                s = std::clamp(way.entry(second), LEAST, MOST);
             }
         } else if (!bits[q]) {
             if (bits[p] >> second & 1) return;
@@ -91,7 +86,7 @@ KERNEL cuts(
             first = way.label(LEAST);
             second = way.label(1 - LEAST);
             if (first == second) return;
-            s = clipped(way.entry(second), LEAST, 1 - LEAST);
+            s = std::clamp(way.entry(second), LEAST, 1 - LEAST);
         }
         sides[e] = (int64)1 << first | (int64)1 << second;
         at[e] = turned ? 1 - s : s;

@@ -1,6 +1,6 @@
 """Which tissue is where: smooth indicator functions, whose balance f_a = f_b is the interface of two labels.
 
-Labels are numbered 0 (air), 1, 2, … without gaps here; `LabelField.tags` names the tissues.
+Labels are numbered 0 (air), 1, 2, … without gaps here; `field_of` also gives their tissue numbers.
 """
 
 from typing import Any, NamedTuple
