@@ -6,18 +6,20 @@ BIN := .venv/bin
 .PHONY: demo test lint clean
 
 CORE := CMakeLists.txt $(wildcard femtms/core/*.cpp femtms/core/*.h)
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
+# What builds stays in the environment, so that after a change only what changed is compiled.
 .venv/created:
 	$(PYTHON) -m venv .venv
+	$(PIP) 'scikit-build-core>=0.11' cmake ninja
 	touch $@
 
-# Again after a change of the core: only what changed is compiled.
 .venv/installed: .venv/created pyproject.toml $(CORE)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	$(PIP) --no-build-isolation --editable .
 	touch $@
 
 .venv/installed-dev: .venv/created pyproject.toml $(CORE)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[batch,dev]'
+	$(PIP) --no-build-isolation --editable '.[batch,dev]'
 	touch .venv/installed $@
 
 demo: .venv/installed

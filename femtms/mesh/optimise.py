@@ -1,6 +1,6 @@
 """Better shapes: nodes are moved one colour at a time, those on interfaces only along them.
 
-The energy is Σ q² and later Σ q⁴ of the distortions around a node (`core/distortion.h`), lowered by Newton's method.
+The energy is Σ q² and later Σ q⁴ of the distortions around a node (`core/star.h`), lowered by Newton's method.
 Nodes of one colour share no tetrahedron, so they can move at the same time, whatever the number of threads.
 """
 
