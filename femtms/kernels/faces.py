@@ -12,13 +12,8 @@ OVERFULL = -2  # more than two tetrahedra have this face
 def face_neighbours(tets, n):
     """The tetrahedron beyond each face, (m,4) int32, and the number of faces that more than two tetrahedra have.
 
-<<<<<<< HEAD
-    tets (m,4), each of four different nodes below n.  Face a is opposite node a; OUTSIDE and OVERFULL
-    stand where there is no one neighbour.
-=======
     tets (m,4), each of four different nodes below n.  Face a is the one opposite node a; OUTSIDE and OVERFULL stand
     where there is no one neighbour.
->>>>>>> 52ea00dea5cd8abd92fa490da2c0a7fd932c4221
     """
     tets = _rows_of_four(tets)
     neighbour, overfull = np.empty_like(tets), np.empty(n, np.int32)
