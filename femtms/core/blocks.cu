@@ -3,7 +3,8 @@
 
 template <typename Real>
 SHARED Real row_times(
-    const int* indptr, const int* indices, const Real* values, const Real* x, const int64 k, const int64 i, const int64 q)
+    const int* indptr, const int* indices, const Real* values, const Real* x, const int64 k, const int64 i,
+    const int64 q)
 {
     Real total = 0;
     for (int p = indptr[i]; p < indptr[i + 1]; ++p) total += values[p] * x[indices[p] * k + q];
@@ -11,8 +12,8 @@ SHARED Real row_times(
 }
 
 KERNEL spmm_float32(
-    const int64 rows, const int64 k, const int* indptr /* rows+1 */, const int* indices /* e */,
-    const float* v /* e */, const float* x /* c,k */, float* out /* rows,k */)
+    const int64 rows, const int64 k, const int* indptr /* rows+1 */, const int* indices /* e */, const float* v /* e */,
+    const float* x /* c,k */, float* out /* rows,k */)
 {
     for_each(rows * k, [&](const int64 at) { out[at] = row_times(indptr, indices, v, x, k, at / k, at % k); });
 }
@@ -25,16 +26,16 @@ KERNEL spmm_float64(
 }
 
 KERNEL spmm_add(
-    const int64 rows, const int64 k, const int* indptr /* rows+1 */, const int* indices /* e */,
-    const float* v /* e */, const float* x /* c,k */, float* out /* rows,k */)
+    const int64 rows, const int64 k, const int* indptr /* rows+1 */, const int* indices /* e */, const float* v /* e */,
+    const float* x /* c,k */, float* out /* rows,k */)
 {
     for_each(rows * k, [&](const int64 at) { out[at] += row_times(indptr, indices, v, x, k, at / k, at % k); });
 }
 
 // b, z and out may be the same memory: every thread reads its entry before it writes it
 KERNEL relax(
-    const int64 rows, const int64 k, const int* indptr /* rows+1 */, const int* indices /* e */,
-    const float* v /* e */, const float wx, const float wb, const float wa, const float wz, const float* x /* rows,k */,
+    const int64 rows, const int64 k, const int* indptr /* rows+1 */, const int* indices /* e */, const float* v /* e */,
+    const float wx, const float wb, const float wa, const float wz, const float* x /* rows,k */,
     const float* b /* rows,k */, const float* z /* rows,k */, float* out /* rows,k */)
 {
     const Step step = {wx, wb, wa, wz};

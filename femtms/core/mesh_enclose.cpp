@@ -7,7 +7,8 @@
 // Clears `solid` for every tetrahedron that is not inside and is connected to one of the seeds by faces.
 KERNEL flood(
     const int64 count, const int64* seeds /* count */, const int* neighbours /* m,4 */, const bool* inside /* m */,
-    bool* solid /* m */) try {
+    bool* solid /* m */)
+try {
     std::vector<int64> stack;
     const auto clear = [&](const int64 t) {
         if (t < 0 || inside[t] || !solid[t]) return;

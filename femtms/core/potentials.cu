@@ -76,8 +76,10 @@ KERNEL harmonic_series(
         int64 at = 0, above = ranges;  // starts[at] <= row < starts[above]
         while (above - at > 1) {
             const int64 middle = (at + above) / 2;
-            if (starts[middle] <= row) at = middle;
-            else above = middle;
+            if (starts[middle] <= row)
+                at = middle;
+            else
+                above = middle;
         }
         const int64 i = order[row % n], b = owner[at];
         double ax = 0, ay = 0, az = 0;

@@ -27,8 +27,7 @@ KERNEL product_room(
 {
     for_each(n, [&](const int64 i) {
         int64 most = 0;
-        for (int p = a_starts[i]; p < a_starts[i + 1]; ++p)
-            most += b_starts[a_columns[p] + 1] - b_starts[a_columns[p]];
+        for (int p = a_starts[i]; p < a_starts[i + 1]; ++p) most += b_starts[a_columns[p] + 1] - b_starts[a_columns[p]];
         room[i + 1] = most < width ? most : width;
     });
 }
