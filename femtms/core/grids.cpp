@@ -11,8 +11,8 @@ KERNEL trilinear(
 {
     for_each(n, [&](const int64 i) {
         const double* p = x + 3 * i;
-        // not for NaN either
-        if (!(p[0] >= 0 && p[1] >= 0 && p[2] >= 0 && p[0] < nx - 1 && p[1] < ny - 1 && p[2] < nz - 1)) {
+        const bool low = (p[0] >= 0) & (p[1] >= 0) & (p[2] >= 0);  // not for NaN either
+        if (!(low & (p[0] < nx - 1) & (p[1] < ny - 1) & (p[2] < nz - 1))) {
             values[i] = outside;
             return;
         }

@@ -92,18 +92,28 @@ struct Tetrahedron {
     }
 };
 
-// squared distance of a point outside a tetrahedron from it, and where on its faces that is
-double nearest_in(const double* nodes, const int* tet, const Vector& x, Vector& at)
+// Whether triangle t is farther from x than √least because its plane is, by far more than rounding: most can be told
+// so.
+bool clearly_beyond(const Vector& x, const Triangle& t, const double least)
+{
+    const Vector e = t.at[1] - t.at[0], f = t.at[2] - t.at[0], n = cross(e, f), r = x - t.at[0];
+    const double n2 = square(n), height = dot(n, r);
+    const bool has_plane = n2 > 1e-12 * (square(e) * square(f));
+    return has_plane & (height * height > n2 * (1.001 * least + 1e-15 * square(r)));
+}
+
+// the point of a tetrahedron that is nearest to a point outside, and lowers `least`, the squared distance
+void take_nearest(const double* nodes, const int* tet, const Vector& x, double& least, Vector& nearest)
 {
     static const int faces[4][3] = {{1, 2, 3}, {0, 3, 2}, {0, 1, 3}, {0, 2, 1}};
-    double least = INFINITE;
     for (const int* face : faces) {
-        const Vector foot = nearest_on_triangle(
-            x, {{vector_at(nodes, tet[face[0]]), vector_at(nodes, tet[face[1]]), vector_at(nodes, tet[face[2]])}});
+        const Triangle t = {
+            {vector_at(nodes, tet[face[0]]), vector_at(nodes, tet[face[1]]), vector_at(nodes, tet[face[2]])}};
+        if (clearly_beyond(x, t, least)) continue;
+        const Vector foot = nearest_on_triangle(x, t);
         const double d2 = square(x - foot);
-        if (d2 < least) least = d2, at = foot;
+        if (d2 < least) least = d2, nearest = foot;
     }
-    return least;
 }
 
 }  // namespace
@@ -155,9 +165,10 @@ KERNEL nearest_to(
                 const double* x = points + 3 * p;
                 const Vector gap = {box.outside(x, 0), box.outside(x, 1), box.outside(x, 2)};
                 if (square(gap) >= own_least[p]) return;
-                Vector at;
-                const double d2 = nearest_in(nodes, tet, vector_at(points, p), at);
-                if (d2 < own_least[p]) own_least[p] = d2, own[p] = (int)t;
+                const double before = own_least[p];
+                Vector nearest;
+                take_nearest(nodes, tet, vector_at(points, p), own_least[p], nearest);
+                if (own_least[p] < before) own[p] = (int)t;
             });
         }
     });
@@ -181,8 +192,9 @@ KERNEL weights_in(
         const Tetrahedron own(nodes, tet);
         const Vector x = vector_at(points, p);
         if (!own.weights(x, w)) {
+            double least = std::numeric_limits<double>::infinity();
             Vector nearest;
-            nearest_in(nodes, tet, x, nearest);
+            take_nearest(nodes, tet, x, least, nearest);
             own.weights(nearest, w);
         }
         for (int a = 0; a < 4; ++a) w[a] = std::max(w[a], 0.0);

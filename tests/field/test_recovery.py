@@ -6,6 +6,7 @@ from mesh.boxes import REGULAR, box, joined
 
 from femtms import FemtmsError, TetMesh
 from femtms.backend import backend, to_host
+from femtms.core import set_threads, threads
 from femtms.field.recovery import FIELDS, METHODS, TissueRecovery
 
 SLOPE = np.array([0.3, -1.2, 0.7])  # V/m
@@ -201,15 +202,13 @@ def test_every_device_recovers_the_same(block, device):
 
 
 def test_it_does_not_depend_on_the_number_of_threads(block):
-    from femtms import core
-
-    before = core.threads()
+    before = threads()
     many = TissueRecovery.build(block, 1, "harmonic", 2).matrix
     try:
-        core.set_threads(1)
+        set_threads(1)
         one = TissueRecovery.build(block, 1, "harmonic", 2).matrix
     finally:
-        core.set_threads(before)
+        set_threads(before)
     np.testing.assert_array_equal(many.data, one.data)
     np.testing.assert_array_equal(many.indices, one.indices)
 

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from femtms import FemtmsError, LayeredSphere, TetMesh, core, mesh_head
+from femtms import FemtmsError, LayeredSphere, TetMesh, mesh_head
+from femtms.core import set_threads, threads
 
 CUBE = np.array([[0.0, 0, 0], [1, 0, 0], [0, 1, 0], [1, 1, 0], [0, 0, 1], [1, 0, 1], [0, 1, 1], [1, 1, 1]])
 # around the diagonal from 0 to 7
@@ -63,14 +64,15 @@ def test_the_same_for_any_order_of_points_and_any_number_of_threads(shells):
         again, weights_again = shells.locate(points[order], tissue, 5e-3)
         np.testing.assert_array_equal(again, tets[order])
         np.testing.assert_array_equal(weights_again, weights[order])
-        threads = core.threads()
-        try:
-            core.set_threads(1)
-            alone, weights_alone = shells.locate(points, tissue, 5e-3)
-        finally:
-            core.set_threads(threads)
-        np.testing.assert_array_equal(alone, tets)
-        np.testing.assert_array_equal(weights_alone, weights)
+        before = threads()
+        for count in (1, 2, 5, 11):
+            try:
+                set_threads(count)
+                alone, weights_alone = shells.locate(points, tissue, 5e-3)
+            finally:
+                set_threads(before)
+            np.testing.assert_array_equal(alone, tets)
+            np.testing.assert_array_equal(weights_alone, weights)
 
 
 def test_points_on_the_surface_are_inside_and_so_they_are_after_single_precision(shells):
