@@ -24,15 +24,15 @@ KERNEL draw_triangles(
             if (first > last) continue;
             const double left = std::max(std::ceil(std::min({a[0], b[0], c[0]}) - 0.5), 0.0);
             const double right = std::min(std::trunc(std::max({a[0], b[0], c[0]}) - 0.5), columns - 1.0);
-            for (double i = first; i <= last; ++i)
-                for (double j = left; j <= right; ++j) {
-                    const double x = j + 0.5, y = i + 0.5;
+            for (int64 i = (int64)first; i <= (int64)last; ++i)
+                for (int64 j = (int64)left; j <= (int64)right; ++j) {
+                    const double x = (double)j + 0.5, y = (double)i + 0.5;
                     const double wa = ((b[0] - x) * (c[1] - y) - (c[0] - x) * (b[1] - y)) / area;
                     const double wb = ((c[0] - x) * (a[1] - y) - (a[0] - x) * (c[1] - y)) / area;
                     const double wc = 1 - wa - wb;
                     if (wa < -1e-9 || wb < -1e-9 || wc < -1e-9) continue;
                     const double z = wa * a[2] + wb * b[2] + wc * c[2];
-                    const int64 at = (int64)i * columns + (int64)j;
+                    const int64 at = i * columns + j;
                     if (!(z > depth[at])) continue;
                     depth[at] = z;
                     for (int64 k = 0; k < q; ++k)
