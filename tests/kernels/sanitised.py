@@ -1,6 +1,7 @@
-"""The whole path with the CUDA kernels on the host under AddressSanitizer and UBSan: python tests/kernels/sanitised.py
+"""All that femtms does, under AddressSanitizer and UBSan: python tests/kernels/sanitised.py
 
-The first access outside an array ends the process, and so does undefined behaviour; threads come in random order.
+Once with the CUDA kernels on the host, whose threads come in random order, and once with the core of the CPU.  The
+first access outside an array ends the process, and so does undefined behaviour.
 """
 
 import os
@@ -33,9 +34,15 @@ KERNEL overflow(const int64 n, const double* x, double* out)
     out[0] = x[0] + (i + (int)n);
 }
 """
+OUTSIDE_IN_A_TASK = """
+KERNEL beyond_in_a_task(const int64 n, const double* x, double* out)
+{
+    for_each_task(64, [&](const int64 task) { if (task == 63) out[0] = x[n]; });
+}
+"""
 
 
-def _main(what: str, folder: Path) -> None:
+def _cuda(what: str, folder: Path) -> None:
     import numpy as np
     from kernels.host_cuda import HostModule
     from kernels.host_cupy import HostCupy
@@ -56,11 +63,35 @@ def _main(what: str, folder: Path) -> None:
     print(f"{len(found)} fields, {xp.gpu.counts['launches']} launches; kernels that were not tried: {missing}")
 
 
+def _core(what: str, folder: Path) -> None:
+    import numpy as np
+    from core.core_path import core_path
+    from core.library import build_core, use_core
+    from kernels.host_cuda import SANITIZERS
+
+    from femtms import core
+    from femtms.core.signatures import signatures
+
+    planted = OUTSIDE + OUTSIDE_IN_A_TASK
+    if not (folder / core._LIBRARY).exists():
+        build_core(folder, SANITIZERS, planted)
+    kernels = core.cpu_signatures()
+    called = use_core(folder)
+    if what != "whole path":
+        core.cpu_signatures = lambda: signatures(planted)
+        core.call(what, 1, np.ones(1), np.zeros(1))
+        return
+    core_path(folder)
+    print(f"{len(called)} calls; kernels that were not tried: {sorted(set(kernels) - set(called))}")
+
+
 if __name__ == "__main__":
     if "libasan" in os.environ.get("LD_PRELOAD", ""):
-        _main(sys.argv[1], Path(sys.argv[2]))
+        {"cuda": _cuda, "core": _core}[sys.argv[1]](sys.argv[2], Path(sys.argv[3]))
     else:
-        with tempfile.TemporaryDirectory() as made:
-            done = sanitised("whole path", made)
-        print(done.stdout + done.stderr)
-        sys.exit(done.returncode)
+        for device in ("cuda", "core"):
+            with tempfile.TemporaryDirectory() as made:
+                done = sanitised(device, "whole path", made)
+            print(done.stdout + done.stderr)
+            if done.returncode:
+                sys.exit(done.returncode)
