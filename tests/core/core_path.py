@@ -6,7 +6,7 @@ import numpy as np
 from cli.small_files import ball_labels
 from kernels.whole_path import coils, whole_path
 
-from femtms import LabelVolume, LayeredSphere, Simulator, load_coil, mesh_head, place, raised, write_surface
+from femtms import LabelVolume, LayeredSphere, Simulator, load_coil, mesh_head, raised, write_surface
 from femtms.backend import cpu_backend
 from femtms.coil.place import seat_at
 from femtms.coil.scalp import Scalp
@@ -39,10 +39,15 @@ def core_path(folder: Path) -> None:
         write_mesh(mesh, folder / f"{name}.msh")
         load_head(folder / f"{name}.msh")  # repairs and checks
         draw_mesh(mesh, folder / f"{name}.png")
+    write_surface(mesh.surface("gm"), folder / "gm.stl")
+    np.savetxt(folder / "points.csv", 1e3 * mesh.centroids[::500], delimiter=",")
+    simulate(
+        folder / "ragged.msh", "figure8-70mm", folder / "out", at=(30, 0, 20), towards=(0, 0, 40), device="cpu",
+        surfaces=[folder / "gm.stl"], points=folder / "points.csv", allow_intersection=True,
+    )  # fmt: skip
     sphere = mesh_head(LayeredSphere((66.0, 80.0, 92.0), (2, 3, 5)), 12.0)
     print(sphere.quality())
     surface = sphere.surface("gm")
-    write_surface(surface, folder / "gm.stl")
     coil = load_coil("figure8-70mm")
     scalp = Scalp.of(sphere)
     pose = scalp.pose(scalp.moved(seat_at(scalp, sphere, "C3", "Cz"), (12.0, -20.0)), 6.0)
@@ -55,9 +60,3 @@ def core_path(folder: Path) -> None:
     points = 1e3 * sphere.nodes[::7] * 1.01
     field.at(points, "scalp", 3.0), field.on_surface(surface), sphere.locate(points)
     field.on_grid(np.diag([9.0, 9.0, 9.0, 1.0]), (5, 6, 7))
-    np.savetxt(folder / "points.csv", points[:50], delimiter=",")
-    simulate(
-        folder / "ragged.msh", "figure8-70mm", folder / "out", at=(30, 0, 20), towards=(0, 0, 40), device="cpu",
-        surfaces=[folder / "gm.stl"], points=folder / "points.csv", allow_intersection=True,
-    )  # fmt: skip
-    place(sphere, "Fz", "Cz")
