@@ -13,11 +13,15 @@ from pathlib import Path
 
 def sanitised(*arguments: str) -> subprocess.CompletedProcess[str]:
     """Run this file in a process that has the sanitizers' memory."""
-    library = subprocess.run(["g++", "-print-file-name=libasan.so"], capture_output=True, text=True, check=True).stdout
+    # the second, or the first does not find what throws exceptions in libraries that are loaded later
+    libraries = [
+        subprocess.run(["g++", f"-print-file-name={name}"], capture_output=True, text=True, check=True).stdout.strip()
+        for name in ("libasan.so", "libstdc++.so")
+    ]
     environment = (
         os.environ
         | {
-            "LD_PRELOAD": library.strip(),
+            "LD_PRELOAD": ":".join(libraries),
             "ASAN_OPTIONS": "detect_leaks=0",  # Python's own
             "PYTHONMALLOC": "malloc",  # or small arrays would lie side by side in one piece
             "PYTHONPATH": os.pathsep.join([*map(str, Path(__file__).parents[1:3]), os.environ.get("PYTHONPATH", "")]),
