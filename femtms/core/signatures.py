@@ -75,7 +75,8 @@ class Signature:
         return passed
 
     def _check_array(self, parameter: Parameter, value: Any, lengths: dict[str, int]) -> None:
-        if getattr(value, "dtype", None) != parameter.dtype or not value.flags.c_contiguous:
+        # NumPy takes None for float64
+        if not hasattr(value, "dtype") or value.dtype != parameter.dtype or not value.flags.c_contiguous:
             raise TypeError(
                 f"'{parameter.name}' of {self.name} must be a C-contiguous array of {parameter.dtype}; "
                 f"got {_described(value)}"
