@@ -19,9 +19,9 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    """Where libraries stay that are compiled."""
-    return str(tmp_path_factory.mktemp("sanitised"))
+def folders(tmp_path_factory):
+    """Where libraries stay that are compiled, for each device."""
+    return {device: str(tmp_path_factory.mktemp(device)) for device in ("cuda", "core", "threads")}
 
 
 @pytest.mark.parametrize(
@@ -32,16 +32,17 @@ def folder(tmp_path_factory):
         ("core", "beyond", "heap-buffer-overflow"),
         ("core", "beyond_in_a_task", "heap-buffer-overflow"),
         ("core", "overflow", "signed integer overflow"),
+        ("threads", "race", "data race"),
     ],
 )
-def test_the_sanitizers_find_what_they_should(device, what, message, folder):
-    done = sanitised(device, what, folder)
+def test_the_sanitizers_find_what_they_should(device, what, message, folders):
+    done = sanitised(device, what, folders[device])
     assert done.returncode != 0 and message in done.stderr
 
 
-@pytest.mark.parametrize("device", ["cuda", "core"])
-def test_the_whole_path_is_clean(device, folder):
-    done = sanitised(device, "whole path", folder)
+@pytest.mark.parametrize("device", ["cuda", "core", "threads"])
+def test_the_whole_path_is_clean(device, folders):
+    done = sanitised(device, "whole path", folders[device])
     assert done.returncode == 0, done.stderr[-4000:]
     assert "kernels that were not tried: []" in done.stdout
 
