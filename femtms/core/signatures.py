@@ -63,9 +63,8 @@ class Signature:
                 try:
                     number = _NUMBERS.get(parameter.dtype.kind, index)(value)
                 except (TypeError, ValueError):
-                    raise TypeError(
-                        f"'{parameter.name}' of {self.name} must be a number, {parameter.dtype}; got {_described(value)}"
-                    ) from None
+                    wanted = f"'{parameter.name}' of {self.name} must be a number, {parameter.dtype}"
+                    raise TypeError(f"{wanted}; got {_described(value)}") from None
                 lengths[parameter.name] = number
                 passed.append(number)
                 continue

@@ -46,7 +46,9 @@ def test_a_library_of_other_sources_is_told(copied):
         header.write("// more\n")
     said = run("from femtms import core; core.threads()", environment).stderr.splitlines()[-1]
     library = folder / core._LIBRARY
-    assert said == f"ImportError: {library} was compiled from other sources than those in {folder}; install femtms again"
+    assert (
+        said == f"ImportError: {library} was compiled from other sources than those in {folder}; install femtms again"
+    )
     run_mesh(environment, folder, 2, "femtms: error: ", "was compiled from other sources")
 
 

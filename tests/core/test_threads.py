@@ -21,7 +21,9 @@ POINTS, SOURCES, VECTORS = (RANDOM.standard_normal((n, 3)) for n in (20_000, 300
 
 def tets(n=30_000):
     """Random tetrahedra of four different nodes."""
-    return np.argsort(RANDOM.random((n, 12)), axis=1)[:, :4].astype(np.int32) + RANDOM.integers(0, 900, (n, 1), np.int32)
+    return np.argsort(RANDOM.random((n, 12)), axis=1)[:, :4].astype(np.int32) + RANDOM.integers(
+        0, 900, (n, 1), np.int32
+    )
 
 
 TETS = tets()
@@ -113,7 +115,7 @@ START = """
 import os, resource, signal, sys, threading, time
 import numpy as np
 from femtms import core
-from femtms.kernels import cpu
+from femtms.kernels import cpu, magnetic
 signal.signal(signal.SIGINT, signal.default_int_handler)
 points, sources = np.random.default_rng(0).standard_normal((2, 20_000, 3))
 def field():
@@ -166,7 +168,7 @@ time.sleep(0.2)
 
 LONG = {
     "potential": "cpu.dipole_potential(np.tile(points, (500, 1)), sources, sources)",
-    "flux": "from femtms.kernels.magnetic import current_flux; current_flux(np.tile(points, (500, 1)), sources, sources)",
+    "flux": "magnetic.current_flux(np.tile(points, (500, 1)), sources, sources)",
     "mesh": "from femtms import LayeredSphere, mesh_head; mesh_head(LayeredSphere((78., 92.), (2, 5)), 1.2)",
 }
 
@@ -189,7 +191,17 @@ assert field() == field()
 
 @posix
 def test_ctrl_c_ends_a_command(tmp_path):
-    command = [sys.executable, "-m", "femtms.cli.main", "mesh", "sphere", "--size", "1.2", "-o", str(tmp_path / "a.msh")]
+    command = [
+        sys.executable,
+        "-m",
+        "femtms.cli.main",
+        "mesh",
+        "sphere",
+        "--size",
+        "1.2",
+        "-o",
+        str(tmp_path / "a.msh"),
+    ]
     start = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, preexec_fn=restore_sigint)
     time.sleep(4)
     begin = time.monotonic()
@@ -238,7 +250,7 @@ def test_no_memory_is_an_error_and_ends_nothing():
 
 def test_what_else_a_kernel_throws_is_an_error():
     nothing = np.empty((0, 4), np.int32)
-    with pytest.raises(RuntimeError, match="^'incidence' failed$"):
+    with pytest.raises(RuntimeError, match=r"^'incidence' failed$"):
         core.call("incidence", 0, 4, nothing, -1, np.empty(0, np.int64), np.empty(0, np.int32))
     core.call("incidence", 0, 4, nothing, 0, np.empty(1, np.int64), np.empty(0, np.int32))
 
