@@ -771,8 +771,8 @@ def _sentence(error: Exception) -> str:
         text = f"not enough memory ({error or 'no details'}); use a larger --size"
     elif isinstance(error, OSError) and error.errno is not None:
         text = f"{error.filename or 'the output'}: {reason_of(error)}"
-    elif isinstance(error, FemtmsError | OSError):
-        text = str(error)
+    elif isinstance(error, FemtmsError | OSError) or getattr(error, "name", None) == "femtms.core":
+        text = str(error)  # the last: ImportError, as the core is missing or of other sources
     else:
         text = f"unexpected {type(error).__name__} ({error}); please report it with what --debug shows"
     return " ".join(printable(text, most=None).split())

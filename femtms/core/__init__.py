@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from femtms.core.signatures import Signature, signatures
+from femtms.errors import FemtmsError
 
 _HERE = Path(__file__).parent
 _LIBRARY = "femtms_core" + {"win32": ".dll", "darwin": ".dylib"}.get(sys.platform, ".so")
@@ -28,7 +29,7 @@ _C_TYPES: dict[str, Any] = {
 }
 # Names of the environment that say how many threads there are, before those that the system gives this process.
 _THREADS = "FEMTMS_NUM_THREADS", "NUMBA_NUM_THREADS"
-
+_MOST_THREADS = 4096
 
 # What a GPU has: each file, with what it includes, compiles for both devices, or is a .cu file with its own loops.
 _FOR_GPU = (
@@ -71,12 +72,20 @@ def _library() -> _Library:
     paths = [Path(folder) / _LIBRARY for folder in sys.modules[__name__].__path__]
     found = next((path for path in paths if path.exists()), None)
     if found is None:
-        raise ImportError(f"femtms has no compiled core: {_LIBRARY} is missing; install femtms with pip")
-    handle = ctypes.CDLL(str(found))
-    if ctypes.c_char_p.in_dll(handle, "core_digest").value != digest(texts).encode():
-        raise ImportError(f"{found} was compiled from other sources than those in {_HERE}; install femtms again")
+        raise _not_usable(f"femtms has no compiled core: {_LIBRARY} is missing; install femtms with pip")
+    try:
+        handle = ctypes.CDLL(str(found))
+        compiled = ctypes.c_char_p.in_dll(handle, "core_digest").value
+    except (OSError, ValueError) as error:  # of another platform, cut off, or no library at all
+        raise _not_usable(f"{found} cannot be loaded ({error}); install femtms again") from error
+    if compiled != digest(texts).encode():
+        raise _not_usable(f"{found} was compiled from other sources than those in {_HERE}; install femtms again")
     handle.set_threads(most_threads())
     return _Library(handle, ctypes.c_int.in_dll(handle, "core_failures"))
+
+
+def _not_usable(sentence: str) -> ImportError:
+    return ImportError(sentence, name=__name__)  # for the command line, which knows what is no fault of its own by it
 
 
 @cache
@@ -142,12 +151,15 @@ def _raise_failure(name: str) -> None:
 
 
 def most_threads() -> int:
-    """The number of threads that a process starts with: that of the environment, or all that the system gives it."""
+    """The number of threads that a process starts with: that of the environment, or all that the system gives it.
+
+    Raises FemtmsError when the environment does not name a number.
+    """
     for name in _THREADS:
         text = os.environ.get(name)
         if text is not None:
-            if not (text.strip().isdecimal() and int(text) > 0):
-                raise ImportError(f"{name} must be a number of threads, 1 or more; got '{text}'")
+            if not (text.strip().isdecimal() and 0 < int(text) <= _MOST_THREADS):
+                raise FemtmsError(f"{name} must be a number of threads, 1 to {_MOST_THREADS}; got '{text}'")
             return int(text)
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))

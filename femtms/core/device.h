@@ -27,6 +27,11 @@ SHARED void for_each(const int64 count, const Body& body)
 
 #define INFINITE __longlong_as_double(0x7ff0000000000000ll)
 
+SHARED double inverse_sqrt(const double x)
+{
+    return rsqrt(x);
+}
+
 #else
 
 #include <cmath>
@@ -43,7 +48,7 @@ using std::sqrt;
 
 #define INFINITE std::numeric_limits<double>::infinity()
 
-SHARED double rsqrt(const double x)
+SHARED double inverse_sqrt(const double x)
 {
     return 1 / sqrt(x);
 }

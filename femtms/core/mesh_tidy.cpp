@@ -61,7 +61,7 @@ struct Star {
     {
         std::vector<bool> of_solid(sums.size());
         for (size_t s = 0; s < tets.size(); ++s) of_solid[piece[s]] = all.solid(tets[s]);
-        const auto solids = std::count(of_solid.begin(), of_solid.end(), true), airs = (long)sums.size() - solids;
+        const int64 solids = std::count(of_solid.begin(), of_solid.end(), true), airs = (int64)sums.size() - solids;
         double smallest = std::numeric_limits<double>::infinity();
         int chosen = -1;
         for (size_t c = 0; c < sums.size(); ++c) {

@@ -16,8 +16,6 @@ const int PARTS = 16;  // of the nodes; each has marks for every tetrahedron and
 const int MONOMIALS = 10;
 const int EDGES[6][2] = {{0, 1}, {1, 2}, {0, 2}, {0, 3}, {1, 3}, {2, 3}};  // of the unknowns 4 to 9
 
-typedef double Moments[MONOMIALS][MONOMIALS];
-
 struct Tissue {
     const double* nodes;
     const int* corners;

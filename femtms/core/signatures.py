@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from operator import index
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ _TYPES = {
     "float": np.float32,
     "double": np.float64,
 }
+_NUMBERS: dict[str, Any] = {"f": float, "b": bool}  # by the kind of dtype; the others are whole
 _KERNEL = re.compile(r"^KERNEL (\w+)\(([^)]*)\)", re.MULTILINE)
 _PARAMETER = re.compile(r"(const )?(\w+)(\*)?(?: ALONE)? (\w+)(?: /\* ?(.+?) ?\*/)?")
 _LENGTH = re.compile(r"(\w+)(?:([+*])(\w+))?")
@@ -58,8 +60,12 @@ class Signature:
         passed: list[Any] = []
         for parameter, value in zip(self.parameters, arguments):
             if not parameter.array:
-                number = float(value) if parameter.dtype.kind == "f" else int(value)
-                lengths[parameter.name] = number  # type: ignore[assignment]
+                try:
+                    number = _NUMBERS.get(parameter.dtype.kind, index)(value)
+                except (TypeError, ValueError):
+                    wanted = f"'{parameter.name}' of {self.name} must be a number, {parameter.dtype}"
+                    raise TypeError(f"{wanted}; got {_described(value)}") from None
+                lengths[parameter.name] = number
                 passed.append(number)
                 continue
             if value is not None:
@@ -68,7 +74,8 @@ class Signature:
         return passed
 
     def _check_array(self, parameter: Parameter, value: Any, lengths: dict[str, int]) -> None:
-        if getattr(value, "dtype", None) != parameter.dtype or not value.flags.c_contiguous:
+        # NumPy takes None for float64
+        if not hasattr(value, "dtype") or value.dtype != parameter.dtype or not value.flags.c_contiguous:
             raise TypeError(
                 f"'{parameter.name}' of {self.name} must be a C-contiguous array of {parameter.dtype}; "
                 f"got {_described(value)}"

@@ -10,7 +10,7 @@ SHARED void add_dipole(
     double& az)
 {
     const double rx = x - s[0], ry = y - s[1], rz = z - s[2];
-    const double v = rsqrt(rx * rx + ry * ry + rz * rz), w = v * v * v;
+    const double v = inverse_sqrt(rx * rx + ry * ry + rz * rz), w = v * v * v;
     ax += w * (m[1] * rz - m[2] * ry);
     ay += w * (m[2] * rx - m[0] * rz);
     az += w * (m[0] * ry - m[1] * rx);
@@ -22,7 +22,7 @@ SHARED void add_current(
     double& az)
 {
     const double rx = x - s[0], ry = y - s[1], rz = z - s[2];
-    const double w = rsqrt(rx * rx + ry * ry + rz * rz);
+    const double w = inverse_sqrt(rx * rx + ry * ry + rz * rz);
     ax += w * dl[0];
     ay += w * dl[1];
     az += w * dl[2];

@@ -4,9 +4,9 @@
 #include <chrono>
 #include <condition_variable>
 #include <exception>
+#include <functional>
 #include <mutex>
 #include <new>
-#include <system_error>
 #include <thread>
 
 #include "cpu.h"
@@ -32,10 +32,11 @@ struct Pool {
 
     std::mutex mutex;  // of what follows
     std::condition_variable work, done;
-    int started = 0, wanted = 1;
+    int started = 0;
     int at_work = 0;  // threads that may still take a task
     std::exception_ptr thrown;
 
+    std::atomic<int> wanted{1};      // threads, with the caller
     std::atomic<long long> loop{0};  // number of the loop: it changes when there is a new one
     std::atomic<long long> next{0};  // the task that is taken next
     std::atomic<int> left{0};        // threads that have not left the loop
@@ -101,7 +102,7 @@ void start_threads(Pool& p)
     while (p.started < p.wanted - 1) {
         try {
             std::thread(serve, std::ref(p), p.loop.load()).detach();
-        } catch (const std::system_error&) {
+        } catch (const std::exception&) {  // no thread or no memory for it: kernels do not expect to hear of that
             p.wanted = p.started + 1;
             return;
         }

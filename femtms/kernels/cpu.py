@@ -3,6 +3,7 @@
 Each output is computed by one thread in a fixed order: results do not depend on the number of threads.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from femtms import core
 from femtms.kernels.blocks import Blocks
 from femtms.kernels.coarsen import Coarsening
 from femtms.kernels.grids import rasterise_tets, trilinear
-from femtms.kernels.launch import csr_arrays
+from femtms.kernels.launch import csr_arrays, portions
 from femtms.kernels.quadratic import Quadratic
 from femtms.kernels.sources import MU0_OVER_4PI, Sources
 
@@ -27,6 +28,10 @@ class CpuKernels(Blocks, Coarsening, Quadratic, Sources):
     def launch(self, name: str, *arguments: Any, work: int | None = None) -> None:
         """Run a kernel: see Launcher."""
         core.call(name, *arguments)
+
+    def portions(self, n: int, work: int) -> Iterable[slice]:
+        """Slices of n rows that take short calls: see `launch.portions`."""
+        return portions(n, work)
 
     # --- meshes --------------------------------------------------------------------------------------------
 

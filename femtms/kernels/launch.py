@@ -1,11 +1,15 @@
 """What all kernels of a device have in common: memory, and how they are launched."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
+from femtms import core
 from femtms.errors import FemtmsError
+
+_STEPS = 250_000_000  # of a thread in one call, some tenths of a second
 
 
 class Launcher(ABC):
@@ -22,6 +26,10 @@ class Launcher(ABC):
 
         work: how many things there are to do, if not as many as the first argument says
         """
+
+    def portions(self, n: int, work: int) -> Iterable[slice]:
+        """Slices of n rows to launch kernels on, of which each row takes `work` steps; here one of all."""
+        return [slice(0, n)]
 
     def empty(self, *shape: int, dtype: Any = np.float64) -> Any:
         """An array on this device."""
@@ -48,6 +56,12 @@ class Launcher(ABC):
                 f"a matrix must have fewer than 2^31 entries; this one has {entries:,}: use a coarser mesh"
             )
         return starts.astype(np.int32), entries
+
+
+def portions(n: int, work: int) -> Iterable[slice]:
+    """Slices of n rows of which each takes `work` steps on the CPU: Python hears of Ctrl-C between two calls only."""
+    rows = max(1, core.threads() * _STEPS // max(work, 1))
+    return (slice(i, min(i + rows, n)) for i in range(0, n, rows))
 
 
 def csr_arrays(matrix: Any) -> tuple[Any, Any, Any]:

@@ -3,6 +3,7 @@
 import numpy as np
 
 from femtms.core import call
+from femtms.kernels.launch import portions
 from femtms.kernels.sampled import cubic_slopes
 from femtms.kernels.sources import MU0_OVER_4PI
 
@@ -26,7 +27,9 @@ def current_flux(points, positions, vectors):
 def _flux(kernel, points, positions, vectors):
     points, positions, vectors = (np.ascontiguousarray(x, np.float64) for x in (points, positions, vectors))
     b = np.empty((len(points), 3))
-    call(kernel, len(points), points, len(positions), positions, vectors, MU0_OVER_4PI, b)
+    for part in portions(len(points), len(positions)):
+        rows = part.stop - part.start
+        call(kernel, rows, points[part], len(positions), positions, vectors, MU0_OVER_4PI, b[part])
     return b
 
 

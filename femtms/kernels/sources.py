@@ -22,7 +22,8 @@ class Sources(Launcher):
     def _potential(self, name, points, positions, vectors):
         points, positions, vectors = self._float64(points, positions, vectors)
         a = self.empty(len(points), 3)
-        self.launch(name, len(points), points, len(positions), positions, vectors, a)
+        for part in self.portions(len(points), len(positions)):
+            self.launch(name, part.stop - part.start, points[part], len(positions), positions, vectors, a[part])
         return a
 
     def _float64(self, *arrays):
@@ -99,6 +100,11 @@ class Sources(Launcher):
         """
         n = len(order)
         a = self.empty(poses, n, 3)
-        boxes = len(owner), starts, owner, centres, radii
-        self.launch("harmonic_series", poses, n, points, order, *boxes, degree, coefficients, a, work=poses * n)
+        for some in self.portions(poses, n * coefficients.shape[1]):
+            k, own, begins = some.stop - some.start, owner, starts
+            if k < poses:
+                low, high = np.searchsorted(starts, (some.start * n, some.stop * n))  # a range has points of one pose
+                own, begins = owner[low:high], starts[low : high + 1] - some.start * n
+            boxes = len(own), begins, own, centres, radii
+            self.launch("harmonic_series", k, n, points, order, *boxes, degree, coefficients, a[some], work=k * n)
         return a

@@ -31,6 +31,8 @@ def located(
     See TetMesh.locate; tag is None for all tissues.
     """
     points = checked_points(points)
+    nodes = np.ascontiguousarray(nodes, np.float64)  # files have other types, too
+    tets, tags = (np.ascontiguousarray(x, np.int32) for x in (tets, tags))
     if reach is None:
         reach = ROUNDING_REACH if tag is None else TISSUE_REACH
     if not 0 <= reach < np.inf:

@@ -75,7 +75,7 @@ def as_c(parameter: Parameter, value: Any) -> Any:
     return ctypes.c_void_p(value._values.ctypes.data)
 
 
-_SANITIZERS = ["-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"]
+SANITIZERS = ["-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"]
 
 
 class HostModule:
@@ -101,7 +101,7 @@ class HostModule:
         self._geometry = blocks, threads
         self._random = random.Random(seed)
         flags = [*core.gpu_options(), "-Wall", "-Wextra", "-Werror", "-fPIC", "-shared"]
-        flags += ["-O1", *_SANITIZERS] if sanitised else ["-O2"]
+        flags += ["-O1", *SANITIZERS] if sanitised else ["-O2"]
         name = hashlib.sha256(repr((flags, _PREFIX, text)).encode()).hexdigest()[:16]
         unit, library = folder / f"{name}.cpp", folder / f"{name}.so"
         if not library.exists():

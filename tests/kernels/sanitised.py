@@ -1,28 +1,39 @@
-"""The whole path with the CUDA kernels on the host under AddressSanitizer and UBSan: python tests/kernels/sanitised.py
+"""All that femtms does, under sanitizers: python tests/kernels/sanitised.py
 
-The first access outside an array ends the process, and so does undefined behaviour; threads come in random order.
+AddressSanitizer and UBSan look at "cuda", the CUDA kernels on the host, whose threads come in random order, and at
+"core", that of the CPU.  The first access outside an array ends the process, and so does undefined behaviour.
+ThreadSanitizer looks at "threads", the core again: two threads that touch the same memory are an error at the end.
 """
 
 import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 
-def sanitised(*arguments: str) -> subprocess.CompletedProcess[str]:
+def sanitised(device: str, what: str, folder: str) -> subprocess.CompletedProcess[str]:
     """Run this file in a process that has the sanitizers' memory."""
-    library = subprocess.run(["g++", "-print-file-name=libasan.so"], capture_output=True, text=True, check=True).stdout
+    # the second, or the first does not find what throws exceptions in libraries that are loaded later
+    libraries = [
+        subprocess.run(["g++", f"-print-file-name={name}"], capture_output=True, text=True, check=True).stdout.strip()
+        for name in ("libtsan.so" if device == "threads" else "libasan.so", "libstdc++.so")
+    ]
     environment = (
         os.environ
         | {
-            "LD_PRELOAD": library.strip(),
+            "LD_PRELOAD": ":".join(libraries),
             "ASAN_OPTIONS": "detect_leaks=0",  # Python's own
+            "TSAN_OPTIONS": "ignore_noninstrumented_modules=1:exitcode=66",
+            "OPENBLAS_NUM_THREADS": "1",
+            "FEMTMS_NUM_THREADS": "4",
             "PYTHONMALLOC": "malloc",  # or small arrays would lie side by side in one piece
             "PYTHONPATH": os.pathsep.join([*map(str, Path(__file__).parents[1:3]), os.environ.get("PYTHONPATH", "")]),
         }
     )
-    return subprocess.run([sys.executable, __file__, *arguments], capture_output=True, text=True, env=environment)
+    command = [sys.executable, __file__, device, what, folder]
+    return subprocess.run(command, capture_output=True, text=True, env=environment)
 
 
 OUTSIDE = """
@@ -33,9 +44,19 @@ KERNEL overflow(const int64 n, const double* x, double* out)
     out[0] = x[0] + (i + (int)n);
 }
 """
+IN_TASKS = """
+KERNEL race(const int64 n, const double* x, double* out)
+{
+    for (int64 again = 0; again < 100; ++again) for_each_task(64, [&](int64) { out[0] += n * x[0]; });
+}
+KERNEL beyond_in_a_task(const int64 n, const double* x, double* out)
+{
+    for_each_task(64, [&](const int64 task) { if (task == 63) out[0] = x[n]; });
+}
+"""
 
 
-def _main(what: str, folder: Path) -> None:
+def _cuda(what: str, folder: Path) -> None:
     import numpy as np
     from kernels.host_cuda import HostModule
     from kernels.host_cupy import HostCupy
@@ -56,11 +77,39 @@ def _main(what: str, folder: Path) -> None:
     print(f"{len(found)} fields, {xp.gpu.counts['launches']} launches; kernels that were not tried: {missing}")
 
 
+def _core(what: str, folder: Path, flags: Sequence[str] = ()) -> None:
+    import numpy as np
+    from core.core_path import core_path
+    from core.library import build_core, use_core
+    from kernels.host_cuda import SANITIZERS
+
+    from femtms import core
+    from femtms.core.signatures import signatures
+
+    planted = OUTSIDE + IN_TASKS
+    if not (folder / core._LIBRARY).exists():
+        build_core(folder, flags or SANITIZERS, planted)
+    kernels = core.cpu_signatures()
+    called = use_core(folder)
+    if what != "whole path":
+        core.cpu_signatures = lambda: signatures(planted)
+        core.call(what, 1, np.ones(1), np.zeros(1))
+        return
+    core_path(folder)
+    print(f"{len(called)} calls; kernels that were not tried: {sorted(set(kernels) - set(called))}")
+
+
+def _threads(what: str, folder: Path) -> None:
+    _core(what, folder, ["-fsanitize=thread"])
+
+
 if __name__ == "__main__":
-    if "libasan" in os.environ.get("LD_PRELOAD", ""):
-        _main(sys.argv[1], Path(sys.argv[2]))
+    if len(sys.argv) > 1:
+        {"cuda": _cuda, "core": _core, "threads": _threads}[sys.argv[1]](sys.argv[2], Path(sys.argv[3]))
     else:
-        with tempfile.TemporaryDirectory() as made:
-            done = sanitised("whole path", made)
-        print(done.stdout + done.stderr)
-        sys.exit(done.returncode)
+        for device in ("cuda", "core", "threads"):
+            with tempfile.TemporaryDirectory() as made:
+                done = sanitised(device, "whole path", made)
+            print(done.stdout + done.stderr)
+            if done.returncode:
+                sys.exit(done.returncode)

@@ -18,14 +18,31 @@ pytestmark = [
 ]
 
 
-@pytest.mark.parametrize("what, message", [("beyond", "heap-buffer-overflow"), ("overflow", "signed integer overflow")])
-def test_the_sanitizers_find_what_they_should(what, message, tmp_path):
-    done = sanitised(what, str(tmp_path))
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    """Where libraries stay that are compiled, for each device."""
+    return {device: str(tmp_path_factory.mktemp(device)) for device in ("cuda", "core", "threads")}
+
+
+@pytest.mark.parametrize(
+    "device, what, message",
+    [
+        ("cuda", "beyond", "heap-buffer-overflow"),
+        ("cuda", "overflow", "signed integer overflow"),
+        ("core", "beyond", "heap-buffer-overflow"),
+        ("core", "beyond_in_a_task", "heap-buffer-overflow"),
+        ("core", "overflow", "signed integer overflow"),
+        ("threads", "race", "data race"),
+    ],
+)
+def test_the_sanitizers_find_what_they_should(device, what, message, folders):
+    done = sanitised(device, what, folders[device])
     assert done.returncode != 0 and message in done.stderr
 
 
-def test_the_whole_path_is_clean(tmp_path):
-    done = sanitised("whole path", str(tmp_path))
+@pytest.mark.parametrize("device", ["cuda", "core", "threads"])
+def test_the_whole_path_is_clean(device, folders):
+    done = sanitised(device, "whole path", folders[device])
     assert done.returncode == 0, done.stderr[-4000:]
     assert "kernels that were not tried: []" in done.stdout
 

@@ -7,7 +7,7 @@ from scipy import sparse
 from scipy.sparse.linalg import splu
 
 from femtms import Coil, LayeredSphere, Simulator, load_coil, mesh_head, place
-from femtms.backend import Backend
+from femtms.backend import Backend, to_host
 from femtms.coil.elements import Dipoles
 from femtms.coil.sampled import SampledField
 from femtms.field.recovery import TissueRecovery
@@ -52,7 +52,7 @@ def whole_path(device: Backend, size_mm: float = 15.0) -> list[np.ndarray]:
     found = []
     with (
         patch("femtms.simulator.backend", lambda name: device),
-        patch.object(direct, "_installed", lambda library: library == "cudss"),
+        patch.object(direct, "_installed", lambda library: library in ("cudss", "superlu")),
         patch.dict(direct._FACTORISE, cudss=factorised(device)),
     ):
         for i, options in enumerate(settings):
@@ -73,5 +73,5 @@ def whole_path(device: Backend, size_mm: float = 15.0) -> list[np.ndarray]:
     for order, total in ((1, n), (2, n + len(mesh.edges))):
         recovery = TissueRecovery.build(mesh, order, "harmonic", 2, backend=device)
         potentials = np.random.default_rng(1).standard_normal((total, 2))
-        found.append(recovery.at_centroids(recovery.gradients(device.xp.asarray(potentials))).get())
+        found.append(to_host(recovery.at_centroids(recovery.gradients(device.xp.asarray(potentials)))))
     return found

@@ -1,0 +1,113 @@
+"""The library is found, of the right sources, and says what to do when it is not."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import femtms
+from femtms import core
+
+MESH = [sys.executable, "-m", "femtms.cli.main", "mesh", "sphere", "--radii", "92", "--size", "40", "-o"]
+
+
+@pytest.fixture
+def copied(tmp_path):
+    """The environment of a process that has another copy of femtms, and the folder of the copy's core."""
+    package = Path(femtms.__file__).parent
+    shutil.copytree(package, tmp_path / "femtms", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(core._library().handle._name, tmp_path / "femtms" / "core")
+    return os.environ | {"PYTHONPATH": str(tmp_path)}, tmp_path / "femtms" / "core"
+
+
+def run(code, environment):
+    return subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=environment, cwd="/", timeout=60
+    )
+
+
+def test_a_missing_library_is_told(copied):
+    environment, folder = copied
+    (folder / core._LIBRARY).unlink()
+    done = run("from femtms import core; core.threads()", environment)
+    said = done.stderr.splitlines()[-1]
+    assert said == f"ImportError: femtms has no compiled core: {core._LIBRARY} is missing; install femtms with pip"
+    run_mesh(environment, folder, 2, "femtms: error: femtms has no compiled core")
+    assert run("import femtms; femtms.LayeredSphere((92.0,), (5,))", environment).returncode == 0
+
+
+def test_a_library_of_other_sources_is_told(copied):
+    environment, folder = copied
+    assert run("from femtms import core; core.threads()", environment).returncode == 0
+    with (folder / "cpu.h").open("a") as header:
+        header.write("// more\n")
+    said = run("from femtms import core; core.threads()", environment).stderr.splitlines()[-1]
+    library = folder / core._LIBRARY
+    assert (
+        said == f"ImportError: {library} was compiled from other sources than those in {folder}; install femtms again"
+    )
+    run_mesh(environment, folder, 2, "femtms: error: ", "was compiled from other sources")
+
+
+def test_what_is_no_library_is_told(copied):
+    environment, folder = copied
+    (folder / core._LIBRARY).write_bytes(b"no library\n" * 100)
+    said = run("from femtms import core; core.threads()", environment).stderr.splitlines()[-1]
+    assert said.startswith(f"ImportError: {folder / core._LIBRARY} cannot be loaded (")
+    assert said.endswith("); install femtms again")
+    run_mesh(environment, folder, 2, "femtms: error: ", "cannot be loaded")
+
+
+def run_mesh(environment, folder, code, *words):
+    """`femtms mesh` ends with one sentence that has the words."""
+    done = subprocess.run(
+        [*MESH, str(folder / "mesh.msh")], capture_output=True, text=True, env=environment, cwd="/", timeout=60
+    )
+    assert done.returncode == code
+    assert len(done.stderr.splitlines()) == 1 and "please report" not in done.stderr, done.stderr
+    for word in words:
+        assert word in done.stderr
+
+
+@pytest.mark.parametrize(
+    "environment, threads",
+    [
+        ({"FEMTMS_NUM_THREADS": "3"}, 3),
+        ({"NUMBA_NUM_THREADS": "5"}, 5),
+        ({"FEMTMS_NUM_THREADS": " 3 ", "NUMBA_NUM_THREADS": "5"}, 3),
+        ({"FEMTMS_NUM_THREADS": "3", "NUMBA_NUM_THREADS": "many"}, 3),
+    ],
+)
+def test_the_environment_sets_the_threads(environment, threads):
+    done = run("from femtms import core; print(core.threads())", alone() | environment)
+    assert done.stdout.split() == [str(threads)]
+
+
+def test_without_it_there_are_as_many_as_the_system_gives():
+    done = run("from femtms import core; print(core.threads())", alone())
+    given = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    assert done.stdout.split() == [str(given)]
+
+
+@pytest.mark.parametrize("name", ["FEMTMS_NUM_THREADS", "NUMBA_NUM_THREADS"])
+@pytest.mark.parametrize("text", ["abc", "", "0", "-2", "1.5", "100000", "٣x"])
+def test_nonsense_is_told(monkeypatch, name, text):
+    monkeypatch.delenv("FEMTMS_NUM_THREADS", raising=False)
+    monkeypatch.setenv(name, text)
+    with pytest.raises(femtms.FemtmsError, match=f"^{name} must be a number of threads, 1 to 4096; got '{text}'$"):
+        core.most_threads()
+
+
+def test_nonsense_ends_commands_with_one_sentence(tmp_path):
+    wrong = os.environ | {"FEMTMS_NUM_THREADS": "abc"}
+    run_mesh(wrong, tmp_path, 2, "femtms: error: FEMTMS_NUM_THREADS must be a number of threads, 1 to 4096; got 'abc'")
+    version = subprocess.run([*MESH[:3], "--version"], capture_output=True, text=True, env=wrong, timeout=60)
+    assert (version.returncode, version.stderr) == (0, "")  # which counts nothing
+
+
+def alone():
+    """The environment without its own numbers."""
+    return {name: value for name, value in os.environ.items() if name not in core._THREADS}
