@@ -5,6 +5,7 @@ import pytest
 
 from femtms import FemtmsError, LayeredSphere, TetMesh, mesh_head
 from femtms.core import set_threads, threads
+from femtms.mesh.locate import located
 
 CUBE = np.array([[0.0, 0, 0], [1, 0, 0], [0, 1, 0], [1, 1, 0], [0, 0, 1], [1, 0, 1], [0, 1, 1], [1, 1, 1]])
 # around the diagonal from 0 to 7
@@ -163,3 +164,11 @@ def test_bad_points_reaches_and_tissues_are_refused(shells):
             shells.locate(np.zeros((1, 3)), reach=reach)
     with pytest.raises(FemtmsError, match="it has gm, scalp, not 'csf'"):
         shells.locate(np.zeros((1, 3)), "csf")
+
+
+@pytest.mark.parametrize("numbers", [np.int64, np.uint8, np.int32])
+def test_files_may_have_other_integers(numbers):
+    mesh = cube()
+    tets, tags = (x.astype(numbers) for x in (mesh.tets, mesh.tags))
+    owner, _ = located(mesh.nodes.astype(np.float32), tets, tags, mesh.centroids, None, 1e-6)
+    assert owner.tolist() == list(range(6))
