@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 
 from femtms import FemtmsError, LayeredSphere, TetMesh, mesh_head
-from femtms.mesh.locate import located
 
 CUBE = np.array([[0.0, 0, 0], [1, 0, 0], [0, 1, 0], [1, 1, 0], [0, 0, 1], [1, 0, 1], [0, 1, 1], [1, 1, 1]])
 # around the diagonal from 0 to 7
@@ -167,6 +166,8 @@ def test_bad_points_reaches_and_tissues_are_refused(shells):
 
 @pytest.mark.parametrize("numbers", [np.int64, np.uint8, np.int32])
 def test_files_may_have_other_integers(numbers):
+    from femtms.mesh.locate import located
+
     mesh = cube()
     tets, tags = (x.astype(numbers) for x in (mesh.tets, mesh.tags))
     owner, _ = located(mesh.nodes.astype(np.float32), tets, tags, mesh.centroids, None, 1e-6)
