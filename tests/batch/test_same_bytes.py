@@ -36,7 +36,7 @@ print(hashed.hexdigest())
 def bytes_of(coil, threads, at_a_time):
     tests = Path(__file__).parents[1]
     path = os.pathsep.join([str(tests), str(tests.parent), os.environ.get("PYTHONPATH", "")])
-    counts = {name: str(threads) for name in ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
+    counts = {name: str(threads) for name in ("FEMTMS_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT, coil, str(at_a_time)],
         env=os.environ | counts | {"PYTHONPATH": path},
