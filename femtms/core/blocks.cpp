@@ -143,8 +143,10 @@ INLINED void entries(const int64 begin, const int64 end, const int64 k, const Us
     if (k == 1)
         for (int64 i = begin; i < end; ++i) use(i, 0);
     else
-        for (int64 i = begin; i < end; ++i)
+        for (int64 i = begin; i < end; ++i) {
+            INDEPENDENT
             for (int64 q = 0; q < k; ++q) use(i * k + q, q);
+        }
 }
 
 // --- sums over rows ------------------------------------------------------------------------------------------

@@ -190,31 +190,3 @@ KERNEL tentative(
             if (columns[q] == aggregate[i]) values[q] = near_null[i] / coarse_null[columns[q]];
     });
 }
-
-// A P where P may be nonzero, with rows made orthogonal to the coarse near-null vector
-KERNEL energy_gradient(
-    const int64 n, const int* indptr /* n+1 */, const int* indices /* a */, const double* values /* a */,
-    const int* starts /* n+1 */, const int* columns /* e */, const double* p_values /* e */,
-    const double* coarse_null /* c */, double* out /* e */)
-{
-    for_each(n, [&](const int64 i) {
-        const int begin = starts[i], count = starts[i + 1] - begin;
-        const int* own = columns + begin;
-        double* row = out + begin;
-        for (int q = 0; q < count; ++q) row[q] = 0;
-        for (int p = indptr[i]; p < indptr[i + 1]; ++p) {
-            const int j = indices[p];
-            for (int s = starts[j]; s < starts[j + 1]; ++s) {
-                const int at = place_of(columns[s], own, count);
-                if (at < count && own[at] == columns[s]) row[at] += values[p] * p_values[s];
-            }
-        }
-        double along = 0, size = 0;
-        for (int q = 0; q < count; ++q) {
-            const double c = coarse_null[own[q]];
-            along += row[q] * c;
-            size += c * c;
-        }
-        for (int q = 0; q < count; ++q) row[q] -= along / size * coarse_null[own[q]];
-    });
-}

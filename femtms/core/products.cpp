@@ -1,5 +1,6 @@
 // Products of sparse matrices on the CPU: a thread marks where the columns of its row are, in an array with a place for
 // every column.  A GPU has no room for one per thread, and keeps columns ascending (products.cu).
+#include <algorithm>
 #include <vector>
 
 #include "rows.h"
@@ -50,6 +51,31 @@ try {
                     }
                 }
             if (ascending) sort_row(columns, values, starts[i], end);
+        }
+    });
+}
+KEEP_FAILURE
+
+// A P where P may be nonzero, with rows made orthogonal to the coarse near-null vector
+KERNEL energy_gradient(
+    const int64 n, const int64 coarse, const int* indptr /* n+1 */, const int* indices /* a */,
+    const double* values /* a */, const int* starts /* n+1 */, const int* columns /* e */,
+    const double* p_values /* e */, const double* coarse_null /* coarse */, double* out /* e */)
+try {
+    for_parts(n, PARTS, [&](int64, const int64 first, const int64 past) {
+        int longest = 0;
+        for (int64 i = first; i < past; ++i) longest = std::max(longest, starts[i + 1] - starts[i]);
+        std::vector<double> row(longest + 1);  // the last takes what falls outside of the pattern
+        std::vector<int> place(coarse, longest);
+        for (int64 i = first; i < past; ++i) {
+            const int begin = starts[i], count = starts[i + 1] - begin;
+            for (int q = 0; q < count; ++q) row[q] = 0, place[columns[begin + q]] = q;
+            for (int p = indptr[i]; p < indptr[i + 1]; ++p)
+                for (int s = starts[indices[p]]; s < starts[indices[p] + 1]; ++s)
+                    row[place[columns[s]]] += values[p] * p_values[s];
+            for (int q = 0; q < count; ++q) place[columns[begin + q]] = longest;
+            make_orthogonal(columns + begin, row.data(), count, coarse_null);
+            std::copy(row.begin(), row.begin() + count, out + begin);
         }
     });
 }

@@ -61,3 +61,24 @@ KERNEL product_packed(
         }
     });
 }
+
+// A P where P may be nonzero, with rows made orthogonal to the coarse near-null vector
+KERNEL energy_gradient(
+    const int64 n, const int64 coarse, const int* indptr /* n+1 */, const int* indices /* a */,
+    const double* values /* a */, const int* starts /* n+1 */, const int* columns /* e */,
+    const double* p_values /* e */, const double* coarse_null /* coarse */, double* out /* e */)
+{
+    (void)coarse;  // what the CPU must know
+    for_each(n, [&](const int64 i) {
+        const int begin = starts[i], count = starts[i + 1] - begin;
+        const int* own = columns + begin;
+        double* row = out + begin;
+        for (int q = 0; q < count; ++q) row[q] = 0;
+        for (int p = indptr[i]; p < indptr[i + 1]; ++p)
+            for (int s = starts[indices[p]]; s < starts[indices[p] + 1]; ++s) {
+                const int at = place_of(columns[s], own, count);
+                if (at < count && own[at] == columns[s]) row[at] += values[p] * p_values[s];
+            }
+        make_orthogonal(own, row, count, coarse_null);
+    });
+}

@@ -48,3 +48,15 @@ SHARED void sort_row(int* indices, double* values, const int begin, const int en
         values[q] = k;
     }
 }
+
+// the part of a row that is orthogonal to the coarse near-null vector at its columns
+SHARED void make_orthogonal(const int* columns, double* row, const int count, const double* coarse_null)
+{
+    double along = 0, size = 0;
+    for (int q = 0; q < count; ++q) {
+        const double c = coarse_null[columns[q]];
+        along += row[q] * c;
+        size += c * c;
+    }
+    for (int q = 0; q < count; ++q) row[q] -= along / size * coarse_null[columns[q]];
+}

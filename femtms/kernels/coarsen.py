@@ -117,7 +117,8 @@ class Coarsening(Launcher):
     def _energy_gradient(self, matrix, starts, columns, p, coarse_null):
         """A P where P may be nonzero, with rows made orthogonal to the coarse near-null vector."""
         out = self.xp.empty_like(p)
-        self.launch("energy_gradient", matrix.shape[0], *csr_arrays(matrix), starts, columns, p, coarse_null, out)
+        sizes = matrix.shape[0], len(coarse_null)
+        self.launch("energy_gradient", *sizes, *csr_arrays(matrix), starts, columns, p, coarse_null, out)
         return out
 
     def _dot(self, x, y):
