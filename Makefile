@@ -1,12 +1,17 @@
+# make core: environment and installation; after a change of the core, what changed.
 # make demo: environment, installation, and the main job on the built-in head; make test: all tests but the slow ones,
 # two files at a time; make lint: ruff, mypy, clang-format and clang-tidy.
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint clean
+.PHONY: core demo test lint clean
+.DEFAULT_GOAL := core
 
-CORE := CMakeLists.txt $(wildcard femtms/core/*.cpp femtms/core/*.h)
+# the folder, too, for files that go
+CORE := CMakeLists.txt femtms/core $(wildcard femtms/core/*.cpp femtms/core/*.h)
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+core: .venv/installed
 
 # What builds stays in the environment, so that after a change only what changed is compiled.
 .venv/created:

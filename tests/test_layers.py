@@ -48,9 +48,10 @@ def imports_of(path):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: relative import"
-            yield node.module
             if node.module == "femtms":
                 yield from (f"femtms.{alias.name}" for alias in node.names)
+            else:
+                yield node.module
 
 
 FILES = [path for path in sorted(PACKAGE.rglob("*.py")) if path != PACKAGE / "__init__.py"]

@@ -30,6 +30,7 @@ _C_TYPES: dict[str, Any] = {
 # Names of the environment that say how many threads there are, before those that the system gives this process.
 _THREADS = "FEMTMS_NUM_THREADS", "NUMBA_NUM_THREADS"
 _MOST_THREADS = 4096
+_AGAIN = "run `make core` in a checkout, or install femtms again"
 
 # What a GPU has: each file, with what it includes, compiles for both devices, or is a .cu file with its own loops.
 _FOR_GPU = (
@@ -77,9 +78,9 @@ def _library() -> _Library:
         handle = ctypes.CDLL(str(found))
         compiled = ctypes.c_char_p.in_dll(handle, "core_digest").value
     except (OSError, ValueError) as error:  # of another platform, cut off, or no library at all
-        raise _not_usable(f"{found} cannot be loaded ({error}); install femtms again") from error
+        raise _not_usable(f"{found} cannot be loaded ({error}); {_AGAIN}") from error
     if compiled != digest(texts).encode():
-        raise _not_usable(f"{found} was compiled from other sources than those in {_HERE}; install femtms again")
+        raise _not_usable(f"{found} was compiled from other sources than those in {_HERE}; {_AGAIN}")
     handle.set_threads(most_threads())
     return _Library(handle, ctypes.c_int.in_dll(handle, "core_failures"))
 
@@ -117,6 +118,8 @@ def gpu_options() -> tuple[str, ...]:
 
 @cache
 def _function(name: str) -> tuple[Callable[..., None], Signature]:
+    if name not in cpu_signatures():
+        raise AttributeError(f"there is no kernel '{name}' in {_HERE}/*.cpp")
     function, signature = _library().handle[name], cpu_signatures()[name]
     function.restype = None
     function.argtypes = [

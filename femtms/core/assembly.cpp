@@ -26,9 +26,9 @@ struct LinearElements {
     SHARED_METHOD void row(const int64 t, const int64 i, double* k) const
     {
         double g[4][3], flux[3];
-        const double volume = six_volume_gradients(nodes, dofs + 4 * t, g);
+        const double six_volumes = six_volume_gradients(nodes, dofs + 4 * t, g);
         sigma_times(components, sigma + components * t, g[corner_of(i, dofs + 4 * t)], flux);
-        for (int a = 0; a < 4; ++a) k[a] = dot(flux, g[a]) / (6 * volume);
+        for (int a = 0; a < 4; ++a) k[a] = dot(flux, g[a]) / (6 * six_volumes);
     }
 };
 

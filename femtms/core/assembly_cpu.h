@@ -7,7 +7,7 @@
 
 static const int64 PARTS = 16;  // of the rows: each has such arrays
 
-// how many distinct unknowns there are in the star of each
+// how many distinct unknowns there are in the star of each unknown i, in lengths[i+1]
 template <int each>
 static void row_lengths(const int64 n, const int* dofs, const int64* starts, const int* meeting, int64* lengths)
 try {

@@ -2,8 +2,8 @@
 #pragma once
 #include "rows.h"
 
-// How many distinct unknowns there are in the star of each, counted where they are named first.  Most are named again
-// soon: looking back over the star is quicker than keeping a list.
+// How many distinct unknowns there are in the star of each unknown i, in lengths[i+1], counted where they are named
+// first.  Most are named again soon: looking back over the star is quicker than keeping a list.
 template <int each>
 SHARED void row_lengths(const int64 n, const int* dofs, const int64* starts, const int* meeting, int64* lengths)
 {

@@ -11,8 +11,8 @@
 // other.
 template <int width, typename Real>
 INLINED void row_times_columns(
-    const int begin, const int end, const int* ALONE indices, const Real* ALONE values, const Real* ALONE x,
-    const int64 k, Real* ALONE total)
+    const int begin, const int end, const int* RESTRICT indices, const Real* RESTRICT values, const Real* RESTRICT x,
+    const int64 k, Real* RESTRICT total)
 {
     for (int q = 0; q < width; ++q) total[q] = 0;
     int p = begin;
@@ -30,8 +30,8 @@ INLINED void row_times_columns(
 // groups of 16, 8, 4, 2 and 1, whose sums stay in registers; the row is read once for each.
 template <int width, typename Real, typename Use>
 INLINED void row_times(
-    const int64 i, const int64 first, const int64 k, const int* ALONE indptr, const int* ALONE indices,
-    const Real* ALONE values, const Real* ALONE x, const Use& use)
+    const int64 i, const int64 first, const int64 k, const int* RESTRICT indptr, const int* RESTRICT indices,
+    const Real* RESTRICT values, const Real* RESTRICT x, const Use& use)
 {
     int64 column = first;
     for (; column + width <= k; column += width) {
@@ -47,8 +47,8 @@ INLINED void row_times(
 
 template <typename Real, typename Use>
 INLINED void rows_times(
-    const int64 begin, const int64 end, const int64 k, const int* ALONE indptr, const int* ALONE indices,
-    const Real* ALONE values, const Real* ALONE x, const Use& use)
+    const int64 begin, const int64 end, const int64 k, const int* RESTRICT indptr, const int* RESTRICT indices,
+    const Real* RESTRICT values, const Real* RESTRICT x, const Use& use)
 {
     if (k == 1)
         for (int64 i = begin; i < end; ++i) row_times<1>(i, 0, 1, indptr, indices, values, x, use);
@@ -58,14 +58,14 @@ INLINED void rows_times(
 
 VECTORISED static void multiply_float32(
     const int64 begin, const int64 end, const int64 k, const int* indptr, const int* indices, const float* values,
-    const float* x, float* ALONE out)
+    const float* x, float* RESTRICT out)
 {
     rows_times(begin, end, k, indptr, indices, values, x, [=](const int64 at, int64, const float ax) { out[at] = ax; });
 }
 
 VECTORISED static void multiply_float64(
     const int64 begin, const int64 end, const int64 k, const int* indptr, const int* indices, const double* values,
-    const double* x, double* ALONE out)
+    const double* x, double* RESTRICT out)
 {
     rows_times(
         begin, end, k, indptr, indices, values, x, [=](const int64 at, int64, const double ax) { out[at] = ax; });
@@ -73,7 +73,7 @@ VECTORISED static void multiply_float64(
 
 VECTORISED static void multiply_and_add(
     const int64 begin, const int64 end, const int64 k, const int* indptr, const int* indices, const float* values,
-    const float* x, float* ALONE out)
+    const float* x, float* RESTRICT out)
 {
     rows_times(
         begin, end, k, indptr, indices, values, x, [=](const int64 at, int64, const float ax) { out[at] += ax; });
@@ -90,7 +90,7 @@ VECTORISED static void relax_rows(
 
 VECTORISED static void multiply_and_dot(
     const int64 begin, const int64 end, const int64 k, const int* indptr, const int* indices, const double* values,
-    const double* x, double* ALONE out, double* ALONE dots)
+    const double* x, double* RESTRICT out, double* RESTRICT dots)
 {
     for (int64 q = 0; q < k; ++q) dots[q] = 0;
     rows_times(begin, end, k, indptr, indices, values, x, [=](const int64 at, const int64 q, const double ax) {
@@ -173,7 +173,8 @@ KERNEL spmm_dots(
 
 template <typename Real>
 INLINED void add_products(
-    const int64 begin, const int64 end, const int64 k, const double* ALONE x, const Real* ALONE y, double* ALONE sums)
+    const int64 begin, const int64 end, const int64 k, const double* RESTRICT x, const Real* RESTRICT y,
+    double* RESTRICT sums)
 {
     for (int64 q = 0; q < k; ++q) sums[q] = 0;
     entries(begin, end, k, [=](const int64 at, const int64 q) { sums[q] += x[at] * y[at]; });
@@ -211,8 +212,8 @@ KERNEL column_dots_float32(
 }
 
 VECTORISED static void advance_rows(
-    const int64 begin, const int64 end, const int64 k, const double* ALONE alpha, const double* ALONE p,
-    const double* ALONE ap, double* ALONE x, double* ALONE r, double* ALONE sums)
+    const int64 begin, const int64 end, const int64 k, const double* RESTRICT alpha, const double* RESTRICT p,
+    const double* RESTRICT ap, double* RESTRICT x, double* RESTRICT r, double* RESTRICT sums)
 {
     for (int64 q = 0; q < k; ++q) sums[q] = 0;
     entries(begin, end, k, [=](const int64 at, const int64 q) {
@@ -234,8 +235,8 @@ KERNEL advance_and_dot(
 // --- entry by entry --------------------------------------------------------------------------------------------
 
 VECTORISED static void turn_rows(
-    const int64 begin, const int64 end, const int64 k, const double* ALONE scale, const double* ALONE beta,
-    const float* ALONE z, double* ALONE p)
+    const int64 begin, const int64 end, const int64 k, const double* RESTRICT scale, const double* RESTRICT beta,
+    const float* RESTRICT z, double* RESTRICT p)
 {
     entries(begin, end, k, [=](const int64 at, const int64 q) { p[at] = scale[q] * z[at] + beta[q] * p[at]; });
 }
@@ -249,8 +250,8 @@ KERNEL turn(
 }
 
 VECTORISED static void narrow_rows(
-    const int64 begin, const int64 end, const int64 k, const double* ALONE scale, const double* ALONE r,
-    float* ALONE out)
+    const int64 begin, const int64 end, const int64 k, const double* RESTRICT scale, const double* RESTRICT r,
+    float* RESTRICT out)
 {
     entries(begin, end, k, [=](const int64 at, const int64 q) { out[at] = (float)(scale[q] * r[at]); });
 }

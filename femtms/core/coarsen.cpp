@@ -15,6 +15,7 @@ KERNEL diagonal(
     });
 }
 
+// sums of absolute values
 KERNEL row_sums(const int64 n, const int* indptr /* n+1 */, const double* values /* e */, double* sums /* n */)
 {
     for_each(n, [&](const int64 i) {
@@ -44,7 +45,8 @@ KERNEL scaled_rows(
 
 // --- ground ------------------------------------------------------------------------------------------------
 
-// The diagonal is doubled where a node is the one that its piece is called after; result comes as a copy of the values.
+// Doubles the diagonal at the lowest node of each piece, after which the piece is called; result starts as a copy of
+// the values.
 KERNEL tied(
     const int64 n, const int* indptr /* n+1 */, const int* indices /* e */, const int* piece /* n */,
     double* result /* e */)

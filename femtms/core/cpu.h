@@ -17,15 +17,15 @@
 #define VECTORISED
 #endif
 
-// Into the loop that calls it, for whose processor it is compiled then.
+// Inlines a function into a VECTORISED caller, so that it is compiled for the same processor.
 #ifdef _MSC_VER
 #define INLINED static __forceinline
 #else
 #define INLINED static inline __attribute__((always_inline))
 #endif
 
-// The compiler may take what two pointers point to for different memory.
-#define ALONE __restrict
+// Promises the compiler that no other pointer reaches this memory.
+#define RESTRICT __restrict
 
 // Before a loop whose steps do not read what other steps write, which the compiler cannot see.
 #if defined(__clang__)

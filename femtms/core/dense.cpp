@@ -6,7 +6,7 @@
 
 // Gauss-Jordan elimination without pivoting, which is stable for these matrices: after the sweep of all rows a is minus
 // its inverse (Goodnight 1979, Am Stat 33:149)
-VECTORISED static void sweep_rows(const int64 n, const double least, double* ALONE a, double* ALONE pivot)
+VECTORISED static void sweep_rows(const int64 n, const double least, double* RESTRICT a, double* RESTRICT pivot)
 {
     for (int64 k = 0; k < n; ++k) {
         const double d = a[k * n + k];

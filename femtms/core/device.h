@@ -1,10 +1,10 @@
-// All in which the two devices differ: how a function is marked, and the loop around the body of a kernel.
+// What a kernel needs to be the same text on both devices: how a function is marked, and the loop around its body.
 //
-// Files that include nothing but this one and its like are the same text for the CPU and for NVIDIA GPUs:
+// Files that include nothing but headers "for both devices" are compiled for the CPU and for NVIDIA GPUs:
 // a C++ compiler builds them into the library when femtms is installed, and NVRTC at run time (see __init__.py).
 //
 // Every body computes its output entry alone and in a fixed order, so results depend neither on the number of threads
-// nor on the launch geometry, nor a column on its neighbours.
+// nor on the launch geometry, and no column depends on its neighbours.
 #pragma once
 
 typedef long long int64;

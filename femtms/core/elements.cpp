@@ -1,7 +1,7 @@
 // Linear finite elements on tetrahedra: for both devices.  Nodes (n,3) in m, tetrahedra (m,4), σ in S/m.
 #include "tetrahedron.h"
 
-// ∫_t ∇λ_a·σ ∂A/∂t in A of the corners a of each tetrahedron; dadt in V/m, the mean over each
+// ∫_t ∇λ_a·σ ∂A/∂t in A of the corners a of each tetrahedron: theory.md (10); dadt in V/m, the mean over each
 KERNEL corner_currents(
     const int64 m, const double* nodes /* n,3 */, const int* tets /* m,4 */, const int components,
     const double* sigma /* m,components */, const double* dadt /* m,3 */, double* currents /* m,4 */)
@@ -43,11 +43,11 @@ KERNEL electric_field(
     for_each(m, [&](const int64 t) {
         double g[4][3];
         const int* tet = tets + 4 * t;
-        const double volume = six_volume_gradients(nodes, tet, g);
+        const double six_volumes = six_volume_gradients(nodes, tet, g);
         // the ∇λ add up to zero: only differences of φ count
-        const double p1 = (phi[tet[1]] - phi[tet[0]]) / volume;
-        const double p2 = (phi[tet[2]] - phi[tet[0]]) / volume;
-        const double p3 = (phi[tet[3]] - phi[tet[0]]) / volume;
+        const double p1 = (phi[tet[1]] - phi[tet[0]]) / six_volumes;
+        const double p2 = (phi[tet[2]] - phi[tet[0]]) / six_volumes;
+        const double p3 = (phi[tet[3]] - phi[tet[0]]) / six_volumes;
         for (int d = 0; d < 3; ++d) E[3 * t + d] = -dadt[3 * t + d] - (p1 * g[1][d] + p2 * g[2][d] + p3 * g[3][d]);
     });
 }

@@ -3,7 +3,7 @@
 
 #include "tetrahedron.h"
 
-// volumes in the cube of the unit of the nodes
+// six_volumess in the cube of the unit of the nodes
 KERNEL signed_volumes(const int64 m, const double* nodes /* n,3 */, const int* tets /* m,4 */, double* volumes /* m */)
 {
     for_each(m, [&](const int64 t) {

@@ -99,7 +99,7 @@ private:
 };
 
 // Σ w ξξᵀ over a patch, in the unit of volume
-VECTORISED void add_moments(const Patch& patch, double* ALONE out)
+VECTORISED void add_moments(const Patch& patch, double* RESTRICT out)
 {
     const int points = patch.tissue.points;
     for (const int t : patch.tets) {
@@ -195,8 +195,8 @@ struct Fit {
 //
 // u (10,3,wanted); place: where the unknowns of all tetrahedra, dofs (m,4), are in sums; rows: memory (3,wanted)
 VECTORISED void add_linear(
-    const Patch& patch, const int64 wanted, const double* ALONE u, const int* ALONE dofs, const int* ALONE place,
-    double* ALONE rows, double* ALONE sums)
+    const Patch& patch, const int64 wanted, const double* RESTRICT u, const int* RESTRICT dofs,
+    const int* RESTRICT place, double* RESTRICT rows, double* RESTRICT sums)
 {
     for (const int t : patch.tets) {
         double g[4][3], xi[4][MONOMIALS];
@@ -223,8 +223,8 @@ VECTORISED void add_linear(
 // As ∇φ_b is linear, the sum is Σ_c U_c·∇φ_b(x_c) over the corners, U_c = Σ_q w λ_c(x_q) u(x_q), and there
 // ∇φ_a = (4λ_a - 1)∇λ_a of the corners, ∇φ_ab = 4(λ_a∇λ_b + λ_b∇λ_a) of the edges.  U: memory (5,3,wanted)
 VECTORISED void add_quadratic(
-    const Patch& patch, const int64 wanted, const double* ALONE u, const int* ALONE dofs, const int* ALONE place,
-    double* ALONE U, double* ALONE sums)
+    const Patch& patch, const int64 wanted, const double* RESTRICT u, const int* RESTRICT dofs,
+    const int* RESTRICT place, double* RESTRICT U, double* RESTRICT sums)
 {
     const int64 lanes = 3 * wanted;
     double* total = U + 4 * lanes;

@@ -10,8 +10,8 @@ static const int LANES = 16;  // points that are treated together
 // add(x, y, z, position, vector, ax, ay, az) is add_dipole or add_current
 template <typename Add>
 INLINED void potential(
-    const int64 begin, const int64 end, const double* ALONE points, const int64 d, const double* ALONE s,
-    const double* ALONE vectors, double* ALONE a, const Add& add)
+    const int64 begin, const int64 end, const double* RESTRICT points, const int64 d, const double* RESTRICT s,
+    const double* RESTRICT vectors, double* RESTRICT a, const Add& add)
 {
     for (int64 first = begin; first < end; first += LANES) {
         double x[LANES], y[LANES], z[LANES], ax[LANES], ay[LANES], az[LANES];
@@ -60,8 +60,8 @@ KERNEL current_potential(
 
 // The coefficients c = `inverse`ᵀ a that fit samples a on the sphere of each box: theory.md (20, 21).
 VECTORISED static void fit(
-    const int64 samples, const int64 terms, const double* ALONE a, const double* ALONE inverse, double* ALONE cx,
-    double* ALONE cy, double* ALONE cz)
+    const int64 samples, const int64 terms, const double* RESTRICT a, const double* RESTRICT inverse,
+    double* RESTRICT cx, double* RESTRICT cy, double* RESTRICT cz)
 {
     for (int64 s = 0; s < samples; ++s)
         for (int64 j = 0; j < terms; ++j) {
@@ -86,8 +86,8 @@ KEEP_FAILURE
 
 // The square of the length of what is left, a - `harmonics`ᵀ c.
 VECTORISED static void residuals(
-    const int64 samples, const int64 terms, const double* ALONE harmonics, const double* ALONE c, double* ALONE x,
-    double* ALONE y, double* ALONE z, double* ALONE error)
+    const int64 samples, const int64 terms, const double* RESTRICT harmonics, const double* RESTRICT c,
+    double* RESTRICT x, double* RESTRICT y, double* RESTRICT z, double* RESTRICT error)
 {
     for (int64 j = 0; j < terms; ++j)
         for (int64 s = 0; s < samples; ++s) {
@@ -117,8 +117,8 @@ KEEP_FAILURE
 
 // A of LANES points in a box from its series of solid harmonics: theory.md (19, 20)
 VECTORISED static void series(
-    const int degree, const double* ALONE c, const double* ALONE x, const double* ALONE y, const double* ALONE z,
-    double* ALONE ax, double* ALONE ay, double* ALONE az)
+    const int degree, const double* RESTRICT c, const double* RESTRICT x, const double* RESTRICT y,
+    const double* RESTRICT z, double* RESTRICT ax, double* RESTRICT ay, double* RESTRICT az)
 {
     double r2[LANES], re[LANES], im[LANES], q[LANES], below[LANES];
     double ux[LANES], uy[LANES], uz[LANES], vx[LANES], vy[LANES], vz[LANES];

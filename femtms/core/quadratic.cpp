@@ -9,12 +9,12 @@ KERNEL metrics(
 {
     for_each(m, [&](const int64 t) {
         double g[4][3], flux[3];
-        const double volume = six_volume_gradients(nodes, tets + 4 * t, g);
+        const double six_volumes = six_volume_gradients(nodes, tets + 4 * t, g);
         double* out = metric + 6 * t;
         for (int a = 1; a < 4; ++a) {
             sigma_times(components, sigma + components * t, g[a], flux);
             // (6V ∇λ)·σ(6V ∇λ) / (36 V² / V)
-            for (int b = a; b < 4; ++b) *out++ = dot(flux, g[b]) / (6 * volume);
+            for (int b = a; b < 4; ++b) *out++ = dot(flux, g[b]) / (6 * six_volumes);
         }
     });
 }
@@ -50,12 +50,12 @@ KERNEL quadratic_field(
 {
     for_each(m, [&](const int64 t) {
         double g[4][3], p[6];
-        const double volume = six_volume_gradients(nodes, tets + 4 * t, g);
+        const double six_volumes = six_volume_gradients(nodes, tets + 4 * t, g);
         // edges 01, 12, 02, 03, 13, 23; Σ φ_ab (∇λ_a + ∇λ_b) with ∇λ_0 = -∇λ_1 - ∇λ_2 - ∇λ_3
         for (int e = 0; e < 6; ++e) p[e] = phi[dofs[10 * t + 4 + e]];
-        const double p1 = ((p[1] - p[2]) + (p[4] - p[3])) / volume;
-        const double p2 = ((p[1] - p[0]) + (p[5] - p[3])) / volume;
-        const double p3 = ((p[4] - p[0]) + (p[5] - p[2])) / volume;
+        const double p1 = ((p[1] - p[2]) + (p[4] - p[3])) / six_volumes;
+        const double p2 = ((p[1] - p[0]) + (p[5] - p[3])) / six_volumes;
+        const double p3 = ((p[4] - p[0]) + (p[5] - p[2])) / six_volumes;
         for (int d = 0; d < 3; ++d) E[3 * t + d] = -dadt[3 * t + d] - (p1 * g[1][d] + p2 * g[2][d] + p3 * g[3][d]);
     });
 }
@@ -73,7 +73,7 @@ KERNEL squared_changes(
         double g[4][3], total = 0;
         const int* corner = corners + 4 * t;
         const int* unknown = dofs + each * t;
-        const double volume = six_volume_gradients(points, corner, g);
+        const double six_volumes = six_volume_gradients(points, corner, g);
         for (int q = 0; q < 4; ++q) {
             double change[3] = {0, 0, 0}, x[3] = {0, 0, 0};
             for (int a = 0; a < 4; ++a) {
@@ -85,7 +85,7 @@ KERNEL squared_changes(
                         if (b != a) c += 4 * (b == q ? NEAR : FAR) * potential[unknown[edge[a][b]]];
                 }
                 for (int d = 0; d < 3; ++d) {
-                    change[d] += c * g[a][d] / volume;
+                    change[d] += c * g[a][d] / six_volumes;
                     x[d] += weight * points[3 * (int64)corner[a] + d];
                 }
             }

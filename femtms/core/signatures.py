@@ -19,7 +19,7 @@ _TYPES = {
 }
 _NUMBERS: dict[str, Any] = {"f": float, "b": bool}  # by the kind of dtype; the others are whole
 _KERNEL = re.compile(r"^KERNEL (\w+)\(([^)]*)\)", re.MULTILINE)
-_PARAMETER = re.compile(r"(const )?(\w+)(\*)?(?: ALONE)? (\w+)(?: /\* ?(.+?) ?\*/)?")
+_PARAMETER = re.compile(r"(const )?(\w+)(\*)?(?: RESTRICT)? (\w+)(?: /\* ?(.+?) ?\*/)?")
 _LENGTH = re.compile(r"(\w+)(?:([+*])(\w+))?")
 
 
@@ -87,7 +87,7 @@ class Signature:
             for length, (first, sign, second) in zip(shape, parameter.shape):
                 if not sign and first not in lengths and not first.isdigit():
                     lengths[first] = length
-                elif length != _length(first, sign, second, lengths):
+                elif length != _length(first, sign, second, lengths, length):
                     break
             else:
                 return
@@ -96,12 +96,12 @@ class Signature:
         raise ValueError(f"'{parameter.name}' of {self.name} must be ({wanted}) with {known}; got {shape}")
 
 
-def _length(first: str, sign: str, second: str, lengths: Mapping[str, int]) -> int:
-    a = int(first) if first.isdigit() else lengths[first]
-    if not sign:
-        return a
-    b = int(second) if second.isdigit() else lengths[second]
-    return a + b if sign == "+" else a * b
+def _length(first: str, sign: str, second: str, lengths: Mapping[str, int], otherwise: int) -> int:
+    """What a length must be, or `otherwise` where a name in it is that of an absent array."""
+    a, b = (int(part) if part.isdigit() else lengths.get(part) for part in (first, second or "0"))
+    if a is None or b is None:
+        return otherwise
+    return a * b if sign == "*" else a + b
 
 
 def _described(value: Any) -> str:
@@ -120,16 +120,38 @@ def signatures(source: str) -> dict[str, Signature]:
     """
     found = {}
     for name, arguments in _KERNEL.findall(source):
-        parameters = []
+        parameters: list[Parameter] = []
+        known: set[str] = set()  # lengths that an array may have
         for argument in _split(arguments):
             match = _PARAMETER.fullmatch(argument)
             if match is None or match[2] not in _TYPES:
                 raise ValueError(f"kernel '{name}': cannot read the parameter '{argument}'")
             const, kind, pointer, own, lengths = match.groups()
-            shape = tuple(_LENGTH.fullmatch(x.strip()).groups("") for x in lengths.split(",")) if lengths else None  # type: ignore[union-attr]
-            parameters.append(Parameter(own, np.dtype(_TYPES[kind]), bool(pointer), bool(const), shape))  # type: ignore[arg-type]
+            shape = _shape(name, own, lengths, known) if lengths else None
+            known.add(own)
+            parameters.append(Parameter(own, np.dtype(_TYPES[kind]), bool(pointer), bool(const), shape))
         found[name] = Signature(name, tuple(parameters))
     return found
+
+
+def _shape(kernel: str, array: str, lengths: str, known: set[str]) -> tuple[tuple[str, str, str], ...]:
+    """The lengths of an array, from the comment behind its parameter; `known` are those of parameters before it."""
+    shape = []
+    for text in lengths.split(","):
+        match = _LENGTH.fullmatch(text.strip())
+        if match is None:
+            raise ValueError(
+                f"kernel '{kernel}': cannot read the length '{text.strip()}' of '{array}'; "
+                "write a number, a name, or two of these with + or *"
+            )
+        first, sign, second = match.groups("")
+        if not sign:
+            known.add(first)
+        for part in (first, second):
+            if part and not part.isdigit() and part not in known:
+                raise ValueError(f"kernel '{kernel}': '{part}' must come before '{array}', whose length it is in")
+        shape.append((first, sign, second))
+    return tuple(shape)
 
 
 def _split(arguments: str) -> list[str]:

@@ -24,7 +24,7 @@ static inline void edges_from(const double* p, const double* column, Vector& a, 
 }
 
 VECTORISED static void star_distortions(
-    const int64 blocks, const double* ALONE corners, const double* ALONE p, double* ALONE q)
+    const int64 blocks, const double* RESTRICT corners, const double* RESTRICT p, double* RESTRICT q)
 {
     for (int64 block = 0; block < blocks; ++block)
         for (int column = 0; column < WIDTH; ++column) {
@@ -39,7 +39,8 @@ VECTORISED static void star_distortions(
 // ln q = 1.5 ln S - ln 6V; 6V is linear in the point and S quadratic, so with e = power q^power and
 // l = ∇ln q, each tetrahedron adds e l to the gradient and e (power l lᵀ + ∇²ln q) to the Hessian.
 VECTORISED static void star_derivatives(
-    const int64 blocks, const double* ALONE corners, const double* ALONE p, const double power, double* ALONE terms)
+    const int64 blocks, const double* RESTRICT corners, const double* RESTRICT p, const double power,
+    double* RESTRICT terms)
 {
     for (int64 block = 0; block < blocks; ++block)
         for (int column = 0; column < WIDTH; ++column) {

@@ -19,7 +19,7 @@ static inline double positive(const double x)
     return 0.5 * (x + fabs(x));
 }
 
-static inline double between(const double least, const double x, const double most)
+static inline double clamped(const double least, const double x, const double most)
 {
     return std::min(std::max(x, least), most);
 }
@@ -38,7 +38,7 @@ static inline void take_edge(const Vector& x, const Vector& p, const Vector& q, 
 {
     const Vector edge = q - p;
     const double length2 = square(edge);
-    const double share = length2 > 0 ? between(0, dot(x - p, edge) / length2, 1) : 0;
+    const double share = length2 > 0 ? clamped(0, dot(x - p, edge) / length2, 1) : 0;
     const Vector foot = p + share * edge;
     const double d2 = square(x - foot);
     const bool nearer = d2 < least;

@@ -141,9 +141,9 @@ void between_segments(const Vector& p, const Vector& d, const Vector& q, const V
     const double g = dot(d, r), h = dot(e, r);
     const double det = a * c - b * b;
     // parallel segments, and points: any u will do first, as v and then u follow from it
-    u = det > 1e-14 * a * c ? between(0, (b * h - c * g) / det, 1) : 0;
-    v = c > 0 ? between(0, (b * u + h) / c, 1) : 0;
-    u = a > 0 ? between(0, (b * v - g) / a, 1) : 0;
+    u = det > 1e-14 * a * c ? clamped(0, (b * h - c * g) / det, 1) : 0;
+    v = c > 0 ? clamped(0, (b * u + h) / c, 1) : 0;
+    u = a > 0 ? clamped(0, (b * v - g) / a, 1) : 0;
 }
 
 // where the segment from p to q goes through triangle t is a point of both

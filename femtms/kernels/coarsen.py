@@ -1,4 +1,4 @@
-"""What grounds K and builds a multigrid hierarchy: launches the kernels of core/coarsen.cpp.
+"""What grounds K and builds a multigrid hierarchy: launches the kernels of core/coarsen.cpp and products.*.
 
 A matrix is what `csr` makes of (indptr, indices, data); those that are made come as such triples.
 """

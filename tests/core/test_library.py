@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,9 @@ import pytest
 import femtms
 from femtms import core
 
-MESH = [sys.executable, "-m", "femtms.cli.main", "mesh", "sphere", "--radii", "92", "--size", "40", "-o"]
+MESH = ["-m", "femtms.cli.main", "mesh", "sphere", "--radii", "92", "--size", "40", "-o"]
+# without what an editable installation puts before PYTHONPATH
+COPY = [sys.executable, "-S"]
 
 
 @pytest.fixture
@@ -20,51 +23,48 @@ def copied(tmp_path):
     package = Path(femtms.__file__).parent
     shutil.copytree(package, tmp_path / "femtms", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(core._library().handle._name, tmp_path / "femtms" / "core")
-    return os.environ | {"PYTHONPATH": str(tmp_path)}, tmp_path / "femtms" / "core"
+    path = os.pathsep.join([str(tmp_path), *{sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}])
+    return os.environ | {"PYTHONPATH": path}, tmp_path / "femtms" / "core"
 
 
-def run(code, environment):
-    return subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, env=environment, cwd="/", timeout=60
-    )
+def run(code, environment, python=(sys.executable,)):
+    return subprocess.run([*python, "-c", code], capture_output=True, text=True, env=environment, cwd="/", timeout=60)
 
 
 def test_a_missing_library_is_told(copied):
     environment, folder = copied
     (folder / core._LIBRARY).unlink()
-    done = run("from femtms import core; core.threads()", environment)
+    done = run("from femtms import core; core.threads()", environment, COPY)
     said = done.stderr.splitlines()[-1]
     assert said == f"ImportError: femtms has no compiled core: {core._LIBRARY} is missing; install femtms with pip"
-    run_mesh(environment, folder, 2, "femtms: error: femtms has no compiled core")
-    assert run("import femtms; femtms.LayeredSphere((92.0,), (5,))", environment).returncode == 0
+    run_mesh(environment, folder, 2, "femtms: error: femtms has no compiled core", python=COPY)
+    assert run("import femtms; femtms.LayeredSphere((92.0,), (5,))", environment, COPY).returncode == 0
 
 
 def test_a_library_of_other_sources_is_told(copied):
     environment, folder = copied
-    assert run("from femtms import core; core.threads()", environment).returncode == 0
+    assert run("from femtms import core; core.threads()", environment, COPY).returncode == 0
     with (folder / "cpu.h").open("a") as header:
         header.write("// more\n")
-    said = run("from femtms import core; core.threads()", environment).stderr.splitlines()[-1]
+    said = run("from femtms import core; core.threads()", environment, COPY).stderr.splitlines()[-1]
     library = folder / core._LIBRARY
-    assert (
-        said == f"ImportError: {library} was compiled from other sources than those in {folder}; install femtms again"
-    )
-    run_mesh(environment, folder, 2, "femtms: error: ", "was compiled from other sources")
+    assert said == f"ImportError: {library} was compiled from other sources than those in {folder}; {core._AGAIN}"
+    run_mesh(environment, folder, 2, "femtms: error: ", "was compiled from other sources", python=COPY)
 
 
 def test_what_is_no_library_is_told(copied):
     environment, folder = copied
     (folder / core._LIBRARY).write_bytes(b"no library\n" * 100)
-    said = run("from femtms import core; core.threads()", environment).stderr.splitlines()[-1]
+    said = run("from femtms import core; core.threads()", environment, COPY).stderr.splitlines()[-1]
     assert said.startswith(f"ImportError: {folder / core._LIBRARY} cannot be loaded (")
-    assert said.endswith("); install femtms again")
+    assert said.endswith(f"); {core._AGAIN}")
     run_mesh(environment, folder, 2, "femtms: error: ", "cannot be loaded")
 
 
-def run_mesh(environment, folder, code, *words):
+def run_mesh(environment, folder, code, *words, python=(sys.executable,)):
     """`femtms mesh` ends with one sentence that has the words."""
     done = subprocess.run(
-        [*MESH, str(folder / "mesh.msh")], capture_output=True, text=True, env=environment, cwd="/", timeout=60
+        [*python, *MESH, str(folder / "mesh.msh")], capture_output=True, text=True, env=environment, cwd="/", timeout=60
     )
     assert done.returncode == code
     assert len(done.stderr.splitlines()) == 1 and "please report" not in done.stderr, done.stderr

@@ -7,7 +7,7 @@ from femtms import core
 from femtms.core.signatures import signatures
 
 FIT = signatures(
-    "KERNEL fit(\n    const int64 n, const bool fine, const double h, const double* ALONE x /* n,3 */,\n"
+    "KERNEL fit(\n    const int64 n, const bool fine, const double h, const double* RESTRICT x /* n,3 */,\n"
     "    const int* rows /* e */, const float* values /* e */, int64* starts /* n+1 */, uint8* out /* 2*e,n */)"
 )["fit"]
 

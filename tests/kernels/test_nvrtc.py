@@ -18,7 +18,7 @@ def nvrtc():
 
 def compiled(nvrtc, text: str, arch: str) -> bytes:
     """Machine code, compiled with the options of cupy.RawModule; ValueError with the log of the compiler."""
-    program = nvrtc.createProgram(text, "cuda.cu", (), ())
+    program = nvrtc.createProgram(text, "core.cu", (), ())
     options = (*gpu_options(), "-ftz=true", f"-arch={arch}", "--device-as-default-execution-space")
     try:
         nvrtc.compileProgram(program, options)
