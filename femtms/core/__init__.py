@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
+from operator import index
 from pathlib import Path
 from typing import Any
 
@@ -69,11 +70,12 @@ class _Library:
 @cache
 def _library() -> _Library:
     texts = sources()
-    # an editable installation has the library in another folder of the same package than the sources
-    paths = [Path(folder) / _LIBRARY for folder in sys.modules[__name__].__path__]
-    found = next((path for path in paths if path.exists()), None)
+    # An editable installation has the library in another folder of this package than the sources.  Who runs Python in a
+    # checkout imports the sources there, and has the library where pip put it: it must be of the same sources.
+    folders = [*map(Path, sys.modules[__name__].__path__), *(Path(entry) / "femtms" / "core" for entry in sys.path)]
+    found = next((folder / _LIBRARY for folder in folders if (folder / _LIBRARY).exists()), None)
     if found is None:
-        raise _not_usable(f"femtms has no compiled core: {_LIBRARY} is missing; install femtms with pip")
+        raise _not_usable(f"femtms in {_HERE.parent} has no compiled core: {_LIBRARY} is missing; {_AGAIN}")
     try:
         handle = ctypes.CDLL(str(found))
         compiled = ctypes.c_char_p.in_dll(handle, "core_digest").value
@@ -160,9 +162,9 @@ def most_threads() -> int:
     """
     for name in _THREADS:
         text = os.environ.get(name)
-        if text is not None:
-            if not (text.strip().isdecimal() and 0 < int(text) <= _MOST_THREADS):
-                raise FemtmsError(f"{name} must be a number of threads, 1 to {_MOST_THREADS}; got '{text}'")
+        if text is not None and text.strip():
+            if not (text.strip().isdecimal() and len(text) < 20 and 0 < int(text) <= _MOST_THREADS):
+                raise FemtmsError(f"{name} must be a number of threads, 1 to {_MOST_THREADS}; got '{text:.40}'")
             return int(text)
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
@@ -176,7 +178,7 @@ def threads() -> int:
 
 
 def set_threads(count: int) -> None:
-    """Let so many threads of the CPU work, at least one; results do not depend on it."""
-    if count < 1:
-        raise ValueError(f"there must be 1 thread or more; got {count}")
-    _library().handle.set_threads(int(count))
+    """Let so many threads of the CPU work; results do not depend on it."""
+    if not 0 < index(count) <= _MOST_THREADS:
+        raise ValueError(f"there must be 1 to {_MOST_THREADS} threads; got {count}")
+    _library().handle.set_threads(index(count))

@@ -59,7 +59,7 @@ SHARED void dots_in_chunks(
 
 // called again with y absent to add up the partial sums
 KERNEL partial_dots_float64(
-    const int64 n, const int64 k, const int64 chunks, const double* x /* n,k */, const double* y /* n,k */,
+    const int64 n, const int64 k, const int64 chunks, const double* x /* n,k */, const double* y /* n,k? */,
     double* partial /* chunks,k */)
 {
     dots_in_chunks(n, k, chunks, x, y, partial);

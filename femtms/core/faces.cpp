@@ -45,7 +45,7 @@ KEEP_FAILURE
 
 // The lowest tetrahedron of each one's piece: they are joined through the faces that two of them share, those of the
 // same group if there are groups.  Union-find with path halving (Tarjan and van Leeuwen 1984, JACM 31:245).
-KERNEL piece_of(const int64 m, const int* neighbour /* m,4 */, const uint8* group /* m */, int64* parent /* m */)
+KERNEL piece_of(const int64 m, const int* neighbour /* m,4 */, const uint8* group /* m? */, int64* parent /* m */)
 {
     for (int64 t = 0; t < m; ++t) parent[t] = t;
     const auto root = [&](int64 p) {

@@ -46,7 +46,7 @@ void copy_tet(const int* from, int* to)
 KERNEL bisect(
     const int64 m, const int* tets /* m,4 */, const int64 first_node, const bool* touched /* first_node */,
     const int64 size, int64* keys /* size */, int* middle /* size */, const double* priority,
-    const int64* starts /* m */, int* counts /* m */, int* out /* total,4 */)
+    const int64* starts /* m? */, int* counts /* m */, int* out /* total,4? */)
 {
     const Chosen chosen{{keys, middle, (uint64)size}, touched, priority, (int)first_node};
     for_each(m, [&](const int64 t) {

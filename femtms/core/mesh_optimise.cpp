@@ -185,7 +185,7 @@ KERNEL links_of(
 // Moves the nodes order[first] ... order[end - 1], if chosen: they share no tetrahedron and no gap.  Those with at most
 // one label move as if inside a tissue.
 KERNEL move_nodes(
-    const int64 first, const int64 end, const int* order /* n */, const bool* chosen /* n */, double* x /* n,3 */,
+    const int64 first, const int64 end, const int* order /* n */, const bool* chosen /* n? */, double* x /* n,3 */,
     const int64* begins /* n+1 */, const int* links /* e,3 */, const int64* bits /* n */, const double* level /* n */,
     const int power, bool* still /* n */, const int* gaps /* g,4 */, const bool* hinged /* g */,
     const int64* gap_starts /* n+1 */, const int* gap_rows, const uint8* indicators /* nx,ny,nz,l */,

@@ -65,7 +65,7 @@ KERNEL quadratic_field(
 KERNEL squared_changes(
     const int64 m, const double* points /* n,3 */, const int* corners /* m,4 */, const int each,
     const int* dofs /* m,each */, const double* potential /* u */, const double* values /* n,3 */,
-    const double* derivatives /* n,9 */, double* squares /* m */)
+    const double* derivatives /* n,9? */, double* squares /* m */)
 {
     for_each(m, [&](const int64 t) {
         // the edge between two corners among the unknowns of quadratic elements

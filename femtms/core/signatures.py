@@ -28,8 +28,9 @@ class Parameter:
     """One parameter of a kernel.
 
     dtype   of the number, or of the array's entries
-    array   whether it is an array; `None` stands for an absent one
+    array   whether it is an array
     const   whether the kernel only reads it
+    absent  whether `None` may stand in its place: its comment ends with a question mark
     shape   of the array, each length as a number, the name of a parameter or of a length that is free, or two of
             these with + or *; None: not checked
     """
@@ -38,6 +39,7 @@ class Parameter:
     dtype: np.dtype
     array: bool
     const: bool
+    absent: bool
     shape: tuple[tuple[str, str, str], ...] | None
 
 
@@ -65,10 +67,12 @@ class Signature:
                 except (TypeError, ValueError):
                     wanted = f"'{parameter.name}' of {self.name} must be a number, {parameter.dtype}"
                     raise TypeError(f"{wanted}; got {_described(value)}") from None
+                if parameter.dtype == np.int32 and not -(2**31) <= number < 2**31:
+                    raise ValueError(f"'{parameter.name}' of {self.name} must be below 2^31; got {number:,}")
                 lengths[parameter.name] = number
                 passed.append(number)
                 continue
-            if value is not None:
+            if value is not None or not parameter.absent:
                 self._check_array(parameter, value, lengths)
             passed.append(value)
         return passed
@@ -127,9 +131,11 @@ def signatures(source: str) -> dict[str, Signature]:
             if match is None or match[2] not in _TYPES:
                 raise ValueError(f"kernel '{name}': cannot read the parameter '{argument}'")
             const, kind, pointer, own, lengths = match.groups()
+            absent = (lengths or "").endswith("?")
+            lengths = (lengths or "").removesuffix("?")
             shape = _shape(name, own, lengths, known) if lengths else None
             known.add(own)
-            parameters.append(Parameter(own, np.dtype(_TYPES[kind]), bool(pointer), bool(const), shape))
+            parameters.append(Parameter(own, np.dtype(_TYPES[kind]), bool(pointer), bool(const), absent, shape))
         found[name] = Signature(name, tuple(parameters))
     return found
 

@@ -23,8 +23,13 @@ def copied(tmp_path):
     package = Path(femtms.__file__).parent
     shutil.copytree(package, tmp_path / "femtms", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(core._library().handle._name, tmp_path / "femtms" / "core")
-    path = os.pathsep.join([str(tmp_path), *{sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}])
-    return os.environ | {"PYTHONPATH": path}, tmp_path / "femtms" / "core"
+    others = tmp_path / "others"  # all that is installed but femtms
+    others.mkdir()
+    for path in {p for where in ("purelib", "platlib") for p in Path(sysconfig.get_path(where)).iterdir()}:
+        if path.name != "femtms":
+            (others / path.name).symlink_to(path)
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), str(others)])}
+    return environment, tmp_path / "femtms" / "core"
 
 
 def run(code, environment, python=(sys.executable,)):
@@ -36,9 +41,21 @@ def test_a_missing_library_is_told(copied):
     (folder / core._LIBRARY).unlink()
     done = run("from femtms import core; core.threads()", environment, COPY)
     said = done.stderr.splitlines()[-1]
-    assert said == f"ImportError: femtms has no compiled core: {core._LIBRARY} is missing; install femtms with pip"
-    run_mesh(environment, folder, 2, "femtms: error: femtms has no compiled core", python=COPY)
+    missing = f"femtms in {folder.parent} has no compiled core: {core._LIBRARY} is missing; {core._AGAIN}"
+    assert said == f"ImportError: {missing}"
+    run_mesh(environment, folder, 2, f"femtms: error: {missing}", python=COPY)
     assert run("import femtms; femtms.LayeredSphere((92.0,), (5,))", environment, COPY).returncode == 0
+
+
+def test_python_in_a_checkout_finds_the_library_where_pip_put_it(copied, tmp_path):
+    environment, folder = copied
+    installed = tmp_path / "others" / "femtms" / "core"
+    installed.mkdir(parents=True)
+    shutil.move(folder / core._LIBRARY, installed)
+    assert run("from femtms import core; core.threads()", environment, COPY).returncode == 0
+    (folder / "more.h").write_text("// of another version\n")
+    said = run("from femtms import core; core.threads()", environment, COPY).stderr.splitlines()[-1]
+    assert said.startswith(f"ImportError: {installed / core._LIBRARY} was compiled from other sources")
 
 
 def test_a_library_of_other_sources_is_told(copied):
@@ -79,6 +96,7 @@ def run_mesh(environment, folder, code, *words, python=(sys.executable,)):
         ({"NUMBA_NUM_THREADS": "5"}, 5),
         ({"FEMTMS_NUM_THREADS": " 3 ", "NUMBA_NUM_THREADS": "5"}, 3),
         ({"FEMTMS_NUM_THREADS": "3", "NUMBA_NUM_THREADS": "many"}, 3),
+        ({"FEMTMS_NUM_THREADS": "", "NUMBA_NUM_THREADS": "5"}, 5),
     ],
 )
 def test_the_environment_sets_the_threads(environment, threads):
@@ -93,7 +111,7 @@ def test_without_it_there_are_as_many_as_the_system_gives():
 
 
 @pytest.mark.parametrize("name", ["FEMTMS_NUM_THREADS", "NUMBA_NUM_THREADS"])
-@pytest.mark.parametrize("text", ["abc", "", "0", "-2", "1.5", "100000", "٣x"])
+@pytest.mark.parametrize("text", ["abc", "0", "-2", "1.5", "100000", "٣x"])
 def test_nonsense_is_told(monkeypatch, name, text):
     monkeypatch.delenv("FEMTMS_NUM_THREADS", raising=False)
     monkeypatch.setenv(name, text)
@@ -104,7 +122,9 @@ def test_nonsense_is_told(monkeypatch, name, text):
 def test_nonsense_ends_commands_with_one_sentence(tmp_path):
     wrong = os.environ | {"FEMTMS_NUM_THREADS": "abc"}
     run_mesh(wrong, tmp_path, 2, "femtms: error: FEMTMS_NUM_THREADS must be a number of threads, 1 to 4096; got 'abc'")
-    version = subprocess.run([*MESH[:3], "--version"], capture_output=True, text=True, env=wrong, timeout=60)
+    version = subprocess.run(
+        [sys.executable, *MESH[:2], "--version"], capture_output=True, text=True, env=wrong, timeout=60
+    )
     assert (version.returncode, version.stderr) == (0, "")  # which counts nothing
 
 

@@ -42,6 +42,34 @@ def test_a_parameter_that_cannot_be_read_is_named(parameter):
         signatures(f"KERNEL f({parameter})")
 
 
+@pytest.mark.parametrize(
+    "text, words",
+    [
+        ("const int n, double* x /* n-1 */", "cannot read the length 'n-1' of 'x'; write a number, a name, or two"),
+        ("double* x /* n+1 */, const int n", "'n' must come before 'x', whose length it is in"),
+    ],
+)
+def test_a_length_that_cannot_be_read_is_named(text, words):
+    with pytest.raises(ValueError, match=f"kernel 'f': {words}"):
+        signatures(f"KERNEL f({text})")
+
+
+def test_only_what_may_be_absent_is():
+    kernel = signatures("KERNEL f(const double* x /* n,3 */, const int* rows /* n? */, int* out /* n */)")["f"]
+    x, out = np.zeros((4, 3)), np.zeros(4, np.int32)
+    assert kernel.checked((x, None, out))[1] is None
+    for wrong in (None, out, out), (x, out, None):
+        with pytest.raises(TypeError, match="of f must be a C-contiguous array of .*; got None"):
+            kernel.checked(wrong)
+
+
+def test_numbers_that_would_be_cut_are_refused():
+    kernel = signatures("KERNEL f(const int n, const int64 m)")["f"]
+    assert kernel.checked((2**31 - 1, 2**40)) == [2**31 - 1, 2**40]
+    with pytest.raises(ValueError, match="'n' of f must be below 2\\^31; got 4,294,967,297"):
+        kernel.checked((2**32 + 1, 0))
+
+
 def test_right_arguments_pass_as_they_are():
     given = arguments()
     passed = FIT.checked(given)
@@ -105,5 +133,5 @@ def test_every_kernel_can_be_read_and_is_in_the_library():
     assert len(kernels) > 100
     for name in kernels:
         assert core._function(name)[1].name == name
-    with pytest.raises((AttributeError, KeyError)):
+    with pytest.raises(AttributeError, match="there is no kernel 'no_such_kernel' in "):
         core.call("no_such_kernel")

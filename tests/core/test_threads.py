@@ -64,8 +64,10 @@ def test_any_number_of_threads_gives_the_same_bytes(any_threads):
         core.set_threads(count)
         assert core.threads() == count
         same(results(), alone)
-    with pytest.raises(ValueError, match="there must be 1 thread or more; got 0"):
+    with pytest.raises(ValueError, match="there must be 1 to 4096 threads; got 0"):
         core.set_threads(0)
+    with pytest.raises(ValueError, match="there must be 1 to 4096 threads; got 4294967297"):
+        core.set_threads(2**32 + 1)
 
 
 def test_several_threads_of_python_call_at_once(any_threads):
