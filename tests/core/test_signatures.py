@@ -59,14 +59,14 @@ def test_only_what_may_be_absent_is():
     x, out = np.zeros((4, 3)), np.zeros(4, np.int32)
     assert kernel.checked((x, None, out))[1] is None
     for wrong in (None, out, out), (x, out, None):
-        with pytest.raises(TypeError, match="of f must be a C-contiguous array of .*; got None"):
+        with pytest.raises(TypeError, match=r"of f must be a C-contiguous array of .*; got None"):
             kernel.checked(wrong)
 
 
 def test_numbers_that_would_be_cut_are_refused():
     kernel = signatures("KERNEL f(const int n, const int64 m)")["f"]
     assert kernel.checked((2**31 - 1, 2**40)) == [2**31 - 1, 2**40]
-    with pytest.raises(ValueError, match="'n' of f must be below 2\\^31; got 4,294,967,297"):
+    with pytest.raises(ValueError, match=r"'n' of f must be below 2\^31; got 4,294,967,297"):
         kernel.checked((2**32 + 1, 0))
 
 
