@@ -119,7 +119,7 @@ def gpu_options() -> tuple[str, ...]:
 
 
 @cache
-def _function(name: str) -> tuple[Callable[..., None], Signature]:
+def _function(name: str) -> tuple[Callable[..., None], Signature, list[tuple[int, bool]]]:
     if name not in cpu_signatures():
         raise AttributeError(f"there is no kernel '{name}' in {_HERE}/*.cpp")
     function, signature = _library().handle[name], cpu_signatures()[name]
@@ -127,7 +127,8 @@ def _function(name: str) -> tuple[Callable[..., None], Signature]:
     function.argtypes = [
         ctypes.c_void_p if parameter.array else _C_TYPES[parameter.dtype.name] for parameter in signature.parameters
     ]
-    return function, signature
+    arrays = [(i, not p.const) for i, p in enumerate(signature.parameters) if p.array]
+    return function, signature, arrays
 
 
 def call(name: str, *arguments: Any) -> None:
@@ -135,12 +136,12 @@ def call(name: str, *arguments: Any) -> None:
 
     Raises TypeError or ValueError for other arguments than the kernel takes, and MemoryError.
     """
-    function, signature = _function(name)
+    function, signature, arrays = _function(name)
     passed = signature.checked(arguments)
-    for i, parameter in enumerate(signature.parameters):
-        if parameter.array and passed[i] is not None:
-            if not (parameter.const or passed[i].flags.writeable):
-                raise ValueError(f"'{parameter.name}' of {name} is written to, but came read-only")
+    for i, written in arrays:
+        if passed[i] is not None:
+            if written and not passed[i].flags.writeable:
+                raise ValueError(f"'{signature.parameters[i].name}' of {name} is written to, but came read-only")
             passed[i] = passed[i].__array_interface__["data"][0]
     function(*passed)
     if _library().failures.value:

@@ -1,8 +1,8 @@
 """What the kernels take: read from their source, which is the one place that says it."""
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from operator import index
 from typing import Any
 
@@ -17,7 +17,6 @@ _TYPES = {
     "float": np.float32,
     "double": np.float64,
 }
-_NUMBERS: dict[str, Any] = {"f": float, "b": bool}  # by the kind of dtype; the others are whole
 _KERNEL = re.compile(r"^KERNEL (\w+)\(([^)]*)\)", re.MULTILINE)
 _PARAMETER = re.compile(r"(const )?(\w+)(\*)?(?: RESTRICT)? (\w+)(?: /\* ?(.+?) ?\*/)?")
 _LENGTH = re.compile(r"(\w+)(?:([+*])(\w+))?")
@@ -50,6 +49,22 @@ class Signature:
     name: str
     parameters: tuple[Parameter, ...]
 
+    @cached_property
+    def _plan(self) -> list[tuple[Parameter, Any, np.dtype, list[tuple[int | None, str, str, str]]]]:
+        """Each parameter, what makes a number of it or None for an array, its dtype, and its lengths.
+
+        A length is a number, or None and its parts.  Looked up once: a solver makes thousands of calls a second.
+        """
+        plan = []
+        for parameter in self.parameters:
+            lengths = [
+                (int(first) if first.isdigit() and not sign else None, first, sign, second)
+                for first, sign, second in parameter.shape or ()
+            ]
+            number = None if parameter.array else _NUMBERS.get(parameter.dtype.name, index)
+            plan.append((parameter, number, parameter.dtype, lengths))
+        return plan
+
     def checked(self, arguments: tuple[Any, ...]) -> list[Any]:
         """The arguments with numbers as int or float and arrays as they are.
 
@@ -58,54 +73,60 @@ class Signature:
         """
         if len(arguments) != len(self.parameters):
             raise TypeError(f"{self.name} takes {len(self.parameters)} arguments; got {len(arguments)}")
-        lengths: dict[str, int] = {}
+        known: dict[str, int] = {}
         passed: list[Any] = []
-        for parameter, value in zip(self.parameters, arguments):
-            if not parameter.array:
+        for (parameter, number, dtype, lengths), value in zip(self._plan, arguments):
+            if number is not None:
                 try:
-                    number = _NUMBERS.get(parameter.dtype.kind, index)(value)
+                    value = known[parameter.name] = number(value)
                 except (TypeError, ValueError):
-                    wanted = f"'{parameter.name}' of {self.name} must be a number, {parameter.dtype}"
+                    wanted = f"'{parameter.name}' of {self.name} must be a number, {dtype}"
                     raise TypeError(f"{wanted}; got {_described(value)}") from None
-                if parameter.dtype == np.int32 and not -(2**31) <= number < 2**31:
-                    raise ValueError(f"'{parameter.name}' of {self.name} must be below 2^31; got {number:,}")
-                lengths[parameter.name] = number
-                passed.append(number)
-                continue
-            if value is not None or not parameter.absent:
-                self._check_array(parameter, value, lengths)
+                except OverflowError:
+                    raise ValueError(f"'{parameter.name}' of {self.name} must be below 2^31; got {value:,}") from None
+            elif value is not None or not parameter.absent:
+                # NumPy takes None for float64
+                if not hasattr(value, "dtype") or value.dtype != dtype or not value.flags.c_contiguous:
+                    raise TypeError(
+                        f"'{parameter.name}' of {self.name} must be a C-contiguous array of {dtype}; "
+                        f"got {_described(value)}"
+                    )
+                if parameter.shape is not None and not _fits(value.shape, lengths, known):
+                    wanted = ",".join("".join(parts) for parts in parameter.shape)
+                    others = ", ".join(f"{name} = {length}" for name, length in known.items())
+                    raise ValueError(
+                        f"'{parameter.name}' of {self.name} must be ({wanted}) with {others}; got {value.shape}"
+                    )
             passed.append(value)
         return passed
 
-    def _check_array(self, parameter: Parameter, value: Any, lengths: dict[str, int]) -> None:
-        # NumPy takes None for float64
-        if not hasattr(value, "dtype") or value.dtype != parameter.dtype or not value.flags.c_contiguous:
-            raise TypeError(
-                f"'{parameter.name}' of {self.name} must be a C-contiguous array of {parameter.dtype}; "
-                f"got {_described(value)}"
-            )
-        if parameter.shape is None:
-            return
-        shape = value.shape
-        if len(shape) == len(parameter.shape):
-            for length, (first, sign, second) in zip(shape, parameter.shape):
-                if not sign and first not in lengths and not first.isdigit():
-                    lengths[first] = length
-                elif length != _length(first, sign, second, lengths, length):
-                    break
+
+def _fits(shape: tuple[int, ...], lengths: list[tuple[int | None, str, str, str]], known: dict[str, int]) -> bool:
+    """Whether an array has these lengths; those that are not known yet are known then."""
+    if len(shape) != len(lengths):
+        return False
+    for length, (must, first, sign, second) in zip(shape, lengths):
+        if must is None:
+            if not sign:
+                must = known.setdefault(first, length)
             else:
-                return
-        wanted = ",".join("".join(parts) for parts in parameter.shape)
-        known = ", ".join(f"{name} = {number}" for name, number in lengths.items())
-        raise ValueError(f"'{parameter.name}' of {self.name} must be ({wanted}) with {known}; got {shape}")
+                a, b = (int(part) if part.isdigit() else known.get(part) for part in (first, second))
+                if a is None or b is None:  # of an array that is absent
+                    continue
+                must = a + b if sign == "+" else a * b
+        if length != must:
+            return False
+    return True
 
 
-def _length(first: str, sign: str, second: str, lengths: Mapping[str, int], otherwise: int) -> int:
-    """What a length must be, or `otherwise` where a name in it is that of an absent array."""
-    a, b = (int(part) if part.isdigit() else lengths.get(part) for part in (first, second or "0"))
-    if a is None or b is None:
-        return otherwise
-    return a * b if sign == "*" else a + b
+def _int32(value: Any) -> int:
+    number = index(value)
+    if not -(2**31) <= number < 2**31:
+        raise OverflowError
+    return number
+
+
+_NUMBERS: dict[str, Any] = {"float32": float, "float64": float, "bool": bool, "int32": _int32}  # others: whole numbers
 
 
 def _described(value: Any) -> str:
