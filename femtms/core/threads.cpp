@@ -27,6 +27,15 @@ namespace
 // takes longer than many of them.
 const auto PATIENCE = std::chrono::microseconds(300);
 
+const int MOST_SHARES = 256;  // more threads begin with the shares of others
+
+// The tasks that a thread begins with: in each loop the same, as far as may be, so that it finds its part of the arrays
+// in its cache.  Then it helps the others.
+struct alignas(64) Share {
+    std::atomic<long long> next{0};
+    long long end = 0;
+};
+
 struct Pool {
     std::mutex busy;  // held by the caller whose loop the threads are at
 
@@ -38,9 +47,9 @@ struct Pool {
 
     std::atomic<int> wanted{1};      // threads, with the caller
     std::atomic<long long> loop{0};  // number of the loop: it changes when there is a new one
-    std::atomic<long long> next{0};  // the task that is taken next
     std::atomic<int> left{0};        // threads that have not left the loop
-    long long tasks = 0;
+    int shares = 0;
+    Share share[MOST_SHARES];
     void (*function)(const void*, long long) = nullptr;
     const void* context = nullptr;
 };
@@ -60,24 +69,27 @@ void look_for(const Condition& condition)
     } while (std::chrono::steady_clock::now() < end);
 }
 
-void take_tasks(Pool& p)
+void take_tasks(Pool& p, const int own)
 {
     inside = true;
     try {
-        for (;;) {
-            const long long task = p.next.fetch_add(1, std::memory_order_relaxed);
-            if (task >= p.tasks) break;
-            p.function(p.context, task);
+        for (int i = 0; i < p.shares; ++i) {
+            Share& share = p.share[(own + i) % p.shares];
+            for (;;) {
+                const long long task = share.next.fetch_add(1, std::memory_order_relaxed);
+                if (task >= share.end) break;
+                p.function(p.context, task);
+            }
         }
     } catch (...) {
-        p.next.store(p.tasks, std::memory_order_relaxed);
+        for (int i = 0; i < p.shares; ++i) p.share[i].next.store(p.share[i].end, std::memory_order_relaxed);
         const std::lock_guard<std::mutex> lock(p.mutex);
         if (!p.thrown) p.thrown = std::current_exception();
     }
     inside = false;
 }
 
-void serve(Pool& p, long long seen)
+void serve(Pool& p, const int own, long long seen)
 {
     for (;;) {
         look_for([&] { return p.loop.load(std::memory_order_acquire) != seen; });
@@ -88,7 +100,7 @@ void serve(Pool& p, long long seen)
             if (p.at_work == 0) continue;  // more threads than are wanted now
             --p.at_work;
         }
-        take_tasks(p);
+        take_tasks(p, own);
         if (p.left.fetch_sub(1, std::memory_order_acq_rel) == 1) {
             const std::lock_guard<std::mutex> lock(p.mutex);
             p.done.notify_one();
@@ -101,12 +113,22 @@ void start_threads(Pool& p)
 {
     while (p.started < p.wanted - 1) {
         try {
-            std::thread(serve, std::ref(p), p.loop.load()).detach();
+            std::thread(serve, std::ref(p), p.started + 1, p.loop.load()).detach();
         } catch (const std::exception&) {  // no thread or no memory for it: kernels do not expect to hear of that
             p.wanted = p.started + 1;
             return;
         }
         ++p.started;
+    }
+}
+
+// a share of the tasks for each thread
+void divide(Pool& p, const long long tasks)
+{
+    p.shares = p.wanted < MOST_SHARES ? p.wanted.load() : MOST_SHARES;
+    for (int i = 0; i < p.shares; ++i) {
+        p.share[i].next.store(i * tasks / p.shares, std::memory_order_relaxed);
+        p.share[i].end = (i + 1) * tasks / p.shares;
     }
 }
 
@@ -137,14 +159,14 @@ void run_tasks(const long long tasks, void (*function)(const void*, long long), 
     {
         const std::lock_guard<std::mutex> lock(p.mutex);
         start_threads(p);
-        p.tasks = tasks, p.function = function, p.context = context, p.thrown = nullptr;
+        p.function = function, p.context = context, p.thrown = nullptr;
+        divide(p, tasks);
         p.at_work = static_cast<int>(tasks - 1 < p.wanted - 1 ? tasks - 1 : p.wanted - 1);
         p.left.store(p.at_work, std::memory_order_relaxed);
-        p.next.store(0, std::memory_order_relaxed);
         p.loop.fetch_add(1, std::memory_order_release);
     }
     p.work.notify_all();
-    take_tasks(p);
+    take_tasks(p, 0);
     {
         // who has not begun has nothing left to do
         std::unique_lock<std::mutex> lock(p.mutex);
