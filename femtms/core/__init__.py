@@ -47,8 +47,9 @@ _FOR_GPU = (
 )
 
 
+@cache
 def sources() -> dict[str, str]:
-    """The text of each C++ file by name, in the order of the names."""
+    """The text of each C++ file by name, in the order of the names; read once."""
     paths = sorted(path for path in _HERE.iterdir() if path.suffix in (".h", ".cpp", ".cu"))
     return {path.name: path.read_bytes().decode() for path in paths}
 
