@@ -6,7 +6,6 @@ import numpy as np
 
 from femtms.coil.place import position_of
 from femtms.errors import FemtmsError
-from femtms.mesh.surface import boundary_faces
 from femtms.mesh.tetmesh import TetMesh
 from femtms.mesh.triangle_tree import TriangleTree
 from femtms.study.design import Point
@@ -25,7 +24,7 @@ def target_tets(mesh: TetMesh, targets: Mapping[str, Point], radius_mm: float) -
         return {}
     check_present(mesh.tissues, Tissue.GM, "targets are in grey matter, which the head must have")
     grey = np.flatnonzero(mesh.tags == Tissue.GM)
-    surface = TriangleTree.build(mesh.nodes[boundary_faces(mesh.tets[grey])])
+    surface = TriangleTree.build(mesh.nodes[mesh.faces_around(mesh.tags == Tissue.GM)])
     found = {}
     for name, point in targets.items():
         centre = position_of(mesh, point, f"target {name}")

@@ -23,6 +23,7 @@ from femtms.io.mesh_tissues import check_groups, map_of_names, mapped, without_a
 from femtms.io.mesh_tissues import tissue_array as tissue_numbers
 from femtms.io.msh_counts import GmshGroups, checked_msh
 from femtms.io.vtk_lengths import check_grid_of_cells, equal_lengths
+from femtms.io.vtu import write_vtu
 from femtms.kernels.faces import face_neighbours
 from femtms.mesh.interfaces import interfaces_of
 from femtms.mesh.pieces import check_pieces
@@ -187,16 +188,15 @@ def write_with_data(
     """Write mesh, element data (m,…) and node data (n,…) as .msh or .vtu."""
     check_mesh_suffix(path)
     nodes_mm = 1e3 * mesh.nodes
-    cells = [("tetra", np.asarray(mesh.tets))]
     with whole_file(path, overwrite) as temporary:
         if path.suffix.lower() == ".msh":
             # Gmsh carries tissue as the physical group; double precision is the only one it has
             data = {"gmsh:physical": mesh.tags, "gmsh:geometrical": mesh.tags, **cell_data}
+            cells = [("tetra", np.asarray(mesh.tets))]
             raw = meshio.Mesh(nodes_mm, cells, point_data, {k: [np.asarray(v)] for k, v in data.items()})
             meshio.write(temporary, raw, file_format="gmsh22", binary=True)
             return
         # single precision carries all digits a field has, in half the space
         data = {"tissue": mesh.tags} | {k: v.astype(np.float32) for k, v in cell_data.items()}
         point_data = {k: v.astype(np.float32) for k, v in point_data.items()}
-        raw = meshio.Mesh(nodes_mm, cells, point_data, {k: [np.asarray(v)] for k, v in data.items()})
-        meshio.write(temporary, raw, file_format="vtu", binary=True, compression=None)
+        write_vtu(temporary, nodes_mm, np.asarray(mesh.tets), data, point_data)

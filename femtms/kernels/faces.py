@@ -21,11 +21,6 @@ def face_neighbours(tets, n):
     return neighbour, int(overfull.sum())
 
 
-def unpaired_faces(tets, n):
-    """Mask (m,4): True where the face opposite that node belongs to no other tetrahedron."""
-    return face_neighbours(tets, n)[0] == OUTSIDE
-
-
 def piece_of(neighbour, group=None):
     """The lowest tetrahedron (m,) of each one's piece: they are joined through the faces that two of them share.
 

@@ -10,7 +10,6 @@ from scipy.sparse.csgraph import connected_components
 
 from femtms.arrays import frozen, sealed
 from femtms.errors import FemtmsError
-from femtms.kernels.faces import unpaired_faces
 from femtms.mesh.node_sums import sums_at_nodes
 
 # Faces opposite nodes 0..3 of a positively oriented tetrahedron, normals outward.
@@ -110,17 +109,6 @@ def joined(surfaces: Sequence[Surface]) -> Surface | None:
         np.concatenate([surface.triangles + at for surface, at in zip(surfaces, first)]),
         surfaces[0].tissue,
     )
-
-
-def boundary_faces(tets: np.ndarray) -> np.ndarray:
-    """Triangles (f,3) that belong to exactly one of the given tetrahedra (m,4), oriented outward.
-
-    Pass the tetrahedra of one tissue, or of a union such as white and grey matter, to get its surface.
-    """
-    unpaired = unpaired_faces(tets, int(tets.max()) + 1)
-    tet, face = np.nonzero(unpaired)
-    outer: np.ndarray = tets[tet[:, None], OUTWARD_FACES[face]]
-    return outer
 
 
 def without_cavities(nodes: np.ndarray, faces: np.ndarray) -> np.ndarray:

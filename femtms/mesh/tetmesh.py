@@ -11,13 +11,14 @@ from femtms.arrays import frozen, sealed
 from femtms.errors import FemtmsError
 from femtms.head.labels import LabelVolume
 from femtms.kernels.cpu import signed_volumes
+from femtms.kernels.faces import OUTSIDE, face_neighbours
 from femtms.mesh.cells import Cells
 from femtms.mesh.edges import numbered_edges
 from femtms.mesh.enclose import outer_surface
 from femtms.mesh.halve import halved
 from femtms.mesh.locate import located
 from femtms.mesh.quality import Quality, quality_of
-from femtms.mesh.surface import Surface, boundary_faces, without_cavities
+from femtms.mesh.surface import OUTWARD_FACES, Surface, without_cavities
 from femtms.mesh.triangle_tree import TriangleTree
 from femtms.tissue import is_within, name_of, tag_of
 
@@ -117,10 +118,28 @@ class TetMesh:
         edges, tet_edges = numbered_edges(self.tets, len(self.nodes))
         return sealed(edges), sealed(tet_edges)
 
+    def touched(self, chosen: np.ndarray) -> np.ndarray:
+        """Mask (n,) of the nodes of the chosen (m,) tetrahedra."""
+        mask = np.zeros(len(self.nodes), bool)
+        mask[self.tets[chosen]] = True
+        return mask
+
+    @cached_property
+    def behind(self) -> np.ndarray:
+        """The tetrahedron (m,4) int32 behind the face opposite each corner: see `femtms.kernels.faces`."""
+        return sealed(face_neighbours(self.tets, len(self.nodes))[0])
+
     @cached_property
     def outer_faces(self) -> np.ndarray:
         """Triangles (f,3) between the head and what is around it or in its cavities, oriented outward."""
-        return sealed(boundary_faces(self.tets))
+        return self.faces_around(np.ones(len(self.tets), bool))
+
+    def faces_around(self, chosen: np.ndarray) -> np.ndarray:
+        """Triangles (f,3) between the chosen (m,) tetrahedra and all else, oriented outward."""
+        tets = np.flatnonzero(chosen)
+        behind = self.behind[tets]
+        row, face = np.nonzero((behind == OUTSIDE) | ((behind >= 0) & ~chosen[behind]))
+        return sealed(self.tets[tets[row, None], OUTWARD_FACES[face]])
 
     @cached_property
     def outer_nodes(self) -> np.ndarray:

@@ -66,8 +66,8 @@ def cut_tets(
     affine = np.diag([pixel, pixel, pixel, 1.0])
     affine[:3, 3] = low + pixel / 2
     affine[axis, 3] = at
-    beyond = (mesh.nodes[:, axis] > at)[mesh.tets].sum(axis=1)
-    touching = np.flatnonzero((beyond > 0) & (beyond < 4))
+    a, b, c, d = (mesh.nodes[:, axis] > at)[mesh.tets].T
+    touching = np.flatnonzero((a | b | c | d) & ~(a & b & c & d))
     if len(touching) == 0:
         owner = np.full(shape, -1, np.int32)
     else:
@@ -316,7 +316,7 @@ def number(x: float) -> str:
 def _shown_box(mesh: TetMesh, tags: Sequence[int]) -> np.ndarray:
     """Lower and upper corner (2,3) m of the cuts: the tissues, skull and scalp around them, some air."""
     around, air = 32e-3, 11e-3  # m; the letters stand in the air
-    of_tissues = mesh.nodes[np.unique(mesh.tets[np.isin(mesh.tags, tags)])]
+    of_tissues = mesh.nodes[mesh.touched(np.isin(mesh.tags, tags))]
     low = np.maximum(of_tissues.min(axis=0) - around, mesh.nodes.min(axis=0) - air)
     high = np.minimum(of_tissues.max(axis=0) + around, mesh.nodes.max(axis=0) + air)
     return np.stack([low, high])
@@ -379,7 +379,7 @@ def draw_field(
         note += f"\nmeshing changed volumes: {', '.join(map(str, changes))}"
     fig.text(0.02, 0.937, note, fontsize=min(9.5, 9.5 * 155 / max(map(len, note.splitlines()))), va="top", color=INK)
 
-    head = 1e3 * mesh.nodes[np.unique(mesh.tets)]  # a mesh may carry nodes that no tetrahedron uses
+    head = 1e3 * mesh.outer_nodes
     views = _views(poses[0], 1e3 * peak)
     height, width = 2.95, 3.2  # inches of a view
     cameras = _cameras(views, nodes, [*lines, points, *map(_arrow, poses)], (round(height * DPI), round(width * DPI)))

@@ -7,7 +7,6 @@ from functools import cached_property
 import numpy as np
 import scipy.sparse as sp
 
-from femtms.mesh.surface import boundary_faces
 from femtms.mesh.tetmesh import TetMesh
 from femtms.report.render import smoothed
 from femtms.tissue import Tissue
@@ -33,7 +32,7 @@ class TissueSurface:
         inside = np.isin(mesh.tags, tags)
         if not inside.any():
             inside[:] = True
-        faces = boundary_faces(mesh.tets[inside])
+        faces = mesh.faces_around(inside)
         used, faces = np.unique(faces, return_inverse=True)
         on_surface = np.full(len(mesh.nodes), -1)
         on_surface[used] = np.arange(len(used))

@@ -50,10 +50,8 @@ def box(low, high):
 
 
 def icosphere(centre, radius):
-    from femtms.mesh.surface import boundary_faces
-
     mesh = mesh_head(LayeredSphere((1e3 * radius,)), size_mm=300 * radius)
-    used, triangles = np.unique(boundary_faces(mesh.tets), return_inverse=True)
+    used, triangles = np.unique(mesh.outer_faces, return_inverse=True)
     return Surface(mesh.nodes[used] + centre, triangles.reshape(-1, 3), "casing")
 
 

@@ -119,16 +119,14 @@ def test_points_beside_a_tissue_go_to_its_nearest_point_within_reach():
 
 def test_the_nearest_point_is_that_of_the_surface_of_the_tissue(shells):
     """Against the tree of the tissue's own boundary, for points in the other tissue and outside."""
-    from femtms.mesh.surface import boundary_faces
     from femtms.mesh.triangle_tree import TriangleTree
 
     rng = np.random.default_rng(3)
     points = rng.normal(size=(2000, 3))
     points *= (rng.uniform(0.038, 0.05, 2000) / np.linalg.norm(points, axis=1))[:, None]
     tets, weights = shells.locate(points, "gm", reach=4e-3)
-    own = shells.tets[shells.tags == 2]
     inside = shells.locate(points, "gm", reach=0)[0] >= 0
-    feet, distance = TriangleTree.build(shells.nodes[boundary_faces(own)]).nearest(points)
+    feet, distance = TriangleTree.build(shells.nodes[shells.faces_around(shells.tags == 2)]).nearest(points)
     found = tets >= 0
     np.testing.assert_array_equal(found, inside | (distance < 4e-3))
     assert 100 < (found & ~inside).sum() < (~inside).sum() - 100

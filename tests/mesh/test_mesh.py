@@ -9,7 +9,6 @@ from hypothesis.extra.numpy import arrays
 from femtms import FemtmsError, LabelVolume, LayeredSphere, TetMesh, core, load_head, mesh_head
 from femtms.mesh.angles import dihedral_angles
 from femtms.mesh.locate import rasterised
-from femtms.mesh.surface import boundary_faces
 
 
 def assert_sound(mesh):
@@ -189,7 +188,7 @@ def test_sphere_has_its_layers_exactly(radii, size):
     mesh = mesh_head(head, size)
     assert_sound(mesh)
     for tag in head.tags:  # the outer boundary of what is inside each layer is its sphere, and closed
-        outer = boundary_faces(mesh.tets[mesh.tags <= tag])
+        outer = mesh.faces_around(mesh.tags <= tag)
         r = 1e3 * np.linalg.norm(mesh.nodes[np.unique(outer)], axis=1)
         np.testing.assert_allclose(r, head.radii_mm[tag - 1], rtol=1e-9)
         assert len(np.unique(outer)) - len(outer) // 2 == 2  # Euler: nodes - triangles/2, without a hole
