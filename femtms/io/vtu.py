@@ -1,4 +1,4 @@
-"""VTK XML files (.vtu) of tetrahedra with data, packed by zlib on all cores: meshio writes them on one, in small blocks.
+"""VTK XML files (.vtu) of tetrahedra with data, packed by zlib on all cores; meshio packs small blocks on one.
 
 Format: "VTK XML Formats", https://docs.vtk.org/en/latest/vtk_file_formats/vtkxml_file_format.html
 """
