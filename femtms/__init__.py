@@ -3,6 +3,9 @@
 SI units inside (m, S/m, V/m, A/s); where a name is not SI it says so (`size_mm`).  Files are in mm.
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from femtms.batch.open import open_fields, open_study
 from femtms.coil.array import superposed
 from femtms.coil.clearance import Clearance, clearance, raised
@@ -42,7 +45,15 @@ from femtms.study import read_study
 from femtms.tissue import Tissue
 from femtms.within import Within, solve_within
 
+if TYPE_CHECKING:
+    from femtms.batch.run import run_study
+    from femtms.compare import compare
+    from femtms.simulate import simulate
+    from femtms.sweep import sweep
+
 __version__ = "0.1.0"
+
+_JOBS = ("compare", "simulate", "sweep")  # modules that are called as their function, see femtms/callable_module.py
 
 __all__ = [
     "AnisotropicConductivity",
@@ -73,6 +84,7 @@ __all__ = [
     "Within",
     "anisotropic",
     "clearance",
+    "compare",
     "load_coil",
     "load_head",
     "mesh_head",
@@ -89,11 +101,23 @@ __all__ = [
     "read_surface",
     "read_tcd",
     "read_tensors",
+    "run_study",
+    "simulate",
     "solve_within",
     "superposed",
+    "sweep",
     "write_coil",
     "write_mesh",
     "write_nifti",
     "write_surface",
     "write_surface_field",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """The jobs, loaded when they are asked for: with their libraries they take half as long as all else."""
+    if name in _JOBS:
+        return import_module(f"femtms.{name}")
+    if name == "run_study":
+        return import_module("femtms.batch.run").run_study
+    raise AttributeError(f"module 'femtms' has no attribute '{name}'")

@@ -12,11 +12,12 @@ import numpy as np
 from femtms.analysis.case import STANDARD_SPHERE, Case
 from femtms.analysis.envelope import BRAIN
 from femtms.analysis.head_metrics import HeadAnalysis, HeadMetrics, check_grey
-from femtms.analysis.sphere import BRAIN_MM, SCALP_MM, SphereMetrics, sphere_metrics
+from femtms.analysis.sphere import BRAIN_MM, SCALP_MM, SphereMetrics, pose_above_sphere, sphere_metrics
 from femtms.analysis.sphere import GAP_MM as STANDARD_GAP_MM
 from femtms.anisotropy import Anisotropy, anisotropy_summary, conductivity_with
 from femtms.backend import backend
-from femtms.coil.clearance import check_gap, clearance, has_extent, raised
+from femtms.callable_module import callable_as_its_function
+from femtms.coil.clearance import at_gap, centre_distance, check_gap, clearance, has_extent
 from femtms.coil.coil import Coil
 from femtms.coil.direction import towards_the_midline
 from femtms.coil.energy import PERIOD_S
@@ -24,6 +25,7 @@ from femtms.coil.place import check_clear, check_place, place, position_of
 from femtms.coil.pose import Pose
 from femtms.conductivity.isotropic import check_known, sigma_by_tag
 from femtms.conductivity.summary import in_words
+from femtms.costs import announce
 from femtms.errors import FemtmsError
 from femtms.field.recoveries import RAW, check_recovery
 from femtms.head.sphere import LayeredSphere
@@ -35,20 +37,19 @@ from femtms.io.heads import SPHERE, check_from_file, load_head
 from femtms.io.label_maps import Labels
 from femtms.io.summary import head_summary, inputs_summary, rounded, solver_summary, write_json
 from femtms.mesh.generate import mesh_head
-from femtms.mesh.sizes import SizeMM
+from femtms.mesh.sizes import DEFAULT_SIZE_MM, SizeMM
 from femtms.mesh.tetmesh import TetMesh
-from femtms.placement import Place, listed
+from femtms.placement import Place, listed, warn_if_held_off
 from femtms.plausible import PERIOD, TARGET
 from femtms.report.compare_maps import MapView
 from femtms.report.compare_page import Settings, comparison_page
 from femtms.report.compare_scene import brain_surface, packed_coil, packed_pose, packed_values, scalp_surface
 from femtms.report.tissue_surface import TissueSurface
 from femtms.simulator import Simulator, check_order, check_rtol
-from femtms.stage import Stage, Timed, silent
+from femtms.stage import Stage, Timed, silent, told
 from femtms.tissue import Tissue
 
-DEFAULT_SIZE_MM = 6.0  # 2 million tetrahedra of colin27: its brain maxima within 2 % of those with twice as many
-DEFAULT_GAP_MM = 5.0
+DEFAULT_GAP_MM = STANDARD_GAP_MM  # the rows of a head and of the standard sphere have one gap
 DEFAULT_TARGET = 60.0  # V/m, in the motor cortex at threshold
 _PER_A_PER_US = 1e6  # A/s: fields are for 1 A/µs
 
@@ -78,7 +79,7 @@ def compare(
     outside: str = "error",
     allow_intersection: bool = False,
     overwrite: bool = False,
-    stage: Stage = silent,
+    stage: Stage = told,
 ) -> dict[str, Any]:
     """Compare coils at the same places, write RESULTS into the folder `out`, and return the summary.
 
@@ -146,9 +147,11 @@ def compare(
         is_told = bool(exact) and _is_standard(source, gap_mm)
         for i, coil in enumerate(() if is_told else the_coils.values(), 1):
             above = 1e-3 * STANDARD_GAP_MM if has_extent(coil) else None
-            cases.append(Case.of(coil, STANDARD_SPHERE, above, sphere_metrics(coil)))
+            centre = float(np.linalg.norm(pose_above_sphere(coil).centre)) - 1e-3 * SCALP_MM
+            cases.append(Case.of(coil, STANDARD_SPHERE, above, sphere_metrics(coil), centre=centre))
             count(i, len(the_coils))
 
+    announce(source, size_mm, order, len(the_coils) * len(places))
     with timed("mesh", "mesh"):
         mesh = source if isinstance(source, TetMesh) else mesh_head(source, size_mm, stage)
     with timed("place", "placing the coils"):
@@ -176,7 +179,8 @@ def compare(
                 count(len(found), len(poses))
     cases += [
         Case.of(
-            f.coil, f.place, _clearance(mesh, f.coil, f.pose), exact.get(f.coil.name, f.metrics), f.metrics, f.error
+            *(f.coil, f.place, _clearance(mesh, f.coil, f.pose), exact.get(f.coil.name, f.metrics)),
+            *(f.metrics, f.error, centre_distance(mesh, f.pose)),
         )
         for f in found
     ]
@@ -333,8 +337,8 @@ def _posed(
         else:
             pose = place(mesh, where, to, gap_mm)
         for coil in coils.values():
-            free = allow_intersection or not has_extent(coil)
-            poses[coil.name, name] = pose if free else raised(mesh, coil, pose, gap_mm)
+            poses[coil.name, name] = at_gap(mesh, coil, pose, gap_mm, allow_intersection)
+            warn_if_held_off(mesh, coil, poses[coil.name, name], gap_mm, f" over {name}")
     return poses
 
 
@@ -413,3 +417,6 @@ def _provenance(summary: Mapping[str, Any], coils: Mapping[str, Coil]) -> list[t
     lines.append(("device", summary["device"]))
     lines.append(("versions", ", ".join(f"{name} {value}" for name, value in summary["versions"].items())))
     return lines
+
+
+callable_as_its_function(__name__)

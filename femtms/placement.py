@@ -1,5 +1,6 @@
 """The coils of a job: which, where, and how each is driven."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,21 +9,25 @@ from typing import Any
 import numpy as np
 
 from femtms.coil.array import Didt, driven_at, superposed
-from femtms.coil.clearance import check_gap, clearance, has_extent, raised
+from femtms.coil.clearance import at_gap, centre_distance, check_gap, clearance, has_extent
 from femtms.coil.coil import Coil
-from femtms.coil.place import check_clear, check_place, place
+from femtms.coil.place import DEFAULT_GAP_MM, check_clear, check_place, place
 from femtms.coil.pose import Pose
 from femtms.errors import FemtmsError
 from femtms.io.coils import load_coil
 from femtms.io.poses import read_pose
 from femtms.mesh.tetmesh import TetMesh
 
+log = logging.getLogger("femtms")
+
 Place = str | Sequence[float]
+
+_HELD_OFF_MM = 3.0  # farther than the gap is worth a note; on a round head, a flat coil's centre is not so far
 
 
 @dataclass(frozen=True, eq=False)
 class Placement:
-    """One coil and where it is wanted: at, towards and gap_mm as `place` has them, or a matrix file.
+    """One coil and where it is wanted: at, towards and the gap of its nearest point, see `place`, or a matrix file.
 
     name  as it was asked for, for `load_coil`; didt A/s, one for each stimulator or one for all
     """
@@ -61,7 +66,9 @@ class LoadedCoil:
                 check_place(place_name, landmarks, option)
 
     def placed(self, mesh: TetMesh, allow_intersection: bool, lift: bool) -> "PlacedCoil":
-        """On the head; lifted, the coil's nearest point and not its origin has the distance that is wanted.
+        """On the head, the coil's nearest point at the gap; its origin, if its casing may cut the scalp.
+
+        lift  the nearest point in any case
 
         Raises FemtmsError for a coil in the head or whose casing cuts the scalp.
         """
@@ -69,20 +76,26 @@ class LoadedCoil:
         if pose is None:
             assert wanted.at is not None and wanted.towards is not None
             pose = place(mesh, wanted.at, wanted.towards, wanted.gap_mm)
-            pose = raised(mesh, self.coil, pose, wanted.gap_mm) if lift else pose
+            pose = at_gap(mesh, self.coil, pose, wanted.gap_mm, allow_intersection and not lift)
+            warn_if_held_off(mesh, self.coil, pose, wanted.gap_mm)
         check_clear(mesh, self.coil, pose, allow_intersection)
         distance_mm = clearance(mesh, self.coil, pose).mm if has_extent(self.coil) else None
-        return PlacedCoil(wanted, self.coil, pose, distance_mm)
+        return PlacedCoil(wanted, self.coil, pose, distance_mm, 1e3 * centre_distance(mesh, pose))
 
 
 @dataclass(frozen=True, eq=False)
 class PlacedCoil:
-    """A coil on its head; clearance_mm to the scalp is negative for a cut, None for a coil without known extent."""
+    """A coil on its head.
+
+    clearance_mm  of its casing from the scalp, negative for a cut; None for a coil without known extent
+    centre_mm     of its origin from the scalp
+    """
 
     wanted: Placement
     coil: Coil
     pose: Pose
     clearance_mm: float | None
+    centre_mm: float
 
     def summary(self) -> dict[str, Any]:
         """For JSON."""
@@ -92,11 +105,22 @@ class PlacedCoil:
             "didt": listed(wanted.didt),
             "pose_mm": self.pose.matrix.tolist(),
             "clearance_mm": None if self.clearance_mm is None else round(self.clearance_mm, 3),
+            "centre_mm": round(self.centre_mm, 3),
             "at": listed(wanted.at),
             "towards": listed(wanted.towards),
             "gap_mm": wanted.gap_mm if wanted.at is not None else None,
             "matrix": None if wanted.matrix is None else str(wanted.matrix),
         }
+
+
+def warn_if_held_off(mesh: TetMesh, coil: Coil, pose: Pose, gap_mm: float, where: str = "") -> None:
+    """Say in the log that the wings or the casing of a coil keep its centre away from the scalp."""
+    centre_mm = 1e3 * centre_distance(mesh, pose)
+    if centre_mm > gap_mm + _HELD_OFF_MM:
+        log.info(
+            "coil '%s'%s: its nearest point is %g mm from the scalp, and keeps its centre %.1f mm away",
+            *(coil.name, where, gap_mm, centre_mm),
+        )
 
 
 def together(coils: Sequence[PlacedCoil]) -> tuple[Coil, Pose, Didt]:
@@ -112,7 +136,7 @@ def placements(
     coil: str | Path | Sequence[str | Path],
     at: Any = None,
     towards: Any = None,
-    gap_mm: Any = 4.0,
+    gap_mm: Any = DEFAULT_GAP_MM,
     matrix: Any = None,
     didt: Any = 1e6,
 ) -> list[Placement]:

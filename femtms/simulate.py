@@ -7,9 +7,11 @@ from typing import Any
 
 from femtms.anisotropy import Anisotropy, anisotropy_summary, conductivity_with
 from femtms.backend import backend
+from femtms.callable_module import callable_as_its_function
 from femtms.coil.array import Didt, check_didt
 from femtms.coil.place import DEFAULT_GAP_MM, check_apart
 from femtms.conductivity.isotropic import Conductivity, check_known, sigma_by_tag
+from femtms.costs import MSH_BYTES, VTU_BYTES, announce
 from femtms.errors import FemtmsError
 from femtms.field.recoveries import RAW, check_recovery
 from femtms.head.labels import LabelVolume
@@ -27,16 +29,20 @@ from femtms.placement import Place, PlacedCoil, placements, together
 from femtms.report.field_picture import draw_field_picture
 from femtms.samples import Samples, check_not_replaced, earlier_samples, sample_files
 from femtms.simulator import Simulator, check_order, check_rtol
-from femtms.stage import Stage, Timed, silent
+from femtms.stage import Stage, Timed, told
 from femtms.tissue import Tissue, check_present, name_of
 from femtms.within import FIRST_SIZE_MM, check_tolerance, solve_within
 
-RESULTS = ("field.vtu", "field.msh", "magnE.nii.gz", "field.png", "summary.json")
+RESULTS = ("field.vtu", "magnE.nii.gz", "field.png", "summary.json")
+MSH = "field.msh"
+_IMAGE_BYTES = 17e6  # of volume and picture
 
 
-def results_of(surfaces: Sequence[str | Path] = (), points: str | Path | None = None) -> tuple[str, ...]:
-    """RESULTS and the files of what is sampled, see `simulate`; the last one marks a result as complete."""
-    return RESULTS[:-1] + sample_files(surfaces, points) + RESULTS[-1:]
+def results_of(
+    surfaces: Sequence[str | Path] = (), points: str | Path | None = None, msh: bool = False
+) -> tuple[str, ...]:
+    """RESULTS and what else is asked for, see `simulate`; the last one marks a result as complete."""
+    return RESULTS[:-1] + (MSH,) * msh + sample_files(surfaces, points) + RESULTS[-1:]
 
 
 def simulate(
@@ -65,17 +71,18 @@ def simulate(
     lift: bool = False,
     surfaces: Sequence[str | Path] = (),
     points: str | Path | None = None,
+    msh: bool = False,
     overwrite: bool = False,
-    stage: Stage = silent,
+    stage: Stage = told,
 ) -> dict[str, Any]:
     """Compute the field of a coil in a head, write RESULTS into the folder `out`, and return the summary.
 
     head     built-in name, label volume, mesh file, or a LayeredSphere
     coil     a name or a file, see `load_coil`; or a list of several that are driven at the same time, each with its own
              at and towards, or matrix, and with one gap_mm and didt for all or its own (lists of as many)
-    at, towards, gap_mm   where the coil is: see `place`; or
+    at, towards   where the coil is: see `place`; or
     matrix   a file with its 4×4 matrix in mm
-    size_mm  of the tetrahedra, or tissue -> size, for heads that are meshed here: see `mesh_head`; None for 2.6 mm, or
+    size_mm  of the tetrahedra, or tissue -> size, for heads that are meshed here: see `mesh_head`; None for 4 mm, or
              with a tolerance 6 mm to begin with
     labels   which tissue each label of a volume or number of a mesh is: see `read_labels`
     tissue_array, as_numbered   where a file's tissue numbers are, and that they are to be believed: see `load_head`
@@ -87,22 +94,24 @@ def simulate(
     tolerance   largest estimated relative error of E in grey matter, 0.02 for 2 %: order, at least the given one, and
              local refinement are chosen for it, see `solve_within`; None to take order and mesh as they are
     didt     rate of change of the current, A/s; one for each stimulator of a coil with several, or one for all
-    lift     move a coil that is placed by `at` along its axis until its nearest point, not its origin, is gap_mm away:
-             for bent coils, whose wings come nearer than their middle
+    gap_mm   distance from the scalp to the nearest point of the casing or, without one, of the wires
+    lift     count gap_mm from there even with allow_intersection, which counts it from the origin
     surfaces  files of surfaces (.gii, .stl, .vtp) such as the middle of the cortex: the field on lh.gii, in grey matter
               (see `Field.on_surface`), goes to surface-lh.gii, and alone to surface-lh.func.gii
     points    a file of points, x,y,z in mm in each line: the field there goes to points.csv
-    allow_intersection    do not refuse a coil whose casing cuts the scalp, or that of another coil
+    msh       also write field.msh, for Gmsh: three times as large as field.vtu
+    allow_intersection    measure gap_mm from the coil's origin, and do not refuse a casing that cuts the scalp, or that
+             of another coil
     stage    called with the name of each long stage, returns a context manager: for progress displays
 
     The results appear whole or not at all.  Raises FemtmsError.
     """
     wanted = placements(coil, at, towards, gap_mm, matrix, didt)
     out = Path(out)
-    results = results_of(surfaces, points)
+    results = results_of(surfaces, points, msh)
     check_out(out, results, overwrite)
     # what an earlier result had besides would be taken for a part of this one, and is removed
-    earlier = tuple(name for name in earlier_samples(out) if name not in results)
+    earlier = tuple(name for name in (*earlier_samples(out), *_earlier_msh(out)) if name not in results)
     check_not_replaced(out, results + earlier, surfaces, points)
     timed = Timed(stage)
 
@@ -150,6 +159,7 @@ def simulate(
     inputs = inputs_summary(head, went_in, sigma, labels, tissue_array, as_numbered) | {"outside": outside}
     inputs |= to_sample.provenance()
     inputs["tensors"] = None if tensors is None else tensors.inputs()
+    announce(source, size_mm, order, 1, VTU_BYTES + msh * MSH_BYTES, _IMAGE_BYTES)
     with timed("mesh", "mesh"):
         mesh = source if isinstance(source, TetMesh) else mesh_head(source, size_mm, stage)
     with timed("place", "placing the coil" if len(loaded) == 1 else "placing the coils"):
@@ -178,10 +188,13 @@ def simulate(
             mesh, samples = field.mesh, to_sample.placed(field.mesh)
         timed.seconds["attempts"] = time.perf_counter() - start
 
+    with timed("statistics", "statistics and the estimated error"):
+        field.summary()
     with whole_folder(out, earlier + results, overwrite, optional=earlier) as folder:
         with timed("write", "writing the field"):
             save_field(field, folder / "field.vtu")
-            save_field(field, folder / "field.msh")
+            if msh:
+                save_field(field, folder / MSH)
             grid = (source.affine, source.data.shape) if isinstance(source, LabelVolume) else covering_grid(mesh)
             write_nifti(field, folder / "magnE.nii.gz", grid)
             sampled = samples.write(field, folder)
@@ -204,8 +217,16 @@ def simulate(
     return summary
 
 
+def _earlier_msh(out: Path) -> tuple[str, ...]:
+    """The file that an earlier result in `out` has for Gmsh."""
+    return (MSH,) if (out / MSH).exists() and (out / RESULTS[-1]).exists() else ()
+
+
 def _titled(placed: PlacedCoil) -> str:
     """The coil, where it is, and how it is driven."""
     wanted = placed.wanted
     where = f" over {wanted.at}" if isinstance(wanted.at, str) else ""
     return f"{placed.coil.name}{where}, dI/dt = {in_A_per_us(wanted.didt)} A/µs"
+
+
+callable_as_its_function(__name__)

@@ -35,7 +35,7 @@ from femtms.solver.amg import Multigrid
 from femtms.solver.direct import Direct, Factorised
 from femtms.solver.potential import Linear, PotentialSolver
 from femtms.solver.solution import Solution
-from femtms.stage import Stage, silent
+from femtms.stage import Stage, silent, told
 from femtms.tissue import Tissue, name_of
 
 log = logging.getLogger("femtms")
@@ -111,7 +111,7 @@ class Simulator:
         recovery: str = RAW,
         reuse: int = 0,
         ground: int | None = None,
-        stage: Stage = silent,
+        stage: Stage = told,
     ) -> None:
         check_order(order)
         check_recovery(recovery)

@@ -12,11 +12,13 @@ import numpy as np
 
 from femtms.anisotropy import Anisotropy, anisotropy_summary, conductivity_with
 from femtms.backend import backend
+from femtms.callable_module import callable_as_its_function
 from femtms.coil.array import Didt, check_didt, driven_at
 from femtms.coil.coil import Coil
 from femtms.coil.place import check_clear
 from femtms.coil.pose import Pose
 from femtms.conductivity.isotropic import check_known, sigma_by_tag
+from femtms.costs import announce
 from femtms.errors import FemtmsError
 from femtms.field.recoveries import RAW, check_recovery
 from femtms.head.labels import LabelVolume
@@ -41,11 +43,12 @@ from femtms.mesh.generate import mesh_head
 from femtms.mesh.sizes import DEFAULT_SIZE_MM, SizeMM
 from femtms.mesh.tetmesh import TetMesh
 from femtms.simulator import Simulator, check_order, check_rtol
-from femtms.stage import Stage, Timed, silent
+from femtms.stage import Stage, Timed, told
 from femtms.tissue import name_of, tag_of
 
 log = logging.getLogger("femtms")
 
+_E_BYTES = 12e6  # of a field, for a million tetrahedra
 _SYNC_SECONDS = 1.0  # what a power cut can cost; a killed process loses nothing that it had written
 
 
@@ -71,7 +74,7 @@ def sweep(
     rtol: float = 1e-6,
     allow_intersection: bool = False,
     overwrite: bool = False,
-    stage: Stage = silent,
+    stage: Stage = told,
 ) -> dict[str, Any]:
     """Compute statistics of |E| for many poses, write sweep.csv and sweep.json into `out`, and return the summary.
 
@@ -140,6 +143,7 @@ def sweep(
             if isinstance(source, LabelVolume | TetMesh):
                 check_known(source.tissues, known_sigma)
                 _check_present(wanted, source.tissues)
+        announce(source, size_mm, order, len(the_poses), _E_BYTES * len(the_poses) * fields)
         with timed("mesh", "mesh"):
             mesh = source if isinstance(source, TetMesh) else mesh_head(source, size_mm, stage)
         _check_present(wanted, mesh.tissues)
@@ -222,3 +226,6 @@ def _check_all_clear(mesh: TetMesh, coil: Coil, poses: Sequence[Pose], allow_int
         f"pose {first} of {len(poses):,}: {bad[first]}"
         + (f"; the same is wrong with {len(others):,} more: {more}" if others else "")
     )
+
+
+callable_as_its_function(__name__)

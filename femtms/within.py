@@ -20,7 +20,7 @@ from femtms.field.recoveries import RAW
 from femtms.memory import available_memory
 from femtms.mesh.tetmesh import TetMesh
 from femtms.simulator import Simulator, check_order
-from femtms.stage import Stage, silent
+from femtms.stage import Stage, told
 from femtms.tissue import name_of
 
 log = logging.getLogger("femtms")
@@ -100,7 +100,7 @@ def solve_within(
     device: str = "auto",
     rtol: float = 1e-6,
     allow_intersection: bool = False,
-    stage: Stage = silent,
+    stage: Stage = told,
 ) -> Within:
     """The field of a coil with an estimated relative error of at most `tolerance` in a tissue, at the least cost found.
 

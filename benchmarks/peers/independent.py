@@ -2,7 +2,7 @@
 
     python benchmarks/peers/independent.py OUT
 
-Mesh, tissues and E are read from OUT/field.msh by meshio, pose and conductivities from OUT/summary.json.  A of the
+Mesh, tissues and E are read from OUT/field.vtu by meshio, pose and conductivities from OUT/summary.json.  A of the
 coil is summed anew (of the built-in figure-8: with elliptic integrals for each turn; of a .ccd file: with numpy),
 K and b are assembled by scikit-fem, and PyAMG solves with its defaults.  Nothing of femtms is imported but the closed
 form of a loop.
@@ -44,8 +44,8 @@ def dipoles(path, points):
 
 def main(folder):
     summary = json.loads((folder / "summary.json").read_text())
-    raw = meshio.read(folder / "field.msh")
-    tets, tags = raw.cells[0].data, raw.cell_data["gmsh:physical"][0]
+    raw = meshio.read(folder / "field.vtu")
+    tets, tags = raw.cells[0].data, raw.cell_data["tissue"][0]
     nodes = 1e-3 * raw.points
     names = {row["tag"]: name for name, row in summary["tissues"].items()}
     by_tag = np.zeros(tags.max() + 1)

@@ -18,6 +18,7 @@ class Case:
 
     place            what people call it: an electrode, or STANDARD_SPHERE
     clearance        m, of the casing from the scalp, negative where it cuts; None where nothing is known of the casing
+    centre           m, of the coil's origin from the scalp
     E_brain, E_scalp, d_half, v_half, s_half, depths, profile   see HeadMetrics and, in spheres, SphereMetrics
     gm_50, gm_75     see HeadMetrics; None without a mesh
     gm_error         estimated relative error of E in grey matter, see `Field.relative_error`; None without a mesh
@@ -36,6 +37,7 @@ class Case:
     gm_50: float | None = None
     gm_75: float | None = None
     gm_error: float | None = None
+    centre: float | None = None
 
     @classmethod
     def of(
@@ -46,6 +48,7 @@ class Case:
         metrics: HeadMetrics | SphereMetrics,
         on_mesh: HeadMetrics | None = None,
         gm_error: float | None = None,
+        centre: float | None = None,
     ) -> "Case":
         """From the metrics; `on_mesh` adds the volumes of grey matter where others are the more exact."""
         volumes = metrics if isinstance(metrics, HeadMetrics) else on_mesh
@@ -53,6 +56,7 @@ class Case:
             coil=coil,
             place=place,
             clearance=clearance,
+            centre=centre,
             E_brain=metrics.E_brain,
             E_scalp=metrics.E_scalp,
             d_half=metrics.d_half,

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from femtms.coil.clearance import check_gap
+from femtms.coil.clearance import at_gap, check_gap
+from femtms.coil.coil import Coil
 from femtms.coil.place import seat_at
 from femtms.coil.pose import Pose
 from femtms.coil.scalp import Scalp, Seat
@@ -33,23 +34,28 @@ class Poses:
             self._seats[key] = seat_at(self.scalp, self.mesh, place.at, place.towards)
         return self.scalp.moved(self._seats[key], place.offset_mm)
 
-    def of(self, place: StudyPlace, angle: float, distance_mm: float) -> Pose:
+    def of(
+        self, place: StudyPlace, angle: float, distance_mm: float, coil: Coil | None = None, free: bool = False
+    ) -> Pose:
         """The pose of a coil at a place.
 
         angle        degrees about the coil's z, right-handed: seen from outside, clockwise
-        distance_mm  of the coil's origin from the scalp, as for `place`; it does not count for a matrix
+        distance_mm  of the coil's nearest point from the scalp, or of its origin without a coil, as for `place`; it
+                     does not count for a matrix
+        free         the origin in any case: the casing may cut the scalp
 
         Raises FemtmsError for a place that this head does not have, or where no coil can be.
         """
         if place.matrix is not None:
             return _turned(Pose(place.matrix), angle)
         check_gap(distance_mm)
-        return self.scalp.pose(self.seat(place).turned(angle), distance_mm)
+        pose = self.scalp.pose(self.seat(place).turned(angle), distance_mm)
+        return pose if coil is None else at_gap(self.mesh, coil, pose, distance_mm, free)
 
 
-def pose_of(mesh: TetMesh, place: StudyPlace, angle: float, distance_mm: float) -> Pose:
+def pose_of(mesh: TetMesh, place: StudyPlace, angle: float, distance_mm: float, coil: Coil | None = None) -> Pose:
     """One pose; see `Poses.of`, which is far faster for many."""
-    return Poses(mesh).of(place, angle, distance_mm)
+    return Poses(mesh).of(place, angle, distance_mm, coil)
 
 
 def _turned(pose: Pose, degrees: float) -> Pose:

@@ -17,7 +17,7 @@ from femtms.batch.report_plots import left_out, plot_data
 from femtms.batch.report_tables import accuracy_table, best_case, comparison_tables, plural, summary_table
 from femtms.io.files import whole_file
 from femtms.report.study_page import Progress, StudyContent, study_page
-from femtms.stage import Stage, silent
+from femtms.stage import Stage, told
 from femtms.study.design import DIMS, Design
 from femtms.study.plan import Plan
 
@@ -32,7 +32,7 @@ _FILES = {
 
 
 def report_study(
-    out: str | Path, path: str | Path | None = None, overwrite: bool = False, stage: Stage = silent
+    out: str | Path, path: str | Path | None = None, overwrite: bool = False, stage: Stage = told
 ) -> dict[str, Any]:
     """Write the report of the study in the folder `out`, by default to OUT/report.html; a summary of it.
 

@@ -29,7 +29,7 @@ from femtms.errors import FemtmsError
 from femtms.io.files import check_out, made_folders, only_one, reason_of, whole_file
 from femtms.io.result_models import checked
 from femtms.io.summary import read_json
-from femtms.stage import Stage, Timed, silent
+from femtms.stage import Stage, Timed, told
 from femtms.study import read_study
 from femtms.study.design import DIMS, Design
 from femtms.study.estimate import estimate
@@ -58,7 +58,7 @@ def run_study(
     check_fields: bool = False,
     overwrite: bool = False,
     cluster: ClusterChoice | None = None,
-    stage: Stage = silent,
+    stage: Stage = told,
     show: Show | None = None,
 ) -> dict[str, Any]:
     """Compute the cases of a study into the folder `out`, and return a summary of how that went.

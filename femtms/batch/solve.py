@@ -84,8 +84,10 @@ class _Run:
         place, angle, distance = self.block.positions[self.cases[row]]
         pose = None
         try:
-            pose = setup.head.poses.of(design.places[place], design.angles[angle], design.distances_mm[distance])
-            check_clear(setup.mesh, coil, pose, setup.option.allow_intersection, "choose another place")
+            where = design.places[place], design.angles[angle], design.distances_mm[distance]
+            free = setup.option.allow_intersection
+            pose = setup.head.poses.of(*where, coil, free)
+            check_clear(setup.mesh, coil, pose, free, "choose another place")
         except (FemtmsError, MemoryError) as error:
             self._fail(row, "pose", _said(error), pose)
             return None

@@ -16,6 +16,7 @@ import typer
 from femtms.cli import run as studies
 from femtms.cli.interrupted import Interrupted
 from femtms.cli.options import (
+    DEFAULT_SIZE,
     AllowIntersection,
     AnySize,
     AsNumbered,
@@ -83,7 +84,6 @@ _INTERRUPTED = 130  # the shell's code for a program that SIGINT ended
 app = typer.Typer(
     help="The electric field that a TMS coil induces in a head.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -125,7 +125,11 @@ def simulate(
         list[str] | None, typer.Option("--towards", help="Electrode or x,y,z in mm: direction of the coil's y.")
     ] = None,
     gap: Annotated[
-        list[float] | None, typer.Option("--gap", help="Distance of the coil from the scalp in mm. [default: 4.0]")
+        list[float] | None,
+        typer.Option(
+            "--gap",
+            help="Distance of the coil's casing or, without one, wires from the scalp in mm. [default: 4.0]",
+        ),
     ] = None,
     matrix: Annotated[
         list[Path] | None, typer.Option("--matrix", help="File with the coil's 4×4 matrix in mm, text or .npy.")
@@ -161,7 +165,8 @@ def simulate(
     device: Device = "auto",
     rtol: Rtol = 1e-6,
     lift: Annotated[
-        bool, typer.Option("--lift", help="Count --gap from the coil's nearest point, not its origin: for bent coils.")
+        bool,
+        typer.Option("--lift", help="Count --gap from the coil's nearest point even with --allow-intersection."),
     ] = False,
     allow_intersection: AllowIntersection = False,
     surface: Annotated[
@@ -171,6 +176,7 @@ def simulate(
     points: Annotated[
         Path | None, typer.Option("--points", help="Text (CSV) with x,y,z in mm in each line: the field there.")
     ] = None,
+    msh: Annotated[bool, typer.Option("--msh", help="Write field.msh, too, for Gmsh: three times as large.")] = False,
     overwrite: Overwrite = False,
     json_: Json = False,
     quiet: Quiet = False,
@@ -206,6 +212,7 @@ def simulate(
             lift=lift,
             surfaces=surface or [],
             points=points,
+            msh=msh,
             overwrite=overwrite,
             stage=stage,
         )
@@ -213,7 +220,7 @@ def simulate(
         print(json.dumps(summary, indent=2))
     elif not quiet:
         print_field(summary)
-        print(f"{out}: {', '.join(results_of(surface or [], points))}")
+        print(f"{out}: {', '.join(results_of(surface or [], points, msh))}")
 
 
 def _for_coils(coils: list[str], option: str, values: list[Any], otherwise: Any) -> Any:
@@ -247,7 +254,7 @@ def sweep(
         list[str] | None, typer.Option("--tissue", help="Tissue to look at; repeat for more. All if none is given.")
     ] = None,
     fields: Annotated[bool, typer.Option("--fields", help="Write E of each pose, too.")] = False,
-    size: Size = "2.6",
+    size: Size = DEFAULT_SIZE,
     radii: Radii = None,
     labels: Labels = None,
     tissue_array: TissueArray = None,
@@ -329,7 +336,7 @@ def compare(
     ] = 5.0,
     target: Annotated[float, typer.Option("--target", help="Field in the brain that is asked for, in V/m.")] = 60.0,
     period: Annotated[float, typer.Option("--period", help="Of a pulse, a sine, in µs: for the energy.")] = 300.0,
-    size: Size = "6",
+    size: Size = DEFAULT_SIZE,
     radii: Radii = None,
     labels: Labels = None,
     tissue_array: TissueArray = None,
@@ -399,7 +406,7 @@ app.command()(report)
 def mesh(
     head: Head,
     out: Annotated[Path, typer.Option("--out", "-o", help="Mesh to write: .msh or .vtu.")],
-    size: Size = "2.6",
+    size: Size = DEFAULT_SIZE,
     radii: Radii = None,
     labels: Labels = None,
     tissue_array: TissueArray = None,
@@ -418,7 +425,7 @@ def mesh(
     from femtms.io.files import check_out_file
     from femtms.io.meshes import check_mesh_suffix
     from femtms.io.pictures import write_mesh_picture
-    from femtms.report.mesh_picture import check_picture_suffix
+    from femtms.report.figures import check_picture_suffix
 
     sizes = parse_size(size)
     check_mesh_suffix(out)
@@ -461,7 +468,7 @@ def surface(
     head: Head,
     tissue: Annotated[str, typer.Argument(metavar="TISSUE", help="Name or number, with all that is inside it: gm.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Surface to write: .stl, .gii or .vtp, in mm.")],
-    size: Size = "2.6",
+    size: Size = DEFAULT_SIZE,
     radii: Radii = None,
     labels: Labels = None,
     tissue_array: TissueArray = None,
@@ -583,7 +590,7 @@ def _show_coil(
     from femtms.io.coils import check_coil_suffix, write_coil
     from femtms.io.files import check_out_file
     from femtms.io.pictures import write_coil_picture
-    from femtms.report.mesh_picture import check_picture_suffix
+    from femtms.report.figures import check_picture_suffix
 
     if picture is not None:
         check_picture_suffix(picture)

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+DEFAULT_SIZE = "4"
+
 Head = Annotated[
     str, typer.Argument(metavar="HEAD", help="Built-in head, label volume (NIfTI) or mesh (.msh, .vtu, …).")
 ]
@@ -14,14 +16,14 @@ Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace a result t
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 Check = Annotated[bool, typer.Option("--check", help="Report on the quality of the mesh.")]
 Size = Annotated[
-    str, typer.Option("--size", help="Edge length of the tetrahedra in mm: 2.6, or by tissue gm=1.8,csf=1.8,scalp=4.")
+    str, typer.Option("--size", help="Edge length of the tetrahedra in mm: 4, or by tissue gm=1.8,csf=1.8,scalp=4.")
 ]
 AnySize = Annotated[
     str | None,
     typer.Option(
         "--size",
-        help="Edge length of the tetrahedra in mm: 2.6, or by tissue gm=1.8,csf=1.8,scalp=4. "
-        "[default: 2.6; with --tolerance 6 to begin with]",
+        help="Edge length of the tetrahedra in mm: 4, or by tissue gm=1.8,csf=1.8,scalp=4. "
+        "[default: 4; with --tolerance 6 to begin with]",
     ),
 ]
 Radii = Annotated[

@@ -10,7 +10,7 @@ from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Ta
 from rich.text import Text
 
 from femtms.io.names import printable
-from femtms.stage import Stage
+from femtms.stage import Stage, told
 
 
 class _ConsoleHandler(logging.Handler):
@@ -63,6 +63,10 @@ def stages(quiet: bool) -> Iterator[Stage]:
 
             @contextmanager
             def stage(name: str) -> Iterator[Callable[..., None]]:
+                if hidden and not quiet:  # a file or a batch system's log: a line for what takes long
+                    with told(name) as uncounted:
+                        yield uncounted
+                    return
                 task = progress.add_task(name, total=None, first=None, note="")
                 first: int | None = None
 

@@ -122,6 +122,19 @@ def raised(mesh: TetMesh, coil: Coil, pose: Pose, gap_mm: float) -> Pose:
     return Pose(matrix)
 
 
+def at_gap(mesh: TetMesh, coil: Coil, pose: Pose, gap_mm: float, free: bool = False) -> Pose:
+    """The pose of a coil whose origin is gap_mm from the scalp, moved along its z until the coil's nearest point is.
+
+    free  leave it where it is, even if the casing then cuts the scalp; so is a coil of which only A is known
+    """
+    return pose if free or not has_extent(coil) else raised(mesh, coil, pose, gap_mm)
+
+
+def centre_distance(mesh: TetMesh, pose: Pose) -> float:
+    """Distance in m of a coil's origin from the scalp, whichever side it is on."""
+    return float(mesh.skin.nearest(pose.centre[None])[1][0])
+
+
 def lowered(
     distance_at: Callable[[float], float], gap: float, start: float, end: float, tolerance: float
 ) -> float | None:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,6 +16,9 @@ from femtms.coil.winding import ACCURACY, DISTANCE, Winding
 from femtms.errors import FemtmsError
 from femtms.kernels import cpu
 from femtms.mesh.surface import Surface
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -159,6 +162,21 @@ class Coil:
         for field in self.sampled:
             field.check_covers(points)
         return points
+
+    def plot(self, z_mm: float = 10.0) -> "Figure":
+        """Windings from three sides, and |A| and |B| on the plane z = z_mm, as a matplotlib Figure: notebooks show it.
+
+        Raises FemtmsError when nothing of a sampled A is known on the plane.
+        """
+        from femtms.report.coil_picture import coil_figure
+        from femtms.report.figures import SCREEN_DPI
+
+        return coil_figure(self, 1e-3 * z_mm, dpi=SCREEN_DPI)
+
+    def _repr_html_(self) -> str:
+        from femtms.report.notebook import html_of_coil
+
+        return html_of_coil(self)
 
     def __repr__(self) -> str:
         kinds = ", ".join(

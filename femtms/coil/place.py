@@ -7,7 +7,7 @@ from itertools import combinations
 import numpy as np
 
 from femtms.arguments import checks_kinds
-from femtms.coil.clearance import check_gap, clearance, is_apart
+from femtms.coil.clearance import at_gap, check_gap, clearance, is_apart
 from femtms.coil.coil import Coil
 from femtms.coil.direction import y_at_45_degrees
 from femtms.coil.pose import Pose
@@ -37,19 +37,23 @@ def place(
     at: str | Sequence[float],
     towards: str | Sequence[float],
     gap_mm: float = DEFAULT_GAP_MM,
+    coil: Coil | None = None,
 ) -> Pose:
     """The pose of a coil that touches the scalp at one place and points to another.
 
     at, towards  name of a landmark of the mesh ("C3"), or x, y, z in mm in head coordinates; `at` is projected to the
                  nearest point of the scalp, and y of the coil is the tangential direction from it towards the other
-    gap_mm       distance in mm from the coil's origin to the nearest point of the scalp, along the normal
+    gap_mm       distance in mm of the coil from the nearest point of the scalp
+    coil         moved along the normal until the nearest point of its casing or, without one, of its wires has that
+                 distance, as in `simulate` and `compare`; None, and a coil of which only A is known: its origin has it
 
     The normal is the mean over the scalp within 15 mm.  Raises FemtmsError for an unknown name, a place away from the
     scalp, or a direction that is along the normal.
     """
     check_gap(gap_mm)
     scalp = Scalp.of(mesh)
-    return scalp.pose(seat_at(scalp, mesh, at, towards), gap_mm)
+    pose = scalp.pose(seat_at(scalp, mesh, at, towards), gap_mm)
+    return pose if coil is None else at_gap(mesh, coil, pose, gap_mm)
 
 
 def seat_at(scalp: Scalp, mesh: TetMesh, at: str | Sequence[float], towards: str | Sequence[float] | None) -> Seat:
@@ -122,7 +126,7 @@ def check_clear(
     coil: Coil,
     pose: Pose,
     allow_intersection: bool = False,
-    remedy: str = "count it from the nearest wire (femtms simulate --lift)",
+    remedy: str = "leave out --allow-intersection",
 ) -> None:
     """Raise FemtmsError when the coil's casing cuts the scalp, and how deep, unless allow_intersection.
 

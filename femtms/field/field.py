@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import overload
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
@@ -28,6 +28,9 @@ from femtms.mesh.node_sums import sums_at_nodes
 from femtms.mesh.surface import Surface
 from femtms.mesh.tetmesh import TetMesh
 from femtms.tissue import Tissue, name_of
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -304,10 +307,36 @@ class Field:
 
         Raises FemtmsError for another suffix, or when the file exists and overwrite is False.
         """
-        # the one place where a data class reaches forward: users expect to save what they hold
+        # here and below a data class reaches forward: users expect to save and see what they hold
         from femtms.io.results import save_field
 
         save_field(self, Path(path), overwrite)
+
+    def plot(self, panels: Sequence[str] | None = None, title: str = "") -> "Figure":
+        """The picture of the command line as a matplotlib Figure, which notebooks show: brain, coil, cuts at the peak.
+
+        panels  some of "coil", "side", "above", "front", "axial", "coronal", "sagittal"; None for the usual six
+        Raises FemtmsError for others.
+        """
+        from femtms.report.field_picture import figure_of
+        from femtms.report.figures import SCREEN_DPI
+
+        return figure_of(self, title, panels=panels, dpi=SCREEN_DPI)
+
+    def show(self, tissue: int | str = "gm") -> Any:
+        """|E| on the surface of a tissue and the coil, to turn around; what `pyvista.Plotter.show` returns.
+
+        tissue  number or name; what is inside it is drawn with it
+        Raises FemtmsError without pyvista (pip install 'femtms[view]'), and when the mesh has no such tissue.
+        """
+        from femtms.report.view import plotter_of
+
+        return plotter_of(self, self.mesh.present_tag(tissue)).show()
+
+    def _repr_html_(self) -> str:
+        from femtms.report.notebook import html_of_field
+
+        return html_of_field(self)
 
     def __repr__(self) -> str:
         peak = int(self.magnE.argmax())

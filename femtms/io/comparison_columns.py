@@ -100,4 +100,9 @@ COLUMNS = (
         "distance of the casing or, without one, of the wires from the scalp",
         lambda case, target, period: _scaled(case.clearance, 1e3),
     ),
+    Column(
+        "centre_mm", "centre", "mm", 1,
+        "distance of the coil's centre from the scalp: more than the clearance where wings or casing come nearer",
+        lambda case, target, period: _scaled(case.centre, 1e3),
+    ),
 )  # fmt: skip

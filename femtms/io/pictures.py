@@ -6,7 +6,8 @@ from femtms.coil.coil import Coil
 from femtms.io.files import whole_file
 from femtms.mesh.tetmesh import TetMesh
 from femtms.report.coil_picture import draw_coil
-from femtms.report.mesh_picture import check_picture_suffix, draw_mesh
+from femtms.report.figures import check_picture_suffix
+from femtms.report.mesh_picture import draw_mesh
 
 
 def write_mesh_picture(mesh: TetMesh, path: str | Path, title: str = "", overwrite: bool = False) -> None:

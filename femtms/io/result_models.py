@@ -39,6 +39,7 @@ class _Coil(_Part):
     coil: str
     didt: Didt
     clearance_mm: Number | None = None
+    centre_mm: Number | None = None
 
 
 class _Sampled(_Part):

@@ -22,7 +22,7 @@ from femtms.mesh.sizes import DEFAULT_SIZE_MM, SizeMM, sizes_of
 from femtms.mesh.tetmesh import TetMesh
 from femtms.mesh.tidy import tidied
 from femtms.mesh.volumes import volume_changes, volume_note
-from femtms.stage import Stage, silent
+from femtms.stage import Stage, told
 from femtms.tissue import name_of
 
 log = logging.getLogger("femtms")
@@ -30,7 +30,7 @@ log = logging.getLogger("femtms")
 _CRUMB = 0.1  # of the finest size³: smaller pieces of a tissue cannot be meshed well and join their surroundings
 
 
-def mesh_head(head: LabelVolume | LayeredSphere, size_mm: SizeMM = DEFAULT_SIZE_MM, stage: Stage = silent) -> TetMesh:
+def mesh_head(head: LabelVolume | LayeredSphere, size_mm: SizeMM = DEFAULT_SIZE_MM, stage: Stage = told) -> TetMesh:
     """Tetrahedra of about size_mm for a segmented head or for concentric spheres.
 
     head     a label volume (see `read_labels`, `load_head`) or a LayeredSphere

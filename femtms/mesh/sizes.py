@@ -11,7 +11,7 @@ from femtms.head.labels import LabelVolume
 from femtms.head.sphere import LayeredSphere
 from femtms.tissue import name_of, tag_of
 
-DEFAULT_SIZE_MM = 2.6
+DEFAULT_SIZE_MM = 4.0  # 3.9 million tetrahedra of colin27, 14 % estimated error in grey matter over C3
 MAX_TETS = 100_000_000
 OTHER = "other"  # stands for the tissues that a mapping of sizes does not name
 _TETS_PER_CELL = 12

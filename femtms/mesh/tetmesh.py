@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -21,6 +22,9 @@ from femtms.mesh.quality import Quality, quality_of
 from femtms.mesh.surface import OUTWARD_FACES, Surface, without_cavities
 from femtms.mesh.triangle_tree import TriangleTree
 from femtms.tissue import is_within, name_of, tag_of
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -247,6 +251,18 @@ class TetMesh:
     def quality(self, labels: LabelVolume | None = None) -> Quality:
         """Shapes, topology, volumes and interfaces of the mesh, compared with the labels where they are given."""
         return quality_of(self.nodes, self.tets, self.tags, labels)
+
+    def plot(self, title: str = "") -> "Figure":
+        """Two cuts, a detail and the dihedral angles as a matplotlib Figure, which notebooks show."""
+        from femtms.report.figures import SCREEN_DPI
+        from femtms.report.mesh_picture import mesh_figure
+
+        return mesh_figure(self, title, SCREEN_DPI)
+
+    def _repr_html_(self) -> str:
+        from femtms.report.notebook import html_of_mesh
+
+        return html_of_mesh(self)
 
     def __repr__(self) -> str:
         names = ", ".join(name_of(t) for t in self.tissues[:6]) + (", …" if len(self.tissues) > 6 else "")

@@ -3,9 +3,7 @@
 from pathlib import Path
 
 import numpy as np
-from matplotlib import rc_context
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.figure import Figure
 from scipy.spatial import ConvexHull
@@ -15,9 +13,9 @@ from femtms.coil.elements import Currents, Dipoles
 from femtms.coil.extent import bounds, corners
 from femtms.coil.plane import PlaneMap, is_clear_of, plane_before
 from femtms.coil.sampled import SampledField
+from femtms.report.figures import PRINT_DPI, Shown, check_picture_suffix, write_figure
 from femtms.report.marks import dipole_marks
-from femtms.report.mesh_picture import check_picture_suffix
-from femtms.report.picture import DPI, INK, field_colours, number
+from femtms.report.picture import INK, field_colours, number
 
 WIDTH = 11.0  # inches, as all below; the height is that of what is in it
 _TOP, _BOTTOM, _LEFT, _RIGHT, _BETWEEN = 1.3, 0.85, 0.62, 6.25, 1.2
@@ -29,14 +27,18 @@ _ARROWS = 15  # in a row
 
 
 def draw_coil(coil: Coil, path: str | Path, z: float = 0.01, title: str = "") -> None:
-    """Write a picture of a coil in its own frame: windings and casing, |A| and |B| on the plane at z m.
-
-    path  .png, .pdf or .svg
-    Arrows on |A| are E of a rising current in free space; its size for 1 A/µs in V/m is that of A for 1 A in µT·m.
-    Raises FemtmsError for another suffix, and when nothing of a sampled A is known on the plane.
-    """
+    """Write `coil_figure` as .png, .pdf or .svg.  Raises FemtmsError for another suffix."""
     path = Path(path)
     check_picture_suffix(path)
+    write_figure(coil_figure(coil, z, title), path)
+
+
+def coil_figure(coil: Coil, z: float = 0.01, title: str = "", dpi: float = PRINT_DPI) -> Figure:
+    """A coil in its own frame: windings and casing, |A| and |B| on the plane at z m.
+
+    Arrows on |A| are E of a rising current in free space; its size for 1 A/µs in V/m is that of A for 1 A in µT·m.
+    Raises FemtmsError when nothing of a sampled A is known on the plane.
+    """
     low, high = bounds(coil)
     plane = plane_before(coil, z)
     z_mm = 1e3 * z
@@ -49,8 +51,7 @@ def draw_coil(coil: Coil, path: str | Path, z: float = 0.01, title: str = "") ->
     width, height, deep = scale * size[0], scale * size[1], scale * float(np.ptp(depth))
     upper = max(height, 2 * deep + _LABELS)
     total = _TOP + upper + _BETWEEN + height + _BOTTOM
-    fig = Figure(figsize=(WIDTH, total), dpi=DPI, facecolor="white")
-    FigureCanvasAgg(fig)
+    fig = Shown(WIDTH, total, dpi)
 
     def panel(left: float, from_top: float, w: float, h: float) -> Axes:
         return fig.add_axes((left / WIDTH, 1 - (from_top + h) / total, w / WIDTH, h / total))
@@ -88,10 +89,7 @@ def draw_coil(coil: Coil, path: str | Path, z: float = 0.01, title: str = "") ->
            "99th percentile."),
         fontsize=9, color=INK,
     )  # fmt: skip
-    kind = path.suffix.lower()[1:]
-    # without the date and random names, the same coil gives the same bytes
-    with rc_context({"svg.hashsalt": "femtms", "svg.fonttype": "none"}):
-        fig.savefig(path, format=kind, metadata={"pdf": {"CreationDate": None}, "svg": {"Date": None}}.get(kind))
+    return fig
 
 
 def _caption(coil: Coil) -> str:

@@ -1,9 +1,11 @@
 """The picture of a Field: what is drawn, and where the cuts go."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from matplotlib.figure import Figure
 
 from femtms.coil.coil import Coil
 from femtms.coil.elements import Currents, Dipoles
@@ -11,15 +13,28 @@ from femtms.coil.pose import Pose
 from femtms.field.field import Field
 from femtms.field.statistics import RAW_FIELD
 from femtms.mesh.volumes import volume_changes
+from femtms.report.figures import PRINT_DPI
 from femtms.report.marks import dipole_marks, rim, wires
-from femtms.report.picture import draw_field
+from femtms.report.picture import COIL_COLOURS, DrawnCoil, field_figure
 from femtms.tissue import Tissue
 
 
 def draw_field_picture(path: Path, field: Field, title: str, coils: Sequence[tuple[Coil, Pose]] | None = None) -> None:
-    """The brain with the coil, and cuts through the peak in grey matter (in any tissue without it), as PNG.
+    """Write `figure_of` as PNG."""
+    figure_of(field, title, coils).savefig(path, format="png")
 
-    coils  those that made the field together, with their poses, where there are several; the first is looked along
+
+def figure_of(
+    field: Field,
+    title: str = "",
+    coils: Sequence[tuple[Coil, Pose]] | None = None,
+    panels: Sequence[str] | None = None,
+    dpi: float = PRINT_DPI,
+) -> Figure:
+    """The brain with the coil, and cuts through the peak in grey matter (in any tissue without it).
+
+    coils   those that made the field together, with their poses, where there are several; the first is looked along
+    panels  see `field_figure`
     """
     mesh = field.mesh
     drawn = [(field.coil, field.pose)] if coils is None else coils
@@ -27,22 +42,38 @@ def draw_field_picture(path: Path, field: Field, title: str, coils: Sequence[tup
         target = field.summary(Tissue.GM)
     else:
         target = max(field.summary().values(), key=lambda summary: summary.peak)
-    lines, points, strengths = zip(*(drawn_coil(coil, pose) for coil, pose in drawn))
-    draw_field(
-        path,
+    return field_figure(
         mesh,
         field.magnE,
         peak=1e-3 * np.array(target.peak_mm),
-        coil_lines=[line for some in lines for line in some],
-        coil_points=np.concatenate(points),
-        coil_strength=np.concatenate(strengths),
-        poses=[pose.matrix for _, pose in drawn],
-        casings=[moved.casing for moved in (coil.moved(pose) for coil, pose in drawn) if moved.casing is not None],
-        title=title,
+        coils=[_as_drawn(coil, pose, number, len(drawn) > 1) for number, (coil, pose) in enumerate(drawn)],
+        title=title or f"{field.coil.name}, dI/dt = {1e-6 * field.didt:g} A/µs",
+        panels=panels,
         error=target.error,
         changes=volume_changes(mesh.labels_ml, mesh.tags, mesh.volumes),
         error_of="raw E" if target.error_of == RAW_FIELD else "E",
+        dpi=dpi,
     )
+
+
+def _as_drawn(coil: Coil, pose: Pose, number: int, of_several: bool) -> DrawnCoil:
+    """A coil in mm; of several each has a colour and a letter."""
+    lines, points, strength = drawn_coil(coil, pose)
+    casing = coil.moved(pose).casing
+    return DrawnCoil(
+        pose.matrix,
+        [1e3 * line for line in lines],
+        1e3 * points,
+        strength,
+        None if casing is None else replace(casing, nodes=1e3 * casing.nodes),
+        COIL_COLOURS[number % len(COIL_COLOURS)],
+        letter_of(number) if of_several else "",
+    )
+
+
+def letter_of(number: int) -> str:
+    """What the coils of a picture are called: A, B, … in the order in which they are given."""
+    return chr(ord("A") + number) if number < 26 else str(number + 1)
 
 
 def drawn_coil(coil: Coil, pose: Pose) -> tuple[list[np.ndarray], np.ndarray, np.ndarray]:

@@ -5,19 +5,17 @@ from pathlib import Path
 
 import numpy as np
 import scipy.ndimage as ndi
-from matplotlib import rc_context
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import PolyCollection
 from matplotlib.colors import hsv_to_rgb, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 from matplotlib.ticker import LogLocator, MultipleLocator, NullFormatter
 
-from femtms.errors import FemtmsError
 from femtms.mesh.angles import dihedral_angles
 from femtms.mesh.tetmesh import TetMesh
-from femtms.report.picture import DPI, INK, PLANES, edge_letters, number
+from femtms.report.figures import PRINT_DPI, Shown, check_picture_suffix, write_figure
+from femtms.report.picture import INK, PLANES, edge_letters, number
 from femtms.tissue import PROPERTIES, Tissue, name_of
 
 WIDTH, HEIGHT = 11.0, 7.0  # inches
@@ -26,26 +24,25 @@ MARK = "#c0392b"
 _CHUNK = 500_000  # tetrahedra whose angles are in memory at a time
 
 
-def check_picture_suffix(path: Path) -> None:
-    """Raise FemtmsError unless the name says one of the formats that are written."""
-    if path.suffix.lower() not in (".png", ".pdf", ".svg"):
-        raise FemtmsError(f"{path}: a picture must be written as .png, .pdf or .svg; got '{path.suffix}'")
-
-
 def draw_mesh(mesh: TetMesh, path: str | Path, title: str = "") -> None:
-    """Write a picture: an axial and a coronal cut through the tetrahedra, a detail, and their dihedral angles.
+    """Write the picture of a mesh as .png, .pdf or .svg; the tetrahedra are pixels in all of them.
 
-    path   .png, .pdf or .svg; the tetrahedra are pixels in all of them
-    title  what the mesh is; numbers of nodes and tetrahedra and their size stand below it
-
-    The cuts go through the centre of the grey matter, or of the mesh where there is none.
     Raises FemtmsError for another suffix.
     """
     path = Path(path)
     check_picture_suffix(path)
+    write_figure(mesh_figure(mesh, title), path)
+
+
+def mesh_figure(mesh: TetMesh, title: str = "", dpi: float = PRINT_DPI) -> Figure:
+    """An axial and a coronal cut through the tetrahedra, a detail, and their dihedral angles.
+
+    title  what the mesh is; numbers of nodes and tetrahedra and their size stand below it
+
+    The cuts go through the centre of the grey matter, or of the mesh where there is none.
+    """
     colours = _colours(mesh)
-    fig = Figure(figsize=(WIDTH, HEIGHT), dpi=DPI, facecolor="white")
-    FigureCanvasAgg(fig)
+    fig = Shown(WIDTH, HEIGHT, dpi)
     fig.text(0.02, 0.975, title or "mesh", fontsize=min(12.5, 1300 / max(len(title), 1)), fontweight="bold", va="top",
              color=INK)  # fmt: skip
     fig.text(0.02, 0.932, _caption(mesh), fontsize=9.5, va="top", color=INK)
@@ -86,10 +83,7 @@ def draw_mesh(mesh: TetMesh, path: str | Path, title: str = "") -> None:
         handles=handles, loc="upper left", bbox_to_anchor=(7.5 / WIDTH, (below + 0.08) / HEIGHT), frameon=False,
         fontsize=9.5, ncols=1 if len(shown) <= 8 else 3, handlelength=1.4, handleheight=1.1, borderpad=0,
     )  # fmt: skip
-    kind = path.suffix.lower()[1:]
-    # without the date and random names, the same mesh gives the same bytes
-    with rc_context({"svg.hashsalt": "femtms", "svg.fonttype": "none"}):
-        fig.savefig(path, format=kind, metadata={"pdf": {"CreationDate": None}, "svg": {"Date": None}}.get(kind))
+    return fig
 
 
 def cut_polygons(mesh: TetMesh, axis: int, at: float) -> tuple[np.ndarray, np.ndarray]:

@@ -1,41 +1,70 @@
 """The picture of one simulation: |E| on the brain with the coil in place, and three cuts through the peak."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field
 from os import PathLike
+from typing import Any
 
 import numpy as np
 import scipy.ndimage as ndi
 from matplotlib import colormaps
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Colormap, LinearSegmentedColormap, Normalize
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 from matplotlib.patheffects import AbstractPathEffect, withStroke
 from matplotlib.ticker import MaxNLocator
 
+from femtms.errors import FemtmsError
 from femtms.field.statistics import weighted_percentiles
 from femtms.mesh.locate import rasterised
 from femtms.mesh.surface import Surface
 from femtms.mesh.tetmesh import TetMesh
 from femtms.mesh.volumes import VolumeChange
+from femtms.report.figures import PRINT_DPI, Shown
 from femtms.report.render import Camera, Picture, render, smoothed, vertex_normals
 from femtms.report.tissue_surface import TissueSurface
-from femtms.tissue import Tissue
+from femtms.tissue import Tissue, name_of
 
-WIDTH, HEIGHT, DPI = 11.0, 7.4, 300  # inches; in a print 7 inches wide the smallest text has 5.5 points
+WIDTH, HEIGHT = 11.0, 7.4  # inches; in a print 7 inches wide the smallest text has 5.5 points
+DPI = PRINT_DPI
 BRAIN = (int(Tissue.WM), int(Tissue.GM))
 
 # (towards the negative, towards the positive end) of x, y, z in head coordinates
 LETTERS = (("L", "R"), ("P", "A"), ("I", "S"))
+VIEWS = ("coil", "side", "above", "front")
+CUTS = {"axial": 2, "coronal": 1, "sagittal": 0}
 PLANES = {0: "sagittal", 1: "coronal", 2: "axial"}
 
 ARROW = 45.0  # mm
 INK = "#1a1a1a"
+COIL_COLOURS = (INK, "#0f6e3c", "#2450b8", "#7a4a00", "#5f6670")  # one after the other, where there are several
 PEAK = "#00a6d6"  # a hue that the colour map of the field does not contain
+_ROW_OF_VIEWS, _ROW_OF_CUTS = 3.3, 3.4  # inches
 # Greys of what carries no colour in a cut, from dark to light in the order of depth.
-GREYS = {Tissue.CSF: 0.97, Tissue.BONE: 0.89, Tissue.COMPACT_BONE: 0.89, Tissue.SPONGY_BONE: 0.85}
+GREYS: dict[int, float] = {Tissue.CSF: 0.97, Tissue.BONE: 0.89, Tissue.COMPACT_BONE: 0.89, Tissue.SPONGY_BONE: 0.85}
+GREY = 0.8  # of all others
+
+
+@dataclass(frozen=True, eq=False)
+class DrawnCoil:
+    """A coil as it is drawn, in head coordinates and mm.
+
+    pose      (4,4), columns x, y, z (into the head), centre
+    lines     (p,3) each, windings and rims
+    points    (d,3), drawn as dots of area strength (d,), 0 to 1
+    casing    its housing, where that is known
+    colour    of all of it, and the letter that names it, where there are several
+    """
+
+    pose: np.ndarray
+    lines: Sequence[np.ndarray] = ()
+    points: np.ndarray = field(default_factory=lambda: np.empty((0, 3)))
+    strength: np.ndarray = field(default_factory=lambda: np.empty(0))
+    casing: Surface | None = None
+    colour: str = INK
+    letter: str = ""
 
 
 def field_colours() -> Colormap:
@@ -101,17 +130,31 @@ def letters(direction: np.ndarray) -> str:
     return "".join(LETTERS[d][int(direction[d] > 0)] for d in order if abs(direction[d]) > 0.4)
 
 
-def _views(pose: np.ndarray, peak: np.ndarray) -> list[tuple[str, np.ndarray, np.ndarray]]:
-    """Title, direction of sight and up of three views: along the coil's axis and two that differ from it."""
+def _views(pose: np.ndarray, peak: np.ndarray) -> dict[str, tuple[str, np.ndarray, np.ndarray]]:
+    """Title, direction of sight and up of each of VIEWS: along the coil's axis, from the peak's side, above, before."""
     axis, left = pose[:3, 2] / np.linalg.norm(pose[:3, 2]), peak[0] < 0
     up, front = np.array([0.0, 0.0, 1.0]), np.array([0.0, 1.0, 0.0])
-    standard = [
-        ("from the left" if left else "from the right", np.array([1.0 if left else -1.0, 0.0, 0.0]), up),
-        ("from above", -up, front),
-        ("from the front" if peak[1] > 0 else "from behind", -front if peak[1] > 0 else front, up),
-    ]
-    differing = [view for view in standard if view[1] @ axis < np.cos(np.radians(30))]
-    return [("along the coil axis", axis, up if abs(axis[2]) < 0.8 else front), *differing[:2]]
+    return {
+        "coil": ("along the coil axis", axis, up if abs(axis[2]) < 0.8 else front),
+        "side": ("from the left" if left else "from the right", np.array([1.0 if left else -1.0, 0.0, 0.0]), up),
+        "above": ("from above", -up, front),
+        "front": ("from the front" if peak[1] > 0 else "from behind", -front if peak[1] > 0 else front, up),
+    }
+
+
+def _panels(wanted: Sequence[str] | None, views: dict[str, tuple[str, np.ndarray, np.ndarray]]) -> list[str]:
+    """The panels that are asked for; or the coil's view, the two others that differ most from it, and the cuts.
+
+    Raises FemtmsError for what is none.
+    """
+    if wanted is None:
+        axis = views["coil"][1]
+        differing = [name for name in VIEWS[1:] if views[name][1] @ axis < np.cos(np.radians(30))]
+        return ["coil", *differing[:2], *CUTS]
+    names = [wanted] if isinstance(wanted, str) else list(wanted)
+    if not names or any(name not in (*VIEWS, *CUTS) for name in names):
+        raise FemtmsError(f"panels must be some of {', '.join((*VIEWS, *CUTS))}; got {wanted!r:.80}")
+    return names
 
 
 def _halo(width: float) -> list[AbstractPathEffect]:
@@ -134,7 +177,7 @@ def _head_outline(ax: Axes, camera: Camera, nodes: np.ndarray) -> None:
     ax.contour(*centres, soft.T, levels=[0.5], colors=["#c4c4c4"], linewidths=0.7, zorder=0.1)
 
 
-def _draw_casing(ax: Axes, camera: Camera, casing: Surface) -> None:
+def _draw_casing(ax: Axes, camera: Camera, casing: Surface, colour: str) -> None:
     """The outline of a coil's housing (mm), and a tint of what it covers."""
     normals = vertex_normals(casing.nodes, casing.triangles)
     covered = render(camera, casing.nodes, casing.triangles, np.zeros(len(casing.nodes)), normals).covered
@@ -144,8 +187,10 @@ def _draw_casing(ax: Axes, camera: Camera, casing: Surface) -> None:
     y = top - (np.arange(rows) + 0.5) / rows * (top - bottom)
     if covered.any():
         soft = ndi.gaussian_filter(covered.astype(float), 2.0)
-        ax.contourf(x, y, soft, levels=[0.5, 2], colors=[INK], alpha=0.07, zorder=2.5)
-        ax.contour(x, y, soft, levels=[0.5], colors=[INK], linewidths=0.8, linestyles="dashed", alpha=0.7, zorder=2.6)
+        ax.contourf(x, y, soft, levels=[0.5, 2], colors=[colour], alpha=0.07, zorder=2.5)
+        ax.contour(
+            x, y, soft, levels=[0.5], colors=[colour], linewidths=0.8, linestyles="dashed", alpha=0.7, zorder=2.6
+        )
 
 
 def _split(line: np.ndarray, picture: Picture) -> tuple[np.ndarray, np.ndarray]:
@@ -166,64 +211,44 @@ def _arrow(pose: np.ndarray) -> np.ndarray:
     return pose[:3, 3] + np.array([[0.0], [ARROW]]) * pose[:3, 1]
 
 
-def _draw_coil(
-    ax: Axes,
-    picture: Picture,
-    lines: list[np.ndarray],
-    points: np.ndarray,
-    strength: np.ndarray,
-    poses: Sequence[np.ndarray],
-) -> None:
-    """Windings (or dipoles as dots) and the y axis of each coil, in mm; what the brain hides is faint."""
-    metres = sum(float(np.linalg.norm(np.diff(line, axis=0), axis=1).sum()) for line in lines) / 1e3
-    width = float(np.clip(1.9 / np.sqrt(1 + metres), 0.5, 1.5))  # many turns must not cover the brain
-    for line in lines:
+def _draw_coil(ax: Axes, picture: Picture, coil: DrawnCoil, width: float, size: float) -> None:
+    """Windings of a width in points (or dipoles as dots of an area), and the y axis; what the brain hides is faint."""
+    for line in coil.lines:
         shown, hidden = _split(line, picture)
-        ax.plot(*hidden.T, color=INK, lw=0.8 * width, alpha=0.3, zorder=3, solid_capstyle="butt")
-        ax.plot(*shown.T, color=INK, lw=width, zorder=4, path_effects=_halo(width + 0.9), solid_capstyle="butt")
-    if len(points):
-        uv, hidden = picture.camera.project(points)[:, :2], picture.hides(points)
-        size = np.clip(4000 / len(points), 2.0, 20.0) * strength
-        ax.scatter(uv[hidden, 0], uv[hidden, 1], s=size[hidden], color=INK, alpha=0.15, linewidths=0, zorder=3)
-        ax.scatter(uv[~hidden, 0], uv[~hidden, 1], s=size[~hidden], color=INK, alpha=0.75, linewidths=0, zorder=4)
-    for pose in poses:
-        _draw_arrow(ax, picture, pose)
+        ax.plot(*hidden.T, color=coil.colour, lw=0.8 * width, alpha=0.3, zorder=3, solid_capstyle="butt")
+        ax.plot(*shown.T, color=coil.colour, lw=width, zorder=4, path_effects=_halo(width + 0.9), solid_capstyle="butt")
+    if len(coil.points):
+        uv, hidden = picture.camera.project(coil.points)[:, :2], picture.hides(coil.points)
+        for chosen, alpha, zorder in ((hidden, 0.15, 3), (~hidden, 0.75, 4)):
+            dots = size * coil.strength[chosen]
+            u, v = uv[chosen].T
+            ax.scatter(u, v, s=dots, color=coil.colour, alpha=alpha, linewidths=0, zorder=zorder)
+    _draw_arrow(ax, picture.camera, coil)
 
 
-def _draw_arrow(ax: Axes, picture: Picture, pose: np.ndarray) -> None:
-    """The y axis of a coil."""
-    ends = picture.camera.project(_arrow(pose))[:, :2]
-    if np.linalg.norm(ends[1] - ends[0]) < 0.2 * ARROW:  # seen along the arrow
-        return
-    arrow = ax.annotate(
-        "",
-        xy=(ends[1, 0], ends[1, 1]),
-        xytext=(ends[0, 0], ends[0, 1]),
-        arrowprops={
+def _draw_arrow(ax: Axes, camera: Camera, coil: DrawnCoil) -> None:
+    """The y axis of a coil, with its letter."""
+    tail, tip = camera.project(_arrow(coil.pose))[:, :2]
+    length = float(np.linalg.norm(tip - tail))
+    if length >= 0.2 * ARROW:  # not seen along the arrow
+        style = {
             "arrowstyle": "-|>,head_width=0.22,head_length=0.5",
-            "color": INK,
+            "color": coil.colour,
             "lw": 1.6,
             "shrinkA": 0,
             "shrinkB": 0,
-        },
-        annotation_clip=False,
-        zorder=6,
-    )
-    if arrow.arrow_patch is not None:
-        arrow.arrow_patch.set_path_effects(_halo(3.4))
-    tip = ends[1] + 7 * (ends[1] - ends[0]) / np.linalg.norm(ends[1] - ends[0])
+        }
+        arrow = ax.annotate("", xy=tuple(tip), xytext=tuple(tail), arrowprops=style, annotation_clip=False, zorder=6)
+        if arrow.arrow_patch is not None:
+            arrow.arrow_patch.set_path_effects(_halo(3.4))
+    elif not coil.letter:
+        return
+    u, v = tip + 7 * (tip - tail) / max(length, 1.0)
+    weight, slant = ("bold", "normal") if coil.letter else ("normal", "italic")
     ax.text(
-        tip[0],
-        tip[1],
-        "y",
-        ha="center",
-        va="center",
-        style="italic",
-        fontsize=10,
-        color=INK,
-        zorder=6,
-        path_effects=_halo(2.5),
-    )
+        u, v, coil.letter or "y", ha="center", va="center", fontsize=10, color=coil.colour, zorder=6,
+        path_effects=_halo(2.5), weight=weight, style=slant,
+    )  # fmt: skip
 
 
 def edge_letters(ax: Axes, right: np.ndarray, up: np.ndarray) -> None:
@@ -243,8 +268,7 @@ def edge_letters(ax: Axes, right: np.ndarray, up: np.ndarray) -> None:
 
 def _draw_view(
     ax: Axes, picture: Picture, colours: Colormap, limit: float, *, head: np.ndarray, peak: np.ndarray,
-    lines: list[np.ndarray], points: np.ndarray, strength: np.ndarray, poses: Sequence[np.ndarray],
-    casings: Sequence[Surface], title: str,
+    coils: Sequence[DrawnCoil], title: str,
 ) -> None:  # fmt: skip
     camera = picture.camera
     shaded = Picture(camera, picture.value, picture.shade * picture.relief(), picture.depth)
@@ -252,9 +276,13 @@ def _draw_view(
     left, right, bottom, top = camera.extent
     _head_outline(ax, camera, head)
     ax.imshow(image, extent=camera.extent, zorder=1)
-    for casing in casings:
-        _draw_casing(ax, camera, casing)
-    _draw_coil(ax, picture, lines, points, strength, poses)
+    metres = 1e-3 * sum(float(np.linalg.norm(np.diff(line, axis=0), axis=1).sum()) for c in coils for line in c.lines)
+    width = float(np.clip(1.9 / np.sqrt(1 + metres), 0.5, 1.5))  # many turns must not cover the brain
+    size = float(np.clip(4000 / max(sum(len(coil.points) for coil in coils), 1), 2.0, 20.0))
+    for coil in coils:
+        if coil.casing is not None:
+            _draw_casing(ax, camera, coil.casing, coil.colour)
+        _draw_coil(ax, picture, coil, width, size)
     if not picture.hides(peak[None], tolerance=10.0)[0]:  # the peak lies within the tissue, not on its surface
         u, v, _ = camera.project(peak[None])[0]
         ax.plot(u, v, "o", ms=6, mfc="none", mec=PEAK, mew=1.6, zorder=7, path_effects=_halo(3))
@@ -273,13 +301,16 @@ def _draw_view(
 def _draw_cut(
     ax: Axes, mesh: TetMesh, magnE: np.ndarray, colours: Colormap, limit: float, *, axis: int,
     peak: np.ndarray, box: np.ndarray, coloured_tags: Sequence[int],
-) -> None:  # fmt: skip
-    """The plane through the peak (3,) m within box (2,3) m: |E| in the brain, greys elsewhere, outlines."""
+) -> set[int]:  # fmt: skip
+    """The plane through the peak (3,) m within box (2,3) m: |E| in the brain, greys elsewhere, outlines.
+
+    Returns the tissues that are grey.
+    """
     owner, extent = cut_tets(mesh, axis, float(peak[axis]), box=box)
     tags = np.where(owner >= 0, mesh.tags[owner], 0)
     image = np.ones((*owner.shape, 4))
     for tag in np.unique(tags[tags > 0]):
-        image[tags == tag, :3] = GREYS.get(tag, 0.8)
+        image[tags == tag, :3] = GREYS.get(tag, GREY)
     inside = np.isin(tags, coloured_tags)
     image[inside] = colours(magnE[owner[inside]] / limit)
     ax.imshow(image, origin="lower", extent=extent, interpolation="nearest")
@@ -306,6 +337,7 @@ def _draw_cut(
         scale.set_major_locator(MaxNLocator(6, steps=[1, 2, 4, 10]))
     ax.tick_params(labelsize=8.5, length=2.5, pad=2)
     ax.set_title(f"{PLANES[axis]}, {'xyz'[axis]} = {number(mm[axis])} mm", fontsize=10.5, pad=4)
+    return {int(tag) for tag in np.unique(tags[tags > 0])} - set(coloured_tags)
 
 
 def number(x: float) -> str:
@@ -322,116 +354,132 @@ def _shown_box(mesh: TetMesh, tags: Sequence[int]) -> np.ndarray:
     return np.stack([low, high])
 
 
-def draw_field(
-    path: str | PathLike[str],
+def draw_field(path: str | PathLike[str], mesh: TetMesh, magnE: np.ndarray, **options: Any) -> None:
+    """Write `field_figure` as PNG."""
+    field_figure(mesh, magnE, **options).savefig(path, format="png")
+
+
+def field_figure(
     mesh: TetMesh,
     magnE: np.ndarray,
     *,
     peak: np.ndarray,
-    coil_lines: Sequence[np.ndarray],
-    poses: Sequence[np.ndarray],
+    coils: Sequence[DrawnCoil],
     title: str,
+    panels: Sequence[str] | None = None,
     surface_tags: Sequence[int] = BRAIN,
-    coil_points: np.ndarray | None = None,
-    coil_strength: np.ndarray | None = None,
-    casings: Sequence[Surface] = (),
     error: float | None = None,
     changes: Sequence[VolumeChange] = (),
     error_of: str = "E",
-) -> None:
-    """Write a PNG: the brain's surface coloured by |E| from three sides with the coil, and three cuts.
+    dpi: float = PRINT_DPI,
+) -> Figure:
+    """The brain's surface coloured by |E| from three sides with the coils, and three cuts.
 
     magnE (m,) V/m for each tetrahedron; peak (3,) m, through which the cuts go.
-    coil_lines (p,3) m each, windings in head coordinates; coil_points (d,3) m become dots of area coil_strength (d,).
-    poses (4,4) mm, columns x, y, z (into the head), centre: the frame of each coil; one view is along z of the first.
-    casings are those of the coils, in m and head coordinates.
-    title says which coil, where, and at which dI/dt; error is the estimated relative one in grey matter, a share, and
-    error_of says whose.
-    changes  volumes that meshing changed by more than is worth a word.
+    coils    that are drawn; the view "coil" is along z of the first
+    title    says which coil, where, and at which dI/dt
+    error    the estimated relative one in grey matter, a share; error_of says whose
+    panels   some of VIEWS and CUTS; None for "coil", two more views and all cuts
+    changes  volumes that meshing changed by more than is worth a word
+    Raises FemtmsError for other panels.
     """
-    peak, poses = np.asarray(peak, float), [np.asarray(pose, float) for pose in poses]
+    peak = np.asarray(peak, float)
+    views = _views(np.asarray(coils[0].pose, float), 1e3 * peak)
+    chosen = _panels(panels, views)
+    in_views, in_cuts = [name for name in chosen if name in views], [name for name in chosen if name in CUTS]
     shown = tuple(int(t) for t in surface_tags if (mesh.tags == t).any()) or tuple(int(t) for t in mesh.tissues)
     core = np.isin(mesh.tags, [Tissue.GM] if Tissue.GM in shown else shown)
     limit = float(weighted_percentiles(magnE[core], mesh.volumes[core], (99.9,))[0]) or 1.0
     nearest = np.argmin(((mesh.centroids - peak) ** 2).sum(axis=1) + np.where(core, 0, np.inf))
     colours = field_colours()
 
-    nodes, faces, values = surface_field(mesh, magnE, shown)
-    nodes = smoothed(nodes, faces)
-    normals = vertex_normals(nodes, faces)
-    lines = [1e3 * np.asarray(line, float) for line in coil_lines]
-    points = np.empty((0, 3)) if coil_points is None else 1e3 * np.asarray(coil_points, float)
-    strength = np.ones(len(points)) if coil_strength is None else np.asarray(coil_strength, float)
+    page = HEIGHT - (0 if in_views else _ROW_OF_VIEWS) - (0 if in_cuts else _ROW_OF_CUTS)
+    fig = Shown(WIDTH, page, dpi)
 
-    fig = Figure(figsize=(WIDTH, HEIGHT), dpi=DPI, facecolor="white")
-    canvas = FigureCanvasAgg(fig)
-    fitting = min(12.5, 1300 / max(len(title), 1))  # points: a long name of a coil file must stay on the page
-    fig.text(0.02, 0.975, title, fontsize=fitting, fontweight="bold", va="top", color=INK)
-    where = " in grey matter" if Tissue.GM in shown else ""
-    position = ", ".join(number(x) for x in 1e3 * peak)
-    found = f"largest: {magnE[nearest]:.3g} V/m in one tetrahedron at ({position}) mm (blue)"
-    error_bar = "" if error is None else f", estimated error of {error_of} {100 * error:.2g} %"
-    note = (
-        f"99.9th percentile of |E|{where}: {limit:.3g} V/m (end of the colours){error_bar};  {found};  "
-        f"arrow: y of the coil"
-    )
+    def place(left: float, bottom: float, width: float, height: float) -> Axes:
+        return fig.add_axes((left / WIDTH, bottom / page, width / WIDTH, height / page))
+
+    def write(text: str, from_top: float, size: float, **style: Any) -> None:
+        fig.text(0.02, 1 - from_top / page, text, fontsize=size, va="top", color=INK, **style)
+
+    # a long name of a coil file must stay on the page
+    write(title, 0.185, min(12.5, 1300 / max(len(title), 1)), fontweight="bold")
+    note = _note(magnE, limit, nearest, peak, shown, error, error_of, coils)
     if changes:
         note += f"\nmeshing changed volumes: {', '.join(map(str, changes))}"
-    fig.text(0.02, 0.937, note, fontsize=min(9.5, 9.5 * 155 / max(map(len, note.splitlines()))), va="top", color=INK)
+    write(note, 0.466, min(9.5, 9.5 * 155 / max(map(len, note.splitlines()))))
 
-    head = 1e3 * mesh.outer_nodes
-    views = _views(poses[0], 1e3 * peak)
-    height, width = 2.95, 3.2  # inches of a view
-    cameras = _cameras(views, nodes, [*lines, points, *map(_arrow, poses)], (round(height * DPI), round(width * DPI)))
-    for column, (view, camera) in enumerate(zip(views, cameras)):
-        _draw_view(
-            fig.add_axes(_place(0.1 + column * 3.33, 3.5, width, height)),
-            render(camera, nodes, faces, values, normals),
-            colours, limit, head=head, peak=1e3 * peak, lines=lines, points=points, strength=strength, poses=poses,
-            casings=[replace(casing, nodes=1e3 * casing.nodes) for casing in casings],
-            title=view[0],
-        )  # fmt: skip
+    if in_views:
+        nodes, faces, values = surface_field(mesh, magnE, shown)
+        nodes = smoothed(nodes, faces)
+        normals = vertex_normals(nodes, faces)
+        height, width = 2.95, 3.2  # inches of a view
+        seen = [views[name] for name in in_views]
+        extents = [part for coil in coils for part in (*coil.lines, coil.points, _arrow(coil.pose))]
+        cameras = _cameras(seen, nodes, extents, (round(height * dpi), round(width * dpi)))
+        first = 0.1 + 3.33 * (3 - len(seen)) / 2
+        for column, (view, camera) in enumerate(zip(seen, cameras)):
+            ax = place(first + column * 3.33, 3.5 if in_cuts else 0.1, width, height)
+            picture = render(camera, nodes, faces, values, normals)
+            head = 1e3 * mesh.outer_nodes
+            _draw_view(ax, picture, colours, limit, head=head, peak=1e3 * peak, coils=coils, title=view[0])
 
-    box = _shown_box(mesh, shown)
-    size = 1e3 * (box[1] - box[0])
-    row, height, label = 10.0, 2.75, 0.62  # inches: width and height of the row of cuts, room for a label
-    widths = 2 * size[0] + size[1]
-    scale = min(height / max(size[1:]), (row - 3 * label) / widths)  # inches per mm, the same in all cuts
-    gap = (row - scale * widths) / 3
-    left = 0.0
-    for axis in (2, 1, 0):
-        u, v = (d for d in range(3) if d != axis)
-        place = _place(left + gap, 0.42 + height - scale * size[v], scale * size[u], scale * size[v])
-        _draw_cut(
-            fig.add_axes(place),
-            mesh,
-            magnE,
-            colours,
-            limit,
-            axis=axis,
-            peak=peak,
-            box=box,
-            coloured_tags=shown,
-        )
-        left += gap + scale * size[u]
+    if in_cuts:
+        box = _shown_box(mesh, shown)
+        size = 1e3 * (box[1] - box[0])
+        row, height, label = 10.0, 2.75, 0.62  # inches: width and height of the row of cuts, room for a label
+        widths = [size[1 if CUTS[name] == 0 else 0] for name in in_cuts]
+        scale = min(height / max(size[1:]), (row - len(in_cuts) * label) / sum(widths))  # inches per mm, of all cuts
+        gap = (row - scale * sum(widths)) / len(in_cuts)
+        left, grey = gap / 2 + label / 2, set()
+        for name, wide in zip(in_cuts, widths):
+            tall = size[1 if CUTS[name] == 2 else 2]
+            ax = place(left, 0.42 + height - scale * tall, scale * wide, scale * tall)
+            grey |= _draw_cut(ax, mesh, magnE, colours, limit, axis=CUTS[name], peak=peak, box=box, coloured_tags=shown)
+            left += gap + scale * wide
+        _legend(fig, sorted(grey))
 
+    bottom = 1.1 if in_views and in_cuts else 0.55
     bar = fig.colorbar(
-        ScalarMappable(Normalize(0, limit), colours),
-        cax=fig.add_axes(_place(10.15, 1.1, 0.2, 4.7)),
-        extend="max",
+        ScalarMappable(Normalize(0, limit), colours), cax=place(10.15, bottom, 0.2, page - 1.6 - bottom), extend="max"
     )
     bar.set_label("|E| (V/m)", fontsize=11.5)
     bar.ax.tick_params(labelsize=10)
-    canvas.print_png(path)
+    return fig
 
 
-def _place(left: float, bottom: float, width: float, height: float) -> tuple[float, float, float, float]:
-    """Inches on the page to the fractions that matplotlib wants."""
-    return (left / WIDTH, bottom / HEIGHT, width / WIDTH, height / HEIGHT)
+def _note(
+    magnE: np.ndarray, limit: float, nearest: Any, peak: np.ndarray, shown: Sequence[int], error: float | None,
+    error_of: str, coils: Sequence[DrawnCoil],
+) -> str:  # fmt: skip
+    """What the colours and marks of a picture are."""
+    tissues = "grey matter" if Tissue.GM in shown else ", ".join(name_of(tag) for tag in shown[:4])
+    tissues += ", …" if Tissue.GM not in shown and len(shown) > 4 else ""
+    position = ", ".join(number(x) for x in 1e3 * peak)
+    found = f"largest: {magnE[nearest]:.3g} V/m in one tetrahedron at ({position}) mm (blue)"
+    error_bar = "" if error is None else f", estimated error of {error_of} {100 * error:.2g} %"
+    arrow = "letters: y of each coil" if len(coils) > 1 else "arrow: y of the coil"
+    return f"99.9th percentile of |E| in {tissues}: {limit:.3g} V/m (end of the colours){error_bar};  {found};  {arrow}"
+
+
+def _legend(fig: Figure, tissues: Sequence[int]) -> None:
+    """Which grey is which tissue, below the bar of colours; tissues of one grey stand together."""
+    names: dict[float, list[str]] = {}
+    for tag in tissues:
+        names.setdefault(GREYS.get(tag, GREY), []).append(name_of(tag))
+    handles = [
+        Patch(fc=str(grey), ec=INK, lw=0.4, label=", ".join(alike[:3]) + (", …" if len(alike) > 3 else ""))
+        for grey, alike in sorted(names.items(), reverse=True)
+    ]
+    if handles:
+        fig.legend(
+            handles=handles, loc="lower right", bbox_to_anchor=(0.995, 0.0), frameon=False, fontsize=8,
+            ncols=len(handles), handlelength=1.1, handleheight=0.9, columnspacing=1.2, borderpad=0.2,
+        )  # fmt: skip
 
 
 def _cameras(
-    views: list[tuple[str, np.ndarray, np.ndarray]],
+    views: Sequence[tuple[str, np.ndarray, np.ndarray]],
     nodes: np.ndarray,
     coil: list[np.ndarray],
     shape: tuple[int, int],

@@ -10,6 +10,7 @@ from femtms.field.recoveries import RAW
 from femtms.head.labels import LabelVolume
 from femtms.head.sphere import LayeredSphere
 from femtms.io.heads import SPHERE, load_head
+from femtms.mesh.sizes import DEFAULT_SIZE_MM
 from femtms.mesh.tetmesh import TetMesh
 
 DIMS = ("head", "conductivity", "option", "coil", "place", "angle", "distance")
@@ -66,7 +67,7 @@ class StudyOption:
     """How a field is computed: arguments of `mesh_head`, `Simulator` and `load_coil` under their names there."""
 
     name: str
-    size_mm: float | Mapping[int | str, float] = 6.0
+    size_mm: float | Mapping[int | str, float] = DEFAULT_SIZE_MM
     order: int = 1
     recovery: str = RAW
     rtol: float = 1e-6

@@ -4,21 +4,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from femtms.costs import CASE_SECONDS, MEMORY_BYTES, MESH_SECONDS, MODEL, PROCESS_BYTES, SET_UP_SECONDS
 from femtms.study.design import Design
 from femtms.study.head_size import tets_of
 
-MODEL = "for one worker with two cores of an AMD EPYC; right within a factor of two or so, GPUs not measured"
-
-# Seconds and bytes for a million tetrahedra, by the order of the elements: docs/performance.md, two cores, positions in
-# blocks, statistics and the estimated error of grey matter included.
-_MESH_SECONDS = 4.7
-_SET_UP_SECONDS = {1: 1.3, 2: 6.3}
-_CASE_SECONDS = {1: 0.25, 2: 1.2}
 _LEAST_CASE_SECONDS = 0.012  # however small the head
 _START_SECONDS = 5.0  # of the workers
-_MEMORY_BYTES = {1: 0.7e9, 2: 3.3e9}
-_PROCESS_BYTES = 0.35e9  # Python with its libraries, whatever the head
-
 _GM_NODES = 0.105  # nodes of grey matter for each tetrahedron
 _FILE_BYTES_PER_NODE = 40  # of a surface
 _E_BYTES = 12  # three float32 for each point
@@ -76,10 +67,10 @@ def estimate(design: Design, columns: int) -> Estimate:
                 continue
             million = 1e-6 * tets
             millions.append(million)
-            set_up_s += million * (_MESH_SECONDS + _SET_UP_SECONDS[option.order]) * conductivities
-            case_s = _LEAST_CASE_SECONDS + million * _CASE_SECONDS[option.order]
+            set_up_s += million * (MESH_SECONDS + SET_UP_SECONDS[option.order]) * conductivities
+            case_s = _LEAST_CASE_SECONDS + million * CASE_SECONDS[option.order]
             cases_s += case_s * cases_of_one * conductivities
-            memory = max(memory, _PROCESS_BYTES + million * _MEMORY_BYTES[option.order])
+            memory = max(memory, PROCESS_BYTES + million * MEMORY_BYTES[option.order])
             points = {"whole": tets, "gm-nodes": _GM_NODES * tets, "surfaces": surface_nodes}
             kept = sum(points[name] for name in design.results.fields)
             disk += _E_BYTES * kept * cases_of_one * conductivities

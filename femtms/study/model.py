@@ -239,7 +239,7 @@ class OptionEntry(Entry):
 
     name: Name = Field(default=STANDARD, description="How results call it.")
     size_mm: SizeIn = Field(
-        default=_OPTION.size_mm, description="Edge length of tetrahedra: 6, or by tissue {gm: 2.6, other: 6}."
+        default=_OPTION.size_mm, description="Edge length of tetrahedra: 4, or by tissue {gm: 2.6, other: 6}."
     )
     order: Annotated[int, Strict(), AfterValidator(_checked_order)] = Field(
         default=1, description="Elements: 1 linear, 2 quadratic.", json_schema_extra={"enum": [1, 2]}
@@ -402,7 +402,7 @@ class StudyFile(Entry):
         description="Degrees about the coil's z, clockwise as seen from outside.",
     )
     distances_mm: Annotated[Numbers, AfterValidator(_checked_distances), Kept] = Field(
-        default=(DEFAULT_GAP_MM,), description="From the scalp to the coil's origin."
+        default=(DEFAULT_GAP_MM,), description="From the scalp to the coil's casing or, without one, its wires."
     )
     results: Annotated[ResultsEntry, Kept] = Field(default=ResultsEntry(), description="What is kept of each case.")
 

@@ -51,7 +51,8 @@ def test_the_numbers_are_those_of_a_loop(finished):
         block = store.plan.block(index)
         coil = load_coil(design.coils[block.key[3]].source)
         poses = [
-            pose_of(mesh, design.places[p], design.angles[a], design.distances_mm[d]) for p, a, d in block.positions
+            pose_of(mesh, design.places[p], design.angles[a], design.distances_mm[d], coil)
+            for p, a, d in block.positions
         ]
         for row, result in zip(store.values(block), simulator.sweep(coil, poses, tissues=["gm"])):
             found = dict(zip(names, row))

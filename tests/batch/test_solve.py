@@ -76,7 +76,8 @@ def column(design, solved, name):
 def poses_of(design, mesh):
     poses = Poses(mesh)
     at = [(design.places[p], design.angles[a], design.distances_mm[d]) for p, a, d in block_of(design).positions]
-    return [poses.of(*position) for position in at]
+    coil = load_coil(design.coils[0].source)
+    return [poses.of(*position, coil) for position in at]
 
 
 def expected_rows(design, results):
@@ -171,11 +172,13 @@ def test_a_casing_that_cuts_the_scalp_fails_unless_it_may(design, setup, tmp_pat
     nodes = 1e-3 * np.array([[-20.0, -10, -5], [20, -10, -5], [0, 20, -5], [0, 0, 8]])
     casing = Surface(nodes, [[0, 2, 1], [0, 1, 3], [1, 2, 3], [2, 0, 3]], "casing")
     coil = StudyCoil("cased", small_coil(tmp_path / "cased.ccd", casing))
-    near = replace(design, coils=(coil,), places=PLACES[:1], angles=(0.0,))
+    posed = [Poses(setup.mesh).of(PLACES[0], 0.0, gap_mm).matrix for gap_mm in (6.0, 11.0)]  # of the origin
+    places = tuple(StudyPlace(f"at {i}", matrix=matrix) for i, matrix in enumerate(posed))
+    near = replace(design, coils=(coil,), places=places, angles=(0.0,), distances_mm=(6.0,))
     got = solve_cases(setup, near, block_of(near))
     assert [(case, stage) for case, stage, _ in got.failures] == [(0, "pose")]
     assert "must not cut the scalp; that of" in got.failures[0][2]
-    assert list(got.values[:, 0]) == [FAILED, DONE]  # at 6 mm and at 11 mm
+    assert list(got.values[:, 0]) == [FAILED, DONE]
     allowed = replace(near, options=(replace(near.options[0], allow_intersection=True),))
     assert solve_cases(set_up(allowed, GROUP, "cpu"), allowed, block_of(allowed)).failures == []
 
@@ -290,7 +293,8 @@ def test_fields_are_kept_where_the_study_wants_them(design, mesh, coil_file, tmp
     solved = solve_cases(setup, changed, block_of(changed))
     assert set(solved.fields) == set(setup.geometry) == {"gm-nodes", "whole", "surface cortex"}
 
-    field = Simulator(mesh, device="cpu").solve(load_coil(coil_file), Poses(mesh).of(PLACES[1], 0.0, 6.0))
+    coil = load_coil(coil_file)
+    field = Simulator(mesh, device="cpu").solve(coil, Poses(mesh).of(PLACES[1], 0.0, 6.0, coil))
     nodes, at_nodes = field.at_nodes("gm")
     np.testing.assert_array_equal(solved.fields["gm-nodes"][1], at_nodes.astype(np.float32))
     np.testing.assert_array_equal(setup.geometry["gm-nodes"]["nodes"], nodes)

@@ -19,6 +19,9 @@ NOTES = (
     "brain in air",
     "turned",
     "merged",
+    "million tetrahedra",
+    "its nearest point",
+    " …",
 )
 
 

@@ -592,7 +592,7 @@ def content_of(folder):
 
 
 def test_result_is_complete_and_alone(result_files):
-    assert sorted(result_files) == ["field.msh", "field.png", "field.vtu", "magnE.nii.gz", "summary.json"]
+    assert sorted(result_files) == ["field.png", "field.vtu", "magnE.nii.gz", "summary.json"]
 
 
 def test_existing_result_is_kept_without_overwrite(files, refused, old_result):
@@ -614,7 +614,7 @@ def test_overwrite_replaces_the_result_and_nothing_else(files, run, old_result):
     after = content_of(old_result)
     assert after.keys() == before.keys()
     assert after["notes.txt"] == b"mine"
-    assert after["field.msh"] != before["field.msh"]
+    assert after["field.vtu"] != before["field.vtu"]
 
 
 def test_existing_mesh_is_kept_without_overwrite(files, refused, tmp_path):

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from femtms import FemtmsError, Pose, Surface, load_coil
+from femtms import FemtmsError, Pose, Surface, load_coil, place
 from femtms.coil.clearance import clearance
 from femtms.coil.elements import Dipoles
 from femtms.coil.stimulator import Stimulator
@@ -58,7 +58,7 @@ def json_of(result):
 def fields(folder, mesh):
     import meshio
 
-    return meshio.read(folder / "field.msh").cell_data["E"][0]
+    return meshio.read(folder / "field.vtu").cell_data["E"][0]
 
 
 def test_field_of_two_coils_is_the_sum_of_theirs(run, files, ball_mesh, tmp_path):
@@ -143,7 +143,7 @@ def test_each_stimulator_has_its_own_didt(run, files, ball_mesh, tmp_path, two_c
     assert summary["coils"][0]["didt"] == [1e6, 1e6] and summary["didt"] == 1e6
     scale = np.abs(found["2e6,-1e6"]).max()
     np.testing.assert_allclose(found["2e6,-1e6"], found["2e6,0"] + found["0,-1e6"], atol=1e-3 * scale)
-    np.testing.assert_allclose(found["1e6"], found["1e6,1e6"], atol=1e-9 * scale)
+    np.testing.assert_allclose(found["1e6"], found["1e6,1e6"], rtol=1e-6, atol=1e-9 * scale)
 
 
 def test_sweep_drives_each_stimulator(run, files, tmp_path, two_channels):
@@ -158,13 +158,16 @@ def test_sweep_drives_each_stimulator(run, files, tmp_path, two_channels):
 
 def test_casing_that_cuts_the_scalp_is_refused_unless_allowed(run, refused, files, ball_mesh, tmp_path, cased):
     arguments = ["simulate", files["msh22-binary"], "--coil", FIGURE8, *PLACE, *DEVICE, "-o", tmp_path / "out"]
-    sentence = refused(
-        *arguments, "--gap", 1, words=["casing", "figure8-70mm", "2.", "mm below", "--allow-intersection"]
-    )
+    low = tmp_path / "low.txt"
+    np.savetxt(low, place(ball_mesh, (0, 0, 34), (0, 30, 20), 1).matrix)  # of the origin
+    by_matrix = ["simulate", files["msh22-binary"], "--coil", FIGURE8, "--matrix", low, *DEVICE, "-o", tmp_path / "out"]
+    words = ["casing", "figure8-70mm", "2.", "mm below", "--allow-intersection"]
+    sentence = refused(*by_matrix, words=words)
     assert 1.7 < float(re.search(r"up to (\S+) mm", sentence)[1]) < 2.3
     assert not (tmp_path / "out").exists()
-    clear = json_of(run(*arguments, "--gap", 5, "--json"))
-    assert clear["clearance_mm"] == pytest.approx(2, abs=0.3)
+    clear = json_of(run(*arguments, "--gap", 2, "--json"))
+    assert clear["clearance_mm"] == pytest.approx(2, abs=0.05)
+    assert clear["coils"][0]["centre_mm"] == pytest.approx(5, abs=0.3)
     cut = json_of(run(*arguments, "--gap", 1, "--allow-intersection", "--overwrite", "--json"))
     assert cut["clearance_mm"] == pytest.approx(-2, abs=0.3)
     assert cut["clearance_mm"] == pytest.approx(clearance(ball_mesh, cased, Pose(cut["pose_mm"])).mm, abs=0.05)
@@ -211,9 +214,11 @@ def test_lifted_coil_has_its_gap_at_its_nearest_point(run, files, ball_mesh, tmp
         "wire_mm = [2, 5]\nangle_deg = 90\n"
     )
     arguments = ["simulate", head, "--coil", bent, *PLACE, *DEVICE, "-o", tmp_path / "out", "--gap", "3", "--json"]
-    result = run(*arguments)
-    assert result.code == 2 and "inside the head" in result.err and "--lift" in result.err
-    summary = json_of(run(*arguments, "--lift"))
-    assert summary["clearance_mm"] == pytest.approx(3, abs=0.05)
+    summary = json_of(run(*arguments))
+    assert summary["clearance_mm"] == pytest.approx(3, abs=0.05) and summary["coils"][0]["centre_mm"] > 10
+    same = json_of(run(*arguments, "--lift", "--overwrite"))
+    assert same["coils"][0]["pose_mm"] == summary["coils"][0]["pose_mm"]
+    result = run(*arguments, "--allow-intersection", "--overwrite")
+    assert result.code == 2 and "inside the head" in result.err and "leave out --allow-intersection" in result.err
     result = run("simulate", head, "--coil", bent, "--matrix", files["pose.txt"], "-o", tmp_path / "other", "--lift")
     assert result.code == 2 and "a matrix is taken as it is" in result.err

@@ -45,12 +45,12 @@ PLACE = ["--coil", "figure8-70mm", "--at=-60,0,60", "--towards=-60,-30,60", "--s
 def result(ball, tmp_path_factory):
     out = tmp_path_factory.mktemp("out") / "deep" / "er"
     with pytest.MonkeyPatch.context() as patch:
-        assert femtms(patch, "simulate", ball, *PLACE, "-o", out, "--quiet") == 0
+        assert femtms(patch, "simulate", ball, *PLACE, "-o", out, "--quiet", "--msh") == 0
     return out
 
 
 def test_every_promised_file_is_there_and_nothing_else(result):
-    assert sorted(p.name for p in result.iterdir()) == sorted(RESULTS)
+    assert sorted(p.name for p in result.iterdir()) == sorted((*RESULTS, "field.msh"))
     assert [p.name for p in result.parent.iterdir()] == [result.name]
 
 

@@ -6,6 +6,7 @@ from femtms.report.picture import (
     DPI,
     HEIGHT,
     WIDTH,
+    DrawnCoil,
     cut_tets,
     draw_field,
     letters,
@@ -154,18 +155,17 @@ def test_surface_carries_the_field_of_grey_matter_only(head):
     assert enclosed(nodes, faces) == pytest.approx(1e9 * head.volumes.sum())  # no such tissue: the whole mesh
 
 
-def drawn(path, mesh, magnE, **changes) -> np.ndarray:
+def drawn(path, mesh, magnE, casing=None, **changes) -> np.ndarray:
     """The picture (rows, columns, 4) that draw_field writes."""
     from matplotlib.image import imread
 
     angle = np.linspace(0, 2 * np.pi, 60)
     pose = np.eye(4)
     pose[:3] = [[0, 0, 1, -90], [0, 1, 0, 0], [-1, 0, 0, 0]]  # left of the head, z to the right
-    ring = 1e-3 * (pose[:3, 3] + 30 * np.cos(angle)[:, None] * pose[:3, 0] + 30 * np.sin(angle)[:, None] * pose[:3, 1])
+    ring = pose[:3, 3] + 30 * np.cos(angle)[:, None] * pose[:3, 0] + 30 * np.sin(angle)[:, None] * pose[:3, 1]
     options = {
         "peak": np.array([-0.0551, 0.0011, 0.0013]),
-        "coil_lines": [ring],
-        "poses": [pose],
+        "coils": [DrawnCoil(pose, [ring], casing=casing)],
         "title": "a ring",
     }
     draw_field(path, mesh, magnE, **{**options, **changes})
@@ -190,7 +190,8 @@ def test_picture_of_dipoles_without_brain_and_without_field(tmp_path):
     block = lattice(6, 0.1, lambda x: np.full(len(x), 5))
     dots = np.random.default_rng(0).normal([-0.08, 0, 0], 0.01, (50, 3))
     image = drawn(
-        tmp_path / "a.png", block, np.zeros(len(block.tets)), coil_lines=[], coil_points=dots,
+        tmp_path / "a.png", block, np.zeros(len(block.tets)),
+        coils=[DrawnCoil(np.eye(4), [], 1e3 * dots, np.ones(len(dots)))],
         title="t" * 200, peak=np.zeros(3),
     )  # fmt: skip
     assert image.shape[:2] == (round(HEIGHT * DPI), round(WIDTH * DPI))
