@@ -23,7 +23,7 @@ from femtms.conductivity.isotropic import Conductivity, conductivity_of
 from femtms.errors import FemtmsError, OutOfMemory
 from femtms.fem.p1 import P1
 from femtms.fem.p2 import P2
-from femtms.field.error_estimate import relative_error
+from femtms.field.error_estimate import relative_to
 from femtms.field.field import Field
 from femtms.field.pose_result import PoseResult
 from femtms.field.recoveries import RAW, Recoveries, check_recovery
@@ -44,6 +44,7 @@ _LARGEST_BLOCK = 32  # more gain nothing: the matrices are then read seldom enou
 _BLOCK_BYTES = 5 * 2**30  # of what grows with the number of poses in a block, below
 _VECTORS = 10  # (n,) of each pose while it is solved, in float64; beside them ∂A/∂t (m,3)
 ERROR_TISSUE = int(Tissue.GM)  # where sweeps estimate the error
+_TOGETHER = 8  # columns whose |E| is kept at a time
 _QUADRATURE_BYTES = 2**28  # of ∂A/∂t at quadrature points, for as many poses at a time
 
 _LARGEST_MESH = 10.0  # m
@@ -65,17 +66,19 @@ def check_rtol(rtol: float) -> None:
 
 @dataclass(frozen=True, eq=False)
 class _Block:
-    """Poses that were solved together: ∂A/∂t (m,3) in V/m of each and φ of all, on the device.
+    """Poses that were solved together: ∂A/∂t (k,m,3) in V/m and φ of all, on the device.
 
-    recovered is ∇φ at the nodes (q,c,k) of the tissues whose recovered field or error is asked for, by their number.
+    recovered is ∇φ at the nodes (q,c,k) of the tissues whose recovered field or error is asked for, by their number;
+    potential is the φ (N,k) it was made of, in the order of the mesh, or None.
     """
 
     coil: Coil
     poses: list[Pose]
     didt: float
-    dadt: list[Any]
+    dadt: Any
     solution: Solution
     recovered: dict[int, Any]
+    potential: Any
     seconds: dict[str, float]
 
 
@@ -350,28 +353,31 @@ class Simulator:
             clock.append(time.perf_counter())
 
         with stage("∂A/∂t of the coil"):
-            b = xp.empty((element.unknowns, len(poses)))
-            dadt: list[Any] = []
-            # at centroids it is kept anyway
-            at_a_time = len(poses) if self.order == 1 else max(1, _QUADRATURE_BYTES // self._boxes.points.nbytes)
-            for first in range(0, len(poses), at_a_time):
-                for a in self._boxes.vector_potentials(coil, poses[first : first + at_a_time]):
-                    a *= didt
-                    b[:, len(dadt)] = element.load(a)
-                    dadt.append(element.at_centroids(a))
+            driven = coil.driven([didt] * len(coil.stimulators))  # its A is ∂A/∂t
+            if self.order == 1:
+                dadt = self._boxes.vector_potentials(driven, poses)
+                b = element.loads(dadt)
+            else:
+                b, dadt = xp.empty((element.unknowns, len(poses))), xp.empty((len(poses), len(self.mesh.tets), 3))
+                at_a_time = max(1, _QUADRATURE_BYTES // self._boxes.points.nbytes)
+                for first in range(0, len(poses), at_a_time):
+                    some = slice(first, first + at_a_time)
+                    at_points = self._boxes.vector_potentials(driven, poses[some])
+                    b[:, some], dadt[some] = element.loads(at_points), element.at_centroids(at_points)
             tick()
         with stage("solving"):
             solution = self._solver.solve(b, self.rtol)
             tick()
         names = ["dadt", "solve"]
-        gradients = {}
+        gradients, potential = {}, None
         if recovered:
             with stage("recovering"):
-                gradients = self._recoveries.in_block(recovered, element.in_mesh_order(solution.phi))
+                potential = element.in_mesh_order(solution.phi)
+                gradients = self._recoveries.in_block(recovered, potential)
                 tick()
             names.append("recover")
         seconds = {name: (t1 - t0) / len(poses) for name, t0, t1 in zip(names, clock, clock[1:])}
-        return _Block(coil, poses, didt, dadt, solution, gradients, seconds)
+        return _Block(coil, poses, didt, dadt, solution, gradients, potential, seconds)
 
     def _raw(self, block: _Block, i: int) -> tuple[Any, Any]:
         """E (m,3) of the elements and φ (n,) of one column, on the device."""
@@ -384,10 +390,19 @@ class Simulator:
         gradients = self.backend.xp.ascontiguousarray(block.recovered[tag][:, :, i])
         return recovery.rows, -block.dadt[i][recovery.rows] - recovery.at_centroids(gradients)
 
-    def _squares(self, block: _Block, i: int, phi: Any) -> Any:
-        """Mean (r,) of |ΔE|² in V²/m² over each tetrahedron of ERROR_TISSUE, of one column and its φ (n,)."""
-        gradients = self.backend.xp.ascontiguousarray(block.recovered[ERROR_TISSUE][:, :, i])
-        return self._recoveries.of(ERROR_TISSUE).squared_changes(gradients, self._element.in_mesh_order(phi))
+    def _squares(self, block: _Block, some: slice) -> Any:
+        """Mean (g,r) of |ΔE|² in V²/m² over each tetrahedron of ERROR_TISSUE, of some columns."""
+        columns = (block.recovered[ERROR_TISSUE][:, :, some], block.potential[:, some])
+        return self._recoveries.of(ERROR_TISSUE).squared_changes(*map(self.backend.xp.ascontiguousarray, columns))
+
+    def _strengths(self, block: _Block, some: slice) -> Any:
+        """|E| (g,m) in V/m of some columns."""
+        xp = self.backend.xp
+        if self.recovery == RAW and isinstance(self._element, P1):
+            phi = xp.ascontiguousarray(block.solution.phi[:, some])
+            return self._element.strengths(block.dadt[some], phi)
+        columns = range(some.start, min(some.stop, len(block.poses)))
+        return xp.stack([magnitude(self._electric_field(block, i)[0], xp) for i in columns])
 
     def _electric_field(self, block: _Block, i: int) -> tuple[Any, Any]:
         """E (m,3) and φ (n,) of one column, on the device."""
@@ -427,15 +442,18 @@ class Simulator:
         xp, start = self.backend.xp, time.perf_counter()
         numbers = xp.zeros((len(block.poses), len(tissues), NUMBERS + 1))
         means = xp.zeros((len(block.poses), len(regions)))
-        for i in range(len(block.poses)):
-            E, phi = self._electric_field(block, i)
-            magnE = magnitude(E, xp)
-            for j, tets in enumerate(tissues):
-                numbers[i, j, :NUMBERS] = statistics(magnE, tets, xp)
-                if tets.tag == ERROR_TISSUE:
-                    numbers[i, j, NUMBERS] = relative_error(E[tets.rows], self._squares(block, i, phi), tets, xp)
-            for j, region in enumerate(regions.values()):
-                means[i, j] = region.mean(magnE)
+        has_error = any(tets.tag == ERROR_TISSUE for tets in tissues)
+        for first in range(0, len(block.poses), _TOGETHER):
+            some = slice(first, first + _TOGETHER)
+            squares = self._squares(block, some) if has_error else None
+            for g, magnE in enumerate(self._strengths(block, some)):
+                i = first + g
+                for j, tets in enumerate(tissues):
+                    numbers[i, j, :NUMBERS] = statistics(magnE, tets, xp)
+                    if tets.tag == ERROR_TISSUE:
+                        numbers[i, j, NUMBERS] = relative_to(magnE[tets.rows], squares[g], tets, xp)
+                for j, region in enumerate(regions.values()):
+                    means[i, j] = region.mean(magnE)
         on_host = to_host(numbers)
         means = to_host(means) if regions else np.empty(means.shape)
         seconds = block.seconds | {"statistics": (time.perf_counter() - start) / len(block.poses)}

@@ -74,8 +74,8 @@ class HarmonicBoxes:
         """A (n,3) in T·m of a coil in the frame of the points; see vector_potentials."""
         return self.vector_potentials(coil, [Pose(np.eye(4))], tolerance)[0]
 
-    def vector_potentials(self, coil: Coil, poses: Sequence[Pose], tolerance: float = _TOLERANCE) -> list[Any]:
-        """A (n,3) in T·m for a current of 1 A at the points, on the device, of a coil in each pose.
+    def vector_potentials(self, coil: Coil, poses: Sequence[Pose], tolerance: float = _TOLERANCE) -> Any:
+        """A (k,n,3) in T·m for a current of 1 A at the points, on the device, of a coil in each of k poses.
 
         What `coil.moved(pose).vector_potential(points)` sums directly, but with an error of at most `tolerance` times
         the median of |A| over the points, measured as theory.md (21) says.  Boxes with so few points that a series
@@ -84,17 +84,20 @@ class HarmonicBoxes:
         if coil.sampled:
             return self._with_sampled(coil, poses, tolerance)
         if not _pays(len(self.points), coil):
-            return [coil.moved(pose).vector_potential(self.points, self.backend.kernels) for pose in poses]
+            a = self.backend.xp.empty((len(poses), *self.points.shape))
+            for i, pose in enumerate(poses):
+                a[i] = coil.moved(pose).vector_potential(self.points, self.backend.kernels)
+            return a
         posed = _Posed.on(self.backend, coil, poses)
-        return list(self._summed_near(posed, *self._expanded(posed, tolerance)))
+        return self._summed_near(posed, *self._expanded(posed, tolerance))
 
-    def _with_sampled(self, coil: Coil, poses: Sequence[Pose], tolerance: float) -> list[Any]:
+    def _with_sampled(self, coil: Coil, poses: Sequence[Pose], tolerance: float) -> Any:
         """The same where parts of the coil are A on a grid: these are interpolated at all points."""
         discrete = tuple(group for group in coil.elements if not isinstance(group, SampledField))
         if discrete:
             total = self.vector_potentials(replace(coil, elements=discrete), poses, tolerance)
         else:
-            total = [self.backend.xp.zeros(self.points.shape) for _ in poses]
+            total = self.backend.xp.zeros((len(poses), *self.points.shape))
         for a, pose in zip(total, poses):
             for field in coil.sampled:
                 a += field.moved(pose).potential(self.points, self.backend.kernels)

@@ -256,7 +256,7 @@ def test_load_is_the_integral_of_the_weak_form(kernels, mesh, stars, components)
     terms = np.einsum("mad,mde,me->ma", hat_gradients(mesh), tensors, dadt) * mesh.volumes[:, None]
     expected = np.zeros(len(mesh.nodes))
     np.add.at(expected, mesh.tets, -terms)
-    close(kernels.load(mesh.nodes, mesh.tets, sigma, dadt, *stars), expected)
+    close(kernels.loads(mesh.nodes, mesh.tets, sigma, dadt[None], *stars)[:, 0], expected)
 
 
 def test_field_of_each_tetrahedron(kernels, mesh):
@@ -443,7 +443,7 @@ def all_results(on, mesh, stars):
     }
     for components in (1, 6):
         sigma, dadt = move(random_sigma(len(mesh.tets), components)[0]), move(random(len(mesh.tets), 3))
-        results[f"load {components}"] = k.load(nodes, tets, sigma, dadt, starts, meeting)
+        results[f"load {components}"] = k.loads(nodes, tets, sigma, dadt[None], starts, meeting)
         for name, a in zip(("indptr", "indices", "values"), k.stiffness(nodes, tets, sigma, starts, meeting)):
             results[f"stiffness {components} {name}"] = a
     results["coefficients"], results["residuals"] = k.fit_series(*map(move, samples()))

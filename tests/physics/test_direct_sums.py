@@ -32,7 +32,7 @@ def fields(sim, coil, pose, monkeypatch):
         patch.setattr(
             HarmonicBoxes,
             "vector_potentials",
-            lambda boxes, coil, poses: [coil.moved(pose).vector_potential(boxes.points) for pose in poses],
+            lambda boxes, coil, poses: np.stack([coil.moved(pose).vector_potential(boxes.points) for pose in poses]),
         )
         direct = sim.solve(coil, pose)
     assert not np.array_equal(expanded.E, direct.E)
