@@ -82,6 +82,21 @@ class _Block:
     seconds: dict[str, float]
 
 
+class _Memory:
+    """Arrays of one sweep, kept from block to block: fresh ones cost as much as the work, as the system clears them."""
+
+    def __init__(self, xp: Any) -> None:
+        self._xp, self._kept = xp, dict[str, Any]()
+
+    def of(self, name: str, *shape: int) -> Any:
+        """An array (k,...) of this name, with whatever was in it."""
+        kept = self._kept.get(name)
+        if kept is None or len(kept) < shape[0] or kept.shape[1:] != shape[1:]:
+            self._kept.pop(name, None)  # before more is taken
+            kept = self._kept[name] = self._xp.empty(shape)
+        return kept[: shape[0]]
+
+
 class Simulator:
     """Everything that depends on the head alone, done once: K, its multigrid hierarchy, the arrays on the device.
 
@@ -220,8 +235,8 @@ class Simulator:
         """
         announce = self._stage if stage is None else stage
 
-        def fields(poses: list[Pose]) -> Iterator[Field]:
-            block = self._solve_block(driven, poses, reference, announce, tags)
+        def fields(poses: list[Pose], memory: _Memory) -> Iterator[Field]:
+            block = self._solve_block(driven, poses, reference, announce, tags, memory)
             return (self._field(block, i) for i in range(len(poses)))
 
         driven, reference = driven_at(coil, didt)
@@ -254,10 +269,10 @@ class Simulator:
         Other arguments and errors are those of `solve`, and FemtmsError when the mesh has no such tissue or tetrahedra.
         """
 
-        def results(poses: list[Pose]) -> Iterator[PoseResult]:
+        def results(poses: list[Pose], memory: _Memory) -> Iterator[PoseResult]:
             # what is announced is results, not stages
-            solved = self._solve_block(driven, poses, reference, silent, wanted)
-            return self._results(solved, looked_at, places, fields)
+            solved = self._solve_block(driven, poses, reference, silent, wanted, memory)
+            return self._results(solved, looked_at, places, fields, memory)
 
         if block is not None and block < 1:
             raise FemtmsError(f"block must be at least one pose; got {block}")
@@ -275,7 +290,7 @@ class Simulator:
         self,
         coil: Coil,
         poses: Iterable[Pose],
-        solved: Callable[[list[Pose]], Iterator[Result]],
+        solved: Callable[[list[Pose], _Memory], Iterator[Result]],
         allow_intersection: bool,
         most: int | None = None,
     ) -> Iterator[Result]:
@@ -287,7 +302,7 @@ class Simulator:
             raise FemtmsError(f"poses must be several femtms.Pose; got {type(poses).__name__}")
         to_come = self._checked(coil, poses, allow_intersection)
         size = self._largest_block() if most is None else min(most, self._largest_block())
-        waiting: list[Pose] = []
+        waiting, memory = list[Pose](), _Memory(self.backend.xp)
         while True:
             waiting += islice(to_come, max(size - len(waiting), 0))
             if not waiting:
@@ -295,7 +310,7 @@ class Simulator:
             done, lacking = 0, ""
             block = waiting[:size]
             try:
-                for result in solved(block):
+                for result in solved(block, memory):
                     done += 1
                     yield result
             except MemoryError as error:
@@ -309,6 +324,7 @@ class Simulator:
             waiting = waiting[done:] if lacking else waiting[len(block) :]
             if lacking:
                 self._solver.release()
+                memory = _Memory(self.backend.xp)
                 size = len(block) // 2
                 log.warning("out of memory with %d poses in a block (%s): going on with %d", len(block), lacking, size)
 
@@ -342,7 +358,7 @@ class Simulator:
             log.warning("%s%s", doubt, more)
 
     def _solve_block(
-        self, coil: Coil, poses: list[Pose], didt: float, stage: Stage, recovered: Sequence[int]
+        self, coil: Coil, poses: list[Pose], didt: float, stage: Stage, recovered: Sequence[int], memory: _Memory
     ) -> _Block:
         """Solve some poses, and recover ∇φ in the given tissues."""
         element, xp = self._element, self.backend.xp
@@ -354,11 +370,12 @@ class Simulator:
 
         with stage("∂A/∂t of the coil"):
             driven = coil.driven([didt] * len(coil.stimulators))  # its A is ∂A/∂t
+            dadt = memory.of("dadt", len(poses), len(self.mesh.tets), 3)
             if self.order == 1:
-                dadt = self._boxes.vector_potentials(driven, poses)
+                self._boxes.vector_potentials(driven, poses, out=dadt)
                 b = element.loads(dadt)
             else:
-                b, dadt = xp.empty((element.unknowns, len(poses))), xp.empty((len(poses), len(self.mesh.tets), 3))
+                b = xp.empty((element.unknowns, len(poses)))
                 at_a_time = max(1, _QUADRATURE_BYTES // self._boxes.points.nbytes)
                 for first in range(0, len(poses), at_a_time):
                     some = slice(first, first + at_a_time)
@@ -390,19 +407,22 @@ class Simulator:
         gradients = self.backend.xp.ascontiguousarray(block.recovered[tag][:, :, i])
         return recovery.rows, -block.dadt[i][recovery.rows] - recovery.at_centroids(gradients)
 
-    def _squares(self, block: _Block, some: slice) -> Any:
+    def _squares(self, block: _Block, some: range, memory: _Memory) -> Any:
         """Mean (g,r) of |ΔE|² in V²/m² over each tetrahedron of ERROR_TISSUE, of some columns."""
-        columns = (block.recovered[ERROR_TISSUE][:, :, some], block.potential[:, some])
-        return self._recoveries.of(ERROR_TISSUE).squared_changes(*map(self.backend.xp.ascontiguousarray, columns))
+        recovery, part = self._recoveries.of(ERROR_TISSUE), slice(some.start, some.stop)
+        columns = (block.recovered[ERROR_TISSUE][:, :, part], block.potential[:, part])
+        out = memory.of("squares", len(some), len(recovery.rows))
+        return recovery.squared_changes(*map(self.backend.xp.ascontiguousarray, columns), out)
 
-    def _strengths(self, block: _Block, some: slice) -> Any:
+    def _strengths(self, block: _Block, some: range, memory: _Memory) -> Any:
         """|E| (g,m) in V/m of some columns."""
-        xp = self.backend.xp
+        xp, part = self.backend.xp, slice(some.start, some.stop)
+        magnE = memory.of("magnE", len(some), len(self.mesh.tets))
         if self.recovery == RAW and isinstance(self._element, P1):
-            phi = xp.ascontiguousarray(block.solution.phi[:, some])
-            return self._element.strengths(block.dadt[some], phi)
-        columns = range(some.start, min(some.stop, len(block.poses)))
-        return xp.stack([magnitude(self._electric_field(block, i)[0], xp) for i in columns])
+            return self._element.strengths(block.dadt[part], xp.ascontiguousarray(block.solution.phi[:, part]), magnE)
+        for g, i in enumerate(some):
+            magnE[g] = magnitude(self._electric_field(block, i)[0], xp)
+        return magnE
 
     def _electric_field(self, block: _Block, i: int) -> tuple[Any, Any]:
         """E (m,3) and φ (n,) of one column, on the device."""
@@ -436,7 +456,7 @@ class Simulator:
         )
 
     def _results(
-        self, block: _Block, tissues: list[TissueTets], regions: Mapping[str, Region], fields: bool
+        self, block: _Block, tissues: list[TissueTets], regions: Mapping[str, Region], fields: bool, memory: _Memory
     ) -> Iterator[PoseResult]:
         """The numbers of a block come to the host at once, the Fields one by one."""
         xp, start = self.backend.xp, time.perf_counter()
@@ -444,10 +464,9 @@ class Simulator:
         means = xp.zeros((len(block.poses), len(regions)))
         has_error = any(tets.tag == ERROR_TISSUE for tets in tissues)
         for first in range(0, len(block.poses), _TOGETHER):
-            some = slice(first, first + _TOGETHER)
-            squares = self._squares(block, some) if has_error else None
-            for g, magnE in enumerate(self._strengths(block, some)):
-                i = first + g
+            some = range(first, min(first + _TOGETHER, len(block.poses)))
+            squares = self._squares(block, some, memory) if has_error else None
+            for g, (i, magnE) in enumerate(zip(some, self._strengths(block, some, memory))):
                 for j, tets in enumerate(tissues):
                     numbers[i, j, :NUMBERS] = statistics(magnE, tets, xp)
                     if tets.tag == ERROR_TISSUE:

@@ -166,16 +166,16 @@ class TissueRecovery:
         self.backend.kernels.spmm(self.matrix, block, out)
         return out.reshape(len(self.nodes), -1, *potential.shape[1:])
 
-    def squared_changes(self, gradients: Any, potential: Any) -> Any:
+    def squared_changes(self, gradients: Any, potential: Any, out: Any = None) -> Any:
         """Mean (k,r) over each tetrahedron of |raw ∇φ - recovered ∇φ|² in V²/m²: theory.md (40).
 
-        gradients (q,c,k) as from `gradients` of the same φ (N,k) in V, both C-contiguous.
+        gradients (q,c,k) as from `gradients` of the same φ (N,k) in V, both C-contiguous; out is where it goes to.
         """
         kernels, xp = self.backend.kernels, self.backend.xp
         mesh = self.points, self.corners, self.dofs
+        squares = xp.empty((potential.shape[1], len(self.rows))) if out is None else out
         if self.order == 1:
-            return kernels.linear_changes(*mesh, potential, gradients)
-        squares = xp.empty((potential.shape[1], len(self.rows)))
+            return kernels.linear_changes(*mesh, potential, gradients, squares)
         for i in range(len(squares)):
             column, phi = gradients[:, :, i], xp.ascontiguousarray(potential[:, i])
             values, derivatives = (xp.ascontiguousarray(x) for x in (column[:, :3], self._derivatives(column)))

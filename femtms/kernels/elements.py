@@ -34,20 +34,18 @@ class Elements(Launcher):
         self.launch("electric_field", len(tets), nodes, tets, dadt, phi, E)
         return E
 
-    def field_strengths(self, nodes, tets, dadt, phi):
-        """|E| (k,m) in V/m of k columns: dadt (k,m,3) V/m at the centroids, phi (n,k) V."""
+    def field_strengths(self, nodes, tets, dadt, phi, out):
+        """out (k,m) = |E| in V/m of k columns: dadt (k,m,3) V/m at the centroids, phi (n,k) V."""
         k, m, _ = dadt.shape
-        magnE = self.empty(k, m)
-        self.launch("field_strengths", m, nodes, tets, k, dadt, phi, magnE)
-        return magnE
+        self.launch("field_strengths", m, nodes, tets, k, dadt, phi, out)
+        return out
 
-    def linear_changes(self, points, corners, dofs, potential, recovered):
-        """Mean (k,r) over each tetrahedron of |∇φ of the elements - recovered ∇φ|² in V²/m²: theory.md (40).
+    def linear_changes(self, points, corners, dofs, potential, recovered, out):
+        """out (k,r): mean over each tetrahedron of |∇φ of the elements - recovered ∇φ|² in V²/m²: theory.md (40).
 
         points (q,3) m and corners (r,4) of the tetrahedra; dofs (r,4), the unknowns in potential (N,k) V; recovered
         (q,3,k) V/m at the points, and linear between them.
         """
-        r, k = len(corners), potential.shape[1]
-        squares = self.empty(k, r)
-        self.launch("linear_changes", r, points, corners, dofs, k, potential, recovered, squares)
-        return squares
+        k, r = out.shape
+        self.launch("linear_changes", r, points, corners, dofs, k, potential, recovered, out)
+        return out

@@ -74,13 +74,13 @@ def points(n=101):
     return random(n, 3, seed=3) * 0.01
 
 
-def series(n=3000, degree=5):
+def series(n=3000, degrees=(5, 2, 5, 3)):
     """All arguments of harmonic_series: two poses with ranges of unlike length, some without a series."""
     rng = np.random.default_rng(12)
     starts = np.array([0, 1, 40, 41, 1000, 1100, 2900, n, n + 2000, 2 * n])
     owner = np.array([2, 0, -1, 1, 0, -1, 3, 1, -1], np.int32)
     order = rng.permutation(n).astype(np.int32)
-    coefficients = rng.standard_normal((4, (degree + 1) * (degree + 2) // 2, 2, 3))
+    terms = [(degree + 1) * (degree + 2) // 2 for degree in degrees]
     return (
         points(n),
         order,
@@ -88,9 +88,10 @@ def series(n=3000, degree=5):
         owner,
         random(4, 3, seed=13) * 0.01,
         rng.uniform(0.01, 0.02, 4),
-        degree,
-        coefficients,
-        2,
+        np.array(degrees, np.int32),
+        np.cumsum([0, *terms[:-1]]),
+        rng.standard_normal((sum(terms), 2, 3)),
+        np.full((2, n, 3), np.nan),
     )
 
 
@@ -199,15 +200,17 @@ def test_cubics_are_those_of_lagrange_and_zero_outside(backend):
     close(to_host(backend.kernels.cubic_potential(*map(backend.xp.asarray, grid()))), expected)
 
 
-@pytest.mark.parametrize("degree", [0, 1, 5, 8])
-def test_series_is_the_sum_of_its_solid_harmonics(kernels, degree):
-    x, order, starts, owner, centres, radii, _, coefficients, poses = series(degree=degree)
-    expected = np.zeros((poses, *x.shape))
+@pytest.mark.parametrize("degrees", [(0, 1, 0, 8), (5, 2, 5, 3)])
+def test_series_is_the_sum_of_its_solid_harmonics(kernels, degrees):
+    x, order, starts, owner, centres, radii, _, firsts, coefficients, a = series(degrees=degrees)
+    expected = np.zeros(a.shape)
     for begin, end, b in zip(starts, starts[1:], owner):
-        pose, rows = begin // len(x), order[np.arange(begin, end) % len(x)]
-        harmonics = solid_harmonics((x[rows] - centres[b]) / radii[b], degree)
-        expected[pose, rows] = 0 if b < 0 else np.einsum("njc,jcd->nd", harmonics, coefficients[b])
-    close(kernels.harmonic_series(x, order, starts, owner, centres, radii, degree, coefficients, poses), expected)
+        if b >= 0:
+            pose, rows = begin // len(x), order[np.arange(begin, end) % len(x)]
+            harmonics = solid_harmonics((x[rows] - centres[b]) / radii[b], degrees[b])
+            own = coefficients[firsts[b] : firsts[b] + harmonics.shape[1]]
+            expected[pose, rows] = np.einsum("njc,jcd->nd", harmonics, own)
+    close(kernels.harmonic_series(*series(degrees=degrees)), expected)
 
 
 def test_rows_are_turned_about_their_origins(kernels):
