@@ -410,18 +410,20 @@ class Simulator:
     def _squares(self, block: _Block, some: range, memory: _Memory) -> Any:
         """Mean (g,r) of |ΔE|² in V²/m² over each tetrahedron of ERROR_TISSUE, of some columns."""
         recovery, part = self._recoveries.of(ERROR_TISSUE), slice(some.start, some.stop)
-        columns = (block.recovered[ERROR_TISSUE][:, :, part], block.potential[:, part])
+        contiguous = self.backend.xp.ascontiguousarray
+        gradients, potential = block.recovered[ERROR_TISSUE][:, :, part], block.potential[:, part]
         out = memory.of("squares", len(some), len(recovery.rows))
-        return recovery.squared_changes(*map(self.backend.xp.ascontiguousarray, columns), out)
+        return recovery.squared_changes(contiguous(gradients), contiguous(potential), out)
 
     def _strengths(self, block: _Block, some: range, memory: _Memory) -> Any:
         """|E| (g,m) in V/m of some columns."""
         xp, part = self.backend.xp, slice(some.start, some.stop)
         magnE = memory.of("magnE", len(some), len(self.mesh.tets))
         if self.recovery == RAW and isinstance(self._element, P1):
-            return self._element.strengths(block.dadt[part], xp.ascontiguousarray(block.solution.phi[:, part]), magnE)
-        for g, i in enumerate(some):
-            magnE[g] = magnitude(self._electric_field(block, i)[0], xp)
+            self._element.strengths(block.dadt[part], xp.ascontiguousarray(block.solution.phi[:, part]), magnE)
+        else:
+            for g, i in enumerate(some):
+                magnE[g] = magnitude(self._electric_field(block, i)[0], xp)
         return magnE
 
     def _electric_field(self, block: _Block, i: int) -> tuple[Any, Any]:
@@ -465,7 +467,7 @@ class Simulator:
         has_error = any(tets.tag == ERROR_TISSUE for tets in tissues)
         for first in range(0, len(block.poses), _TOGETHER):
             some = range(first, min(first + _TOGETHER, len(block.poses)))
-            squares = self._squares(block, some, memory) if has_error else None
+            squares = self._squares(block, some, memory) if has_error else ()
             for g, (i, magnE) in enumerate(zip(some, self._strengths(block, some, memory))):
                 for j, tets in enumerate(tissues):
                     numbers[i, j, :NUMBERS] = statistics(magnE, tets, xp)

@@ -14,21 +14,21 @@ from femtms.coil.sampled import SampledField
 from femtms.kernels.dense import symmetric_inverse
 from femtms.mesh.order import codes_and_order
 
-# The three numbers below were found by trial with 2,304 elements and 3.9 million points: with fewer terms there are
-# more boxes to sample, with more terms each point costs more.
-DEGREE = 8
+# The degrees, _NEAR and _SERIES_COST were found by trial with 2,940 elements and 3.9 million points: with fewer terms
+# there are more boxes to sample, with more terms more samples of each.
+DEGREE = 10
 _LOW_DEGREE = 5  # of series in parts of these boxes, which are fitted to theirs
 
 
 def _samples(degree: int) -> int:
-    """Points on the sphere of a box: twice as many as unknowns, for the residual to tell."""
-    return 2 * (degree + 1) ** 2
+    """Points on the sphere of a box: half as many again as unknowns, for the residual to tell."""
+    return 3 * (degree + 1) ** 2 // 2
 
 
 _SAMPLES = _samples(DEGREE)
 # Largest R/D that is tried, of the radius of a ball and the distance of the nearest element from its centre: the terms
 # of a series fall like (R/D)^l.
-_NEAR = 0.4
+_NEAR = 0.5
 _SERIES_COST = 40  # what a point costs to evaluate, in coil elements summed directly; measured on a CPU
 # Of the median of |A|, on the surfaces of boxes.  E loses far less: tests/physics/test_direct_sums.py.
 _TOLERANCE = 3e-4
@@ -150,8 +150,8 @@ class HarmonicBoxes:
         """
         xp, rule = self.backend.xp, _Rule.on(self.backend, _LOW_DEGREE)
         sizes, box, parent = self.ends - self.starts, whole.box, xp.arange(len(whole.box))
-        pairs, fits, fitted = [], [xp.zeros((0, rule.inverse.shape[1], 3))], 0
-        of = [xp.zeros(0, np.int64)]
+        pairs: list[tuple[Any, ...]] = []
+        fits, of, fitted = [xp.zeros((0, rule.inverse.shape[1], 3))], [xp.zeros(0, np.int64)], 0
         while not pairs or len(box):
             is_worth = sizes[box] > 2 * len(rule.directions)
             is_small = self.radii[box] <= _SHRUNK * self.radii[whole.box[parent]]

@@ -45,6 +45,6 @@ class P1(Element):
         """E (m,3) in V/m at the centroids from ∂A/∂t (m,3) V/m and φ (n,) V: theory.md (12)."""
         return self.backend.kernels.electric_field(self.nodes, self.tets, dadt, phi)
 
-    def strengths(self, dadt: Any, phi: Any, out: Any) -> Any:
+    def strengths(self, dadt: Any, phi: Any, out: Any) -> None:
         """out (k,m) = |E| in V/m at the centroids from ∂A/∂t (k,m,3) V/m and φ (n,k) V."""
-        return self.backend.kernels.field_strengths(self.nodes, self.tets, dadt, phi, out)
+        self.backend.kernels.field_strengths(self.nodes, self.tets, dadt, phi, out)

@@ -175,7 +175,8 @@ class TissueRecovery:
         mesh = self.points, self.corners, self.dofs
         squares = xp.empty((potential.shape[1], len(self.rows))) if out is None else out
         if self.order == 1:
-            return kernels.linear_changes(*mesh, potential, gradients, squares)
+            kernels.linear_changes(*mesh, potential, gradients, squares)
+            return squares
         for i in range(len(squares)):
             column, phi = gradients[:, :, i], xp.ascontiguousarray(potential[:, i])
             values, derivatives = (xp.ascontiguousarray(x) for x in (column[:, :3], self._derivatives(column)))

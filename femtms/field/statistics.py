@@ -79,8 +79,8 @@ class TissueTets:
         """Those of tissue number `tag`, for fields that are arrays of the module `xp`."""
         rows = np.flatnonzero(mesh.tags == tag)
         volumes = mesh.volumes[rows]
-        weights = _whole_numbers(volumes)
-        return cls(mesh, int(tag), *(xp.asarray(a) for a in (rows, volumes, weights)), float(volumes.sum()))
+        on_device = xp.asarray(rows), xp.asarray(volumes), xp.asarray(_whole_numbers(volumes))
+        return cls(mesh, int(tag), *on_device, float(volumes.sum()))
 
     def summary(self, numbers: np.ndarray, error: float | None = None, is_raw: bool = True) -> TissueSummary:
         """In words what `statistics` gave, once it is on the host; with the relative error where it is known.

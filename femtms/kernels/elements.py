@@ -38,7 +38,6 @@ class Elements(Launcher):
         """out (k,m) = |E| in V/m of k columns: dadt (k,m,3) V/m at the centroids, phi (n,k) V."""
         k, m, _ = dadt.shape
         self.launch("field_strengths", m, nodes, tets, k, dadt, phi, out)
-        return out
 
     def linear_changes(self, points, corners, dofs, potential, recovered, out):
         """out (k,r): mean over each tetrahedron of |∇φ of the elements - recovered ∇φ|² in V²/m²: theory.md (40).
@@ -48,4 +47,3 @@ class Elements(Launcher):
         """
         k, r = out.shape
         self.launch("linear_changes", r, points, corners, dofs, k, potential, recovered, out)
-        return out

@@ -269,6 +269,37 @@ def test_field_of_each_tetrahedron(kernels, mesh):
     close(kernels.electric_field(mesh.nodes, mesh.tets, dadt, phi), expected)
 
 
+def test_columns_have_the_bits_of_each_alone(backend, kernels, mesh, stars):
+    """More columns than share a tetrahedron, and a rest."""
+    k, sigma = 19, random_sigma(len(mesh.tets), 6)[0]
+    dadt, phi = random(k, len(mesh.tets), 3, seed=31), random(len(mesh.nodes), k, seed=32)
+    b = kernels.loads(mesh.nodes, mesh.tets, sigma, dadt, *stars)
+    magnE = kernels.field_strengths(mesh.nodes, mesh.tets, dadt, phi, np.empty((k, len(mesh.tets))))
+    for i in range(k):
+        alone = kernels.loads(mesh.nodes, mesh.tets, sigma, dadt[i : i + 1], *stars)
+        np.testing.assert_array_equal(to_host(b[:, i]), to_host(alone[:, 0]))
+        x, y, z = to_host(kernels.electric_field(mesh.nodes, mesh.tets, dadt[i], np.ascontiguousarray(phi[:, i]))).T
+        expected = np.sqrt(x * x + y * y + z * z)
+        if backend.name == "cpu":
+            np.testing.assert_array_equal(magnE[i], expected)
+        else:
+            close(magnE[i], expected)
+
+
+def test_squared_change_is_the_mean_over_the_tetrahedron(kernels, mesh):
+    """By the rule of four points, which is exact for squares of linear functions."""
+    k, n = 3, len(mesh.nodes)
+    potential, recovered = random(n, k, seed=33), random(n, 3, k, seed=34)
+    raw = np.einsum("mad,mak->mdk", hat_gradients(mesh), potential[mesh.tets])
+    near, far = (5 + 3 * np.sqrt(5)) / 20, (5 - np.sqrt(5)) / 20
+    expected = np.zeros((k, len(mesh.tets)))
+    for weights in far + (near - far) * np.eye(4):
+        change = raw - np.einsum("a,madk->mdk", weights, recovered[mesh.tets])
+        expected += (change**2).sum(axis=1).T / 4
+    out = np.empty(expected.shape)
+    close(kernels.linear_changes(mesh.nodes, mesh.tets, mesh.tets, potential, recovered, out), expected)
+
+
 PRECISION = {np.float32: 1e-6, np.float64: 1e-14}
 
 
@@ -444,6 +475,11 @@ def all_results(on, mesh, stars):
             nodes, tets, move(random(len(mesh.tets), 3, seed=1)), move(random(len(mesh.nodes)))
         ),
     }
+    dadt, phi, out = random(3, len(mesh.tets), 3, seed=1), random(len(mesh.nodes), 3), np.empty((3, len(mesh.tets)))
+    results["field_strengths"], results["linear_changes"] = move(out), move(out + 0)
+    k.field_strengths(nodes, tets, move(dadt), move(phi), results["field_strengths"])
+    recovered = random(len(mesh.nodes), 3, 3)
+    k.linear_changes(nodes, tets, tets, move(phi), move(recovered), results["linear_changes"])
     for components in (1, 6):
         sigma, dadt = move(random_sigma(len(mesh.tets), components)[0]), move(random(len(mesh.tets), 3))
         results[f"load {components}"] = k.loads(nodes, tets, sigma, dadt[None], starts, meeting)
