@@ -23,7 +23,7 @@ from femtms.conductivity.isotropic import Conductivity, conductivity_of
 from femtms.errors import FemtmsError, OutOfMemory
 from femtms.fem.p1 import P1
 from femtms.fem.p2 import P2
-from femtms.field.error_estimate import relative_error
+from femtms.field.error_estimate import relative_to
 from femtms.field.field import Field
 from femtms.field.pose_result import PoseResult
 from femtms.field.recoveries import RAW, Recoveries, check_recovery
@@ -44,6 +44,7 @@ _LARGEST_BLOCK = 32  # more gain nothing: the matrices are then read seldom enou
 _BLOCK_BYTES = 5 * 2**30  # of what grows with the number of poses in a block, below
 _VECTORS = 10  # (n,) of each pose while it is solved, in float64; beside them ∂A/∂t (m,3)
 ERROR_TISSUE = int(Tissue.GM)  # where sweeps estimate the error
+_TOGETHER = 8  # columns whose |E| is kept at a time
 _QUADRATURE_BYTES = 2**28  # of ∂A/∂t at quadrature points, for as many poses at a time
 
 _LARGEST_MESH = 10.0  # m
@@ -65,18 +66,35 @@ def check_rtol(rtol: float) -> None:
 
 @dataclass(frozen=True, eq=False)
 class _Block:
-    """Poses that were solved together: ∂A/∂t (m,3) in V/m of each and φ of all, on the device.
+    """Poses that were solved together: ∂A/∂t (k,m,3) in V/m and φ of all, on the device.
 
-    recovered is ∇φ at the nodes (q,c,k) of the tissues whose recovered field or error is asked for, by their number.
+    recovered is ∇φ at the nodes (q,c,k) of the tissues whose recovered field or error is asked for, by their number;
+    potential is the φ (N,k) it was made of, in the order of the mesh, or None.
     """
 
     coil: Coil
     poses: list[Pose]
     didt: float
-    dadt: list[Any]
+    dadt: Any
     solution: Solution
     recovered: dict[int, Any]
+    potential: Any
     seconds: dict[str, float]
+
+
+class _Memory:
+    """Arrays of one sweep, kept from block to block: fresh ones cost as much as the work, as the system clears them."""
+
+    def __init__(self, xp: Any) -> None:
+        self._xp, self._kept = xp, dict[str, Any]()
+
+    def of(self, name: str, *shape: int) -> Any:
+        """An array (k,...) of this name, with whatever was in it."""
+        kept = self._kept.get(name)
+        if kept is None or len(kept) < shape[0] or kept.shape[1:] != shape[1:]:
+            self._kept.pop(name, None)  # before more is taken
+            kept = self._kept[name] = self._xp.empty(shape)
+        return kept[: shape[0]]
 
 
 class Simulator:
@@ -217,8 +235,8 @@ class Simulator:
         """
         announce = self._stage if stage is None else stage
 
-        def fields(poses: list[Pose]) -> Iterator[Field]:
-            block = self._solve_block(driven, poses, reference, announce, tags)
+        def fields(poses: list[Pose], memory: _Memory) -> Iterator[Field]:
+            block = self._solve_block(driven, poses, reference, announce, tags, memory)
             return (self._field(block, i) for i in range(len(poses)))
 
         driven, reference = driven_at(coil, didt)
@@ -251,10 +269,10 @@ class Simulator:
         Other arguments and errors are those of `solve`, and FemtmsError when the mesh has no such tissue or tetrahedra.
         """
 
-        def results(poses: list[Pose]) -> Iterator[PoseResult]:
+        def results(poses: list[Pose], memory: _Memory) -> Iterator[PoseResult]:
             # what is announced is results, not stages
-            solved = self._solve_block(driven, poses, reference, silent, wanted)
-            return self._results(solved, looked_at, places, fields)
+            solved = self._solve_block(driven, poses, reference, silent, wanted, memory)
+            return self._results(solved, looked_at, places, fields, memory)
 
         if block is not None and block < 1:
             raise FemtmsError(f"block must be at least one pose; got {block}")
@@ -272,7 +290,7 @@ class Simulator:
         self,
         coil: Coil,
         poses: Iterable[Pose],
-        solved: Callable[[list[Pose]], Iterator[Result]],
+        solved: Callable[[list[Pose], _Memory], Iterator[Result]],
         allow_intersection: bool,
         most: int | None = None,
     ) -> Iterator[Result]:
@@ -284,7 +302,7 @@ class Simulator:
             raise FemtmsError(f"poses must be several femtms.Pose; got {type(poses).__name__}")
         to_come = self._checked(coil, poses, allow_intersection)
         size = self._largest_block() if most is None else min(most, self._largest_block())
-        waiting: list[Pose] = []
+        waiting, memory = list[Pose](), _Memory(self.backend.xp)
         while True:
             waiting += islice(to_come, max(size - len(waiting), 0))
             if not waiting:
@@ -292,7 +310,7 @@ class Simulator:
             done, lacking = 0, ""
             block = waiting[:size]
             try:
-                for result in solved(block):
+                for result in solved(block, memory):
                     done += 1
                     yield result
             except MemoryError as error:
@@ -306,6 +324,7 @@ class Simulator:
             waiting = waiting[done:] if lacking else waiting[len(block) :]
             if lacking:
                 self._solver.release()
+                memory = _Memory(self.backend.xp)
                 size = len(block) // 2
                 log.warning("out of memory with %d poses in a block (%s): going on with %d", len(block), lacking, size)
 
@@ -339,7 +358,7 @@ class Simulator:
             log.warning("%s%s", doubt, more)
 
     def _solve_block(
-        self, coil: Coil, poses: list[Pose], didt: float, stage: Stage, recovered: Sequence[int]
+        self, coil: Coil, poses: list[Pose], didt: float, stage: Stage, recovered: Sequence[int], memory: _Memory
     ) -> _Block:
         """Solve some poses, and recover ∇φ in the given tissues."""
         element, xp = self._element, self.backend.xp
@@ -350,28 +369,32 @@ class Simulator:
             clock.append(time.perf_counter())
 
         with stage("∂A/∂t of the coil"):
-            b = xp.empty((element.unknowns, len(poses)))
-            dadt: list[Any] = []
-            # at centroids it is kept anyway
-            at_a_time = len(poses) if self.order == 1 else max(1, _QUADRATURE_BYTES // self._boxes.points.nbytes)
-            for first in range(0, len(poses), at_a_time):
-                for a in self._boxes.vector_potentials(coil, poses[first : first + at_a_time]):
-                    a *= didt
-                    b[:, len(dadt)] = element.load(a)
-                    dadt.append(element.at_centroids(a))
+            driven = coil.driven([didt] * len(coil.stimulators))  # its A is ∂A/∂t
+            dadt = memory.of("dadt", len(poses), len(self.mesh.tets), 3)
+            if self.order == 1:
+                self._boxes.vector_potentials(driven, poses, out=dadt)
+                b = element.loads(dadt)
+            else:
+                b = xp.empty((element.unknowns, len(poses)))
+                at_a_time = max(1, _QUADRATURE_BYTES // self._boxes.points.nbytes)
+                for first in range(0, len(poses), at_a_time):
+                    some = slice(first, first + at_a_time)
+                    at_points = self._boxes.vector_potentials(driven, poses[some])
+                    b[:, some], dadt[some] = element.loads(at_points), element.at_centroids(at_points)
             tick()
         with stage("solving"):
             solution = self._solver.solve(b, self.rtol)
             tick()
         names = ["dadt", "solve"]
-        gradients = {}
+        gradients, potential = {}, None
         if recovered:
             with stage("recovering"):
-                gradients = self._recoveries.in_block(recovered, element.in_mesh_order(solution.phi))
+                potential = element.in_mesh_order(solution.phi)
+                gradients = self._recoveries.in_block(recovered, potential)
                 tick()
             names.append("recover")
         seconds = {name: (t1 - t0) / len(poses) for name, t0, t1 in zip(names, clock, clock[1:])}
-        return _Block(coil, poses, didt, dadt, solution, gradients, seconds)
+        return _Block(coil, poses, didt, dadt, solution, gradients, potential, seconds)
 
     def _raw(self, block: _Block, i: int) -> tuple[Any, Any]:
         """E (m,3) of the elements and φ (n,) of one column, on the device."""
@@ -384,10 +407,24 @@ class Simulator:
         gradients = self.backend.xp.ascontiguousarray(block.recovered[tag][:, :, i])
         return recovery.rows, -block.dadt[i][recovery.rows] - recovery.at_centroids(gradients)
 
-    def _squares(self, block: _Block, i: int, phi: Any) -> Any:
-        """Mean (r,) of |ΔE|² in V²/m² over each tetrahedron of ERROR_TISSUE, of one column and its φ (n,)."""
-        gradients = self.backend.xp.ascontiguousarray(block.recovered[ERROR_TISSUE][:, :, i])
-        return self._recoveries.of(ERROR_TISSUE).squared_changes(gradients, self._element.in_mesh_order(phi))
+    def _squares(self, block: _Block, some: range, memory: _Memory) -> Any:
+        """Mean (g,r) of |ΔE|² in V²/m² over each tetrahedron of ERROR_TISSUE, of some columns."""
+        recovery, part = self._recoveries.of(ERROR_TISSUE), slice(some.start, some.stop)
+        contiguous = self.backend.xp.ascontiguousarray
+        gradients, potential = block.recovered[ERROR_TISSUE][:, :, part], block.potential[:, part]
+        out = memory.of("squares", len(some), len(recovery.rows))
+        return recovery.squared_changes(contiguous(gradients), contiguous(potential), out)
+
+    def _strengths(self, block: _Block, some: range, memory: _Memory) -> Any:
+        """|E| (g,m) in V/m of some columns."""
+        xp, part = self.backend.xp, slice(some.start, some.stop)
+        magnE = memory.of("magnE", len(some), len(self.mesh.tets))
+        if self.recovery == RAW and isinstance(self._element, P1):
+            self._element.strengths(block.dadt[part], xp.ascontiguousarray(block.solution.phi[:, part]), magnE)
+        else:
+            for g, i in enumerate(some):
+                magnE[g] = magnitude(self._electric_field(block, i)[0], xp)
+        return magnE
 
     def _electric_field(self, block: _Block, i: int) -> tuple[Any, Any]:
         """E (m,3) and φ (n,) of one column, on the device."""
@@ -421,21 +458,23 @@ class Simulator:
         )
 
     def _results(
-        self, block: _Block, tissues: list[TissueTets], regions: Mapping[str, Region], fields: bool
+        self, block: _Block, tissues: list[TissueTets], regions: Mapping[str, Region], fields: bool, memory: _Memory
     ) -> Iterator[PoseResult]:
         """The numbers of a block come to the host at once, the Fields one by one."""
         xp, start = self.backend.xp, time.perf_counter()
         numbers = xp.zeros((len(block.poses), len(tissues), NUMBERS + 1))
         means = xp.zeros((len(block.poses), len(regions)))
-        for i in range(len(block.poses)):
-            E, phi = self._electric_field(block, i)
-            magnE = magnitude(E, xp)
-            for j, tets in enumerate(tissues):
-                numbers[i, j, :NUMBERS] = statistics(magnE, tets, xp)
-                if tets.tag == ERROR_TISSUE:
-                    numbers[i, j, NUMBERS] = relative_error(E[tets.rows], self._squares(block, i, phi), tets, xp)
-            for j, region in enumerate(regions.values()):
-                means[i, j] = region.mean(magnE)
+        has_error = any(tets.tag == ERROR_TISSUE for tets in tissues)
+        for first in range(0, len(block.poses), _TOGETHER):
+            some = range(first, min(first + _TOGETHER, len(block.poses)))
+            squares = self._squares(block, some, memory) if has_error else ()
+            for g, (i, magnE) in enumerate(zip(some, self._strengths(block, some, memory))):
+                for j, tets in enumerate(tissues):
+                    numbers[i, j, :NUMBERS] = statistics(magnE, tets, xp)
+                    if tets.tag == ERROR_TISSUE:
+                        numbers[i, j, NUMBERS] = relative_to(magnE[tets.rows], squares[g], tets, xp)
+                for j, region in enumerate(regions.values()):
+                    means[i, j] = region.mean(magnE)
         on_host = to_host(numbers)
         means = to_host(means) if regions else np.empty(means.shape)
         seconds = block.seconds | {"statistics": (time.perf_counter() - start) / len(block.poses)}

@@ -188,11 +188,7 @@ class ToroidalField:
         across, along = directions.harmonics
         degrees = np.arange(len(self.coefficients))[:, None]
         t = self.coefficients * (r / self.radius) ** degrees
-        waves = np.exp(1j * degrees * directions.phi)
-        waves[1:] *= 2  # orders m and -m
-        e_theta = ((-1j * _times(across, t)) @ waves).real
-        e_phi = (_times(along, t) @ waves).real
-        size: np.ndarray = np.hypot(e_theta, e_phi)
+        size: np.ndarray = np.hypot(directions.around(-1j * _times(across, t)), directions.around(_times(along, t)))
         return size
 
 
@@ -246,6 +242,15 @@ class _Directions:
         return _Directions(
             self.theta[row : row + 1], self.phi[column : column + 1], self.weights[row : row + 1], (across, along)
         )
+
+    def around(self, c: np.ndarray) -> np.ndarray:
+        """Re Σ_m c_m e^(imφ) (t,p) of orders m and -m, from c (t,m+1) complex of m ≥ 0."""
+        azimuths, orders = len(self.phi), c.shape[1]
+        if azimuths >= 2 * orders:  # no order stands for another, and they are equal steps
+            return np.fft.irfft(c, azimuths, axis=1) * azimuths
+        waves = np.exp(1j * np.arange(orders)[:, None] * self.phi)
+        waves[1:] *= 2
+        return (c @ waves).real
 
     @property
     def vectors(self) -> np.ndarray:

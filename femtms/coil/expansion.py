@@ -14,16 +14,26 @@ from femtms.coil.sampled import SampledField
 from femtms.kernels.dense import symmetric_inverse
 from femtms.mesh.order import codes_and_order
 
-# The three numbers below were found by trial with 2,304 elements and 3.9 million points: with fewer terms there are
-# more boxes to sample, with more terms each point costs more.
-DEGREE = 8
-_SAMPLES = 2 * (DEGREE + 1) ** 2  # on the sphere of a box: twice as many as unknowns, for the residual to tell
+# The degrees, _NEAR and _SERIES_COST were found by trial with 2,940 elements and 3.9 million points: with fewer terms
+# there are more boxes to sample, with more terms more samples of each.
+DEGREE = 10
+_LOW_DEGREE = 5  # of series in parts of these boxes, which are fitted to theirs
+
+
+def _samples(degree: int) -> int:
+    """Points on the sphere of a box: half as many again as unknowns, for the residual to tell."""
+    return 3 * (degree + 1) ** 2 // 2
+
+
+_SAMPLES = _samples(DEGREE)
 # Largest R/D that is tried, of the radius of a ball and the distance of the nearest element from its centre: the terms
 # of a series fall like (R/D)^l.
-_NEAR = 0.4
+_NEAR = 0.5
 _SERIES_COST = 40  # what a point costs to evaluate, in coil elements summed directly; measured on a CPU
 # Of the median of |A|, on the surfaces of boxes.  E loses far less: tests/physics/test_direct_sums.py.
 _TOLERANCE = 3e-4
+_LOW_SHARE = 1 / 16  # of the tolerance that series of low degree may add
+_SHRUNK = 0.6  # of the radius of a box: in larger parts of it a low degree is not even tried
 _PROBES = 1000  # points that the median is taken of
 _BOXES, _POINTS = 4096, 2**18  # that are sampled, or summed directly, together: bounds the memory
 
@@ -74,53 +84,102 @@ class HarmonicBoxes:
         """A (n,3) in T·m of a coil in the frame of the points; see vector_potentials."""
         return self.vector_potentials(coil, [Pose(np.eye(4))], tolerance)[0]
 
-    def vector_potentials(self, coil: Coil, poses: Sequence[Pose], tolerance: float = _TOLERANCE) -> list[Any]:
-        """A (n,3) in T·m for a current of 1 A at the points, on the device, of a coil in each pose.
+    def vector_potentials(
+        self, coil: Coil, poses: Sequence[Pose], tolerance: float = _TOLERANCE, out: Any = None
+    ) -> Any:
+        """A (k,n,3) in T·m for a current of 1 A at the points, on the device, of a coil in each of k poses.
 
         What `coil.moved(pose).vector_potential(points)` sums directly, but with an error of at most `tolerance` times
         the median of |A| over the points, measured as theory.md (21) says.  Boxes with so few points that a series
-        does not pay, or with an element of the coil in or near them, are summed directly.
+        does not pay, or with an element of the coil in or near them, are summed directly.  `out` is where A goes to.
         """
+        a = self.backend.xp.empty((len(poses), *self.points.shape)) if out is None else out
         if coil.sampled:
-            return self._with_sampled(coil, poses, tolerance)
+            return self._with_sampled(coil, poses, tolerance, a)
         if not _pays(len(self.points), coil):
-            return [coil.moved(pose).vector_potential(self.points, self.backend.kernels) for pose in poses]
+            for i, pose in enumerate(poses):
+                a[i] = coil.moved(pose).vector_potential(self.points, self.backend.kernels)
+            return a
         posed = _Posed.on(self.backend, coil, poses)
-        return list(self._summed_near(posed, *self._expanded(posed, tolerance)))
+        return self._summed_near(posed, a, *self._expanded(posed, tolerance, a))
 
-    def _with_sampled(self, coil: Coil, poses: Sequence[Pose], tolerance: float) -> list[Any]:
+    def _with_sampled(self, coil: Coil, poses: Sequence[Pose], tolerance: float, total: Any) -> Any:
         """The same where parts of the coil are A on a grid: these are interpolated at all points."""
         discrete = tuple(group for group in coil.elements if not isinstance(group, SampledField))
         if discrete:
-            total = self.vector_potentials(replace(coil, elements=discrete), poses, tolerance)
+            self.vector_potentials(replace(coil, elements=discrete), poses, tolerance, total)
         else:
-            total = [self.backend.xp.zeros(self.points.shape) for _ in poses]
+            total[...] = 0
         for a, pose in zip(total, poses):
             for field in coil.sampled:
                 a += field.moved(pose).potential(self.points, self.backend.kernels)
         return total
 
-    def _expanded(self, posed: "_Posed", tolerance: float) -> tuple[Any, Any, Any]:
-        """A (k,n,3) in T·m from series, and pairs of a pose and a box where it is still to be summed, both (e,)."""
+    def _expanded(self, posed: "_Posed", tolerance: float, a: Any) -> tuple[Any, Any]:
+        """Make A (k,n,3) in T·m from series; pairs of a pose and a box where it is still to be summed, both (e,)."""
         xp, k, n = self.backend.xp, len(posed), len(self.points)
-        pose, box, series, coefficients = self._pairs(posed, tolerance * self._medians(posed))
+        largest_error = tolerance * self._medians(posed)
+        pose, box, series, coefficients = self._pairs(posed, (1 - _LOW_SHARE) * largest_error)
         good, near = xp.flatnonzero(series >= 0), xp.flatnonzero(series < 0)
-        owner = xp.full(len(series), -1)
-        owner[good] = xp.arange(len(good))
-        first = pose * n + self.starts[box]  # of the points of all poses, one after the other
+        whole = _Series(box[good], DEGREE, posed.in_head(coefficients[series[good]], pose[good]))
+        own_pose, own_box, owner, parts = self._refined(whole, pose[good], _LOW_SHARE * largest_error)
+        # of the points of all poses, one after the other
+        first = xp.concatenate([own_pose * n + self.starts[own_box], pose[near] * n + self.starts[box[near]]])
+        owner = xp.concatenate([owner, xp.full(len(near), -1)])
         along = xp.argsort(first)
-        a = self.backend.kernels.harmonic_series(
-            self.points,
-            self.order,
-            xp.concatenate([first[along], xp.full(1, k * n)]),
-            owner[along].astype(np.int32),
-            self.centres[box[good]],
-            self.radii[box[good]],
-            DEGREE,
-            posed.in_head(coefficients[series[good]], pose[good]).reshape(len(good), len(posed.harmonics) // 2, 2, 3),
-            k,
-        )
-        return a, pose[near], box[near]
+        starts, owner = xp.concatenate([first[along], xp.full(1, k * n)]), owner[along].astype(np.int32)
+        self.backend.kernels.harmonic_series(self.points, self.order, starts, owner, *self._joined(whole, parts), a)
+        return pose[near], box[near]
+
+    def _joined(self, *series: "_Series") -> tuple[Any, ...]:
+        """Centres, radii, degrees, places of the first coefficients, and all coefficients, for harmonic_series."""
+        xp = self.backend.xp
+        box = xp.concatenate([some.box for some in series])
+        terms = xp.concatenate([xp.full(len(some.box), some.coefficients.shape[1] // 2) for some in series])
+        degrees = xp.concatenate([xp.full(len(some.box), some.degree, np.int32) for some in series])
+        coefficients = xp.concatenate([some.coefficients.reshape(-1, 2, 3) for some in series])
+        return self.centres[box], self.radii[box], degrees, xp.cumsum(terms) - terms, coefficients
+
+    def _refined(self, whole: "_Series", pose: Any, largest_error: Any) -> tuple[Any, Any, Any, "_Series"]:
+        """Pairs of a pose and a box that hold the points of all boxes with series, and which series is theirs.
+
+        In a part of a box a series of low degree does as well, and costs less to evaluate: it is fitted to that of the
+        whole box, where its error is small enough and points are many enough.  The third array counts on from the
+        series of whole boxes to those of parts, which are returned last.  pose (s,) of the whole boxes;
+        largest_error (k,) in T·m of the poses.
+        """
+        xp, rule = self.backend.xp, _Rule.on(self.backend, _LOW_DEGREE)
+        sizes, box, parent = self.ends - self.starts, whole.box, xp.arange(len(whole.box))
+        pairs: list[tuple[Any, ...]] = []
+        fits, of, fitted = [xp.zeros((0, rule.inverse.shape[1], 3))], [xp.zeros(0, np.int64)], 0
+        while not pairs or len(box):
+            is_worth = sizes[box] > 2 * len(rule.directions)
+            is_small = self.radii[box] <= _SHRUNK * self.radii[whole.box[parent]]
+            owner = parent + 0
+            tried, is_good = xp.flatnonzero(is_worth & is_small), xp.zeros(len(box), bool)
+            for part in _slices(len(tried), _BOXES):
+                some = tried[part]
+                coefficients, error = self._refitted(rule, whole, parent[some], box[some])
+                is_good[some] = error <= largest_error[pose[some]]
+                owner[some] = xp.where(is_good[some], len(whole.box) + fitted + xp.arange(len(some)), parent[some])
+                fits.append(coefficients)
+                of.append(box[some])
+                fitted += len(some)
+            is_cut = is_worth & ~is_good & (self.halves[box] >= 0)
+            pairs.append((pose, box, owner, is_cut))
+            box, pose, parent = self._halved(is_cut, box, pose, parent)
+        pose, box, owner = _uncut(pairs, xp)
+        return pose, box, owner, _Series(xp.concatenate(of), _LOW_DEGREE, xp.concatenate(fits))
+
+    def _refitted(self, rule: "_Rule", whole: "_Series", parent: Any, box: Any) -> tuple[Any, Any]:
+        """Coefficients (b,t,3) and errors (b,) in T·m of fits to series number `parent` (b,) in parts `box` (b,)."""
+        xp, kernels, (b, s) = self.backend.xp, self.backend.kernels, (len(box), len(rule.directions))
+        samples = self.centres[box][:, None] + self.radii[box][:, None, None] * rule.directions
+        starts, order = xp.arange(0, b * s + 1, s), xp.arange(b * s, dtype=np.int32)
+        a = xp.empty((1, b * s, 3))
+        series = *self._joined(whole), a
+        kernels.harmonic_series(samples.reshape(-1, 3), order, starts, parent.astype(np.int32), *series)
+        return rule.fit(kernels, a.reshape(b, s, 3))
 
     def _summed_near(self, posed: "_Posed", a: Any, pose: Any, box: Any) -> Any:
         """A (k,n,3) with direct sums at the points of boxes (e,) in poses (e,)."""
@@ -157,7 +216,7 @@ class HarmonicBoxes:
         xp = self.backend.xp
         pose = xp.arange(len(largest_error))
         box = xp.zeros_like(pose)  # that of all points
-        pairs, fits, fitted = [], [xp.zeros((0, len(posed.harmonics), 3))], 0
+        pairs, fits, fitted = [], [xp.zeros((0, len(posed.rule.harmonics), 3))], 0
         while len(pose):
             pose, box, is_away = self._away(posed, pose, box)
             away = xp.flatnonzero(is_away)
@@ -171,7 +230,7 @@ class HarmonicBoxes:
                 fitted += len(some)
             is_cut = is_away & (series < 0) & (self.halves[box] >= 0)
             pairs.append((pose, box, series, is_cut))
-            pose, box = self._halved(pose, box, is_cut)
+            box, pose = self._halved(is_cut, box, pose)
         return *_uncut(pairs, xp), xp.concatenate(fits)
 
     def _away(self, posed: "_Posed", pose: Any, box: Any) -> tuple[Any, Any, Any]:
@@ -186,35 +245,63 @@ class HarmonicBoxes:
             is_away = reach[box] < posed.kernels.nearest(posed.in_coil(self.centres[box], pose), posed.positions)
             is_cut = is_divisible[box] & ~is_away
             pairs.append((pose, box, is_away, is_cut))
-            pose, box = self._halved(pose, box, is_cut)
+            box, pose = self._halved(is_cut, box, pose)
         pose, box, is_away = _uncut(pairs, self.backend.xp)
         return pose, box, is_away
 
-    def _halved(self, pose: Any, box: Any, is_cut: Any) -> tuple[Any, Any]:
-        """Pairs of the two halves of each box that is cut."""
+    def _halved(self, is_cut: Any, box: Any, *columns: Any) -> tuple[Any, ...]:
+        """The two halves of each box that is cut, and what goes with both of them."""
         xp = self.backend.xp
         cut = xp.flatnonzero(is_cut)
         half = self.halves[box[cut]]
-        return xp.concatenate([pose[cut], pose[cut]]), xp.concatenate([half, half + 1])
+        return xp.concatenate([half, half + 1]), *(xp.concatenate([column[cut], column[cut]]) for column in columns)
 
     def _fit(self, posed: "_Posed", pose: Any, box: Any) -> tuple[Any, Any]:
         """Coefficients (b,t,3) and errors (b,) in T·m, in the frame of the coil: theory.md (20, 21)."""
         centres, radii = posed.in_coil(self.centres[box], pose), self.radii[box]
         samples = centres[:, None] + radii[:, None, None] * posed.directions[pose]
-        a = posed.potential(samples.reshape(-1, 3)).reshape(samples.shape)
-        coefficients, error = posed.kernels.fit_series(a, posed.inverse, posed.harmonics)
-        return coefficients, self.backend.xp.sqrt(error.max(axis=1))
+        return posed.rule.fit(posed.kernels, posed.potential(samples.reshape(-1, 3)).reshape(samples.shape))
+
+
+@dataclass(frozen=True, eq=False)
+class _Series:
+    """Series of one degree in boxes (s,): their coefficients (s,t,3) in T·m, in head coordinates."""
+
+    box: Any
+    degree: int
+    coefficients: Any
+
+
+@dataclass(frozen=True, eq=False)
+class _Rule:
+    """What samples A on spheres and fits series of one degree to that: theory.md (20, 21).
+
+    directions (s,3) of the samples; inverse (s,t) and harmonics (t,s) for kernels.fit_series.
+    """
+
+    directions: Any
+    inverse: Any
+    harmonics: Any
+
+    @classmethod
+    def on(cls, backend: Backend, degree: int) -> "_Rule":
+        """That of a degree on a device."""
+        return cls(*map(backend.array, _sphere_rule(degree)))
+
+    def fit(self, kernels: Any, a: Any) -> tuple[Any, Any]:
+        """Coefficients (b,t,3) and errors (b,) in T·m of samples a (b,s,3)."""
+        coefficients, error = kernels.fit_series(a, self.inverse, self.harmonics)
+        return coefficients, error.max(axis=1) ** 0.5
 
 
 @dataclass(frozen=True, eq=False)
 class _Posed:
-    """A coil in k poses, and the rule that samples its A on spheres, on the device.
+    """A coil in k poses, and the rule that fits series of the highest degree to its A, on the device.
 
     The elements stay in the coil's frame: it is points that are moved there, and A that is turned back.
 
     positions (d,3) m of the elements; to_coil and to_head, the origins (k,3) m and matrices (k,3,3) of the two ways for
-    kernels.turned; directions (k,s,3) of samples, in the coil's frame; inverse (s,t) and harmonics (t,s) for
-    kernels.fit_series.
+    kernels.turned; directions (k,s,3) of the rule's samples, in the coil's frame.
     """
 
     coil: Coil
@@ -223,13 +310,12 @@ class _Posed:
     to_coil: tuple[Any, Any]
     to_head: tuple[Any, Any]
     directions: Any
-    inverse: Any
-    harmonics: Any
+    rule: _Rule
 
     @classmethod
     def on(cls, backend: Backend, coil: Coil, poses: Sequence[Pose]) -> "_Posed":
         """The coil in these poses on a device."""
-        directions, inverse, harmonics = _sphere_rule()
+        directions, _, _ = _sphere_rule(DEGREE)
         origins, rotations = np.stack([pose.centre for pose in poses]), np.stack([pose.rotation for pose in poses])
         return cls(
             coil=coil,
@@ -238,8 +324,7 @@ class _Posed:
             to_coil=(backend.array(origins), backend.array(rotations)),
             to_head=(backend.array(np.zeros_like(origins)), backend.array(rotations.transpose(0, 2, 1))),
             directions=backend.array(np.stack([directions @ rotation for rotation in rotations])),
-            inverse=backend.array(inverse),
-            harmonics=backend.array(harmonics),
+            rule=_Rule.on(backend, DEGREE),
         )
 
     def __len__(self) -> int:
@@ -295,12 +380,13 @@ def solid_harmonics(x: np.ndarray, degree: int) -> np.ndarray:
 
 
 @cache
-def _sphere_rule() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _sphere_rule(degree: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Directions (s,3), the pseudo-inverse (s,t) that fits t coefficients to samples there, and the harmonics (t,s)."""
-    i = np.arange(_SAMPLES) + 0.5
-    z, angle = 1 - 2 * i / _SAMPLES, np.pi * (1 + np.sqrt(5)) * i  # evenly spread: Fibonacci's spiral
+    samples = _samples(degree)
+    i = np.arange(samples) + 0.5
+    z, angle = 1 - 2 * i / samples, np.pi * (1 + np.sqrt(5)) * i  # evenly spread: Fibonacci's spiral
     directions = np.column_stack([np.sqrt(1 - z**2) * np.cos(angle), np.sqrt(1 - z**2) * np.sin(angle), z])
-    harmonics = solid_harmonics(directions, DEGREE).reshape(_SAMPLES, -1)
+    harmonics = solid_harmonics(directions, degree).reshape(samples, -1)
     size = np.linalg.norm(harmonics, axis=0)
     size[size == 0] = 1  # the imaginary parts for m = 0
     # (HᵀH)⁻¹Hᵀ: on so even directions the harmonics are nearly orthogonal.  einsum without BLAS has one fixed order

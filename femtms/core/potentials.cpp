@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "lanes.h"
 #include "sources.h"
 
 static const int LANES = 16;  // points that are treated together
@@ -115,59 +116,60 @@ try {
 }
 KEEP_FAILURE
 
-// A of LANES points in a box from its series of solid harmonics: theory.md (19, 20)
+// A of the points order[0] ... order[count-1], WIDTH at a time, from a series of solid harmonics: theory.md (19, 20);
+// out (n,3)
 VECTORISED static void series(
-    const int degree, const double* RESTRICT c, const double* RESTRICT x, const double* RESTRICT y,
-    const double* RESTRICT z, double* RESTRICT ax, double* RESTRICT ay, double* RESTRICT az)
+    const int64 count, const int* RESTRICT order, const double* RESTRICT points, const double* centre,
+    const double radius, const int degree, const double* RESTRICT coefficients, double* RESTRICT out)
 {
-    double r2[LANES], re[LANES], im[LANES], q[LANES], below[LANES];
-    double ux[LANES], uy[LANES], uz[LANES], vx[LANES], vy[LANES], vz[LANES];
-    for (int k = 0; k < LANES; ++k) {
-        r2[k] = x[k] * x[k] + y[k] * y[k] + z[k] * z[k];
-        re[k] = 1, im[k] = 0;  // (x + iy)^m
-        ax[k] = ay[k] = az[k] = 0;
-    }
-    for (int m = 0; m <= degree; ++m) {
-        for (int k = 0; k < LANES; ++k) {
-            q[k] = 1, below[k] = 0;
-            ux[k] = uy[k] = uz[k] = vx[k] = vy[k] = vz[k] = 0;
+    for (int64 first = 0; first < count; first += WIDTH) {
+        const int* rows = order + first;
+        const int64 some = std::min(count - first, (int64)WIDTH);
+        Lanes x, y, z;
+        for (int k = 0; k < WIDTH; ++k) {
+            const double* point = points + 3 * (int64)rows[std::min((int64)k, some - 1)];
+            x[k] = (point[0] - centre[0]) / radius;
+            y[k] = (point[1] - centre[1]) / radius;
+            z[k] = (point[2] - centre[2]) / radius;
         }
-        for (int l = m; l <= degree; ++l, c += 6)
-            for (int k = 0; k < LANES; ++k)
-                add_degree(l, m, c, z[k], r2[k], q[k], below[k], ux[k], uy[k], uz[k], vx[k], vy[k], vz[k]);
-        for (int k = 0; k < LANES; ++k)
-            add_order(x[k], y[k], ux[k], uy[k], uz[k], vx[k], vy[k], vz[k], re[k], im[k], ax[k], ay[k], az[k]);
+        const double* c = coefficients;
+        const Lanes r2 = x * x + y * y + z * z, zero = all(0);
+        Lanes re = all(1), im = zero, ax = zero, ay = zero, az = zero;  // (x + iy)^m, and A
+        for (int m = 0; m <= degree; ++m) {
+            Lanes q = all(1), q_below = zero, ux = zero, uy = zero, uz = zero, vx = zero, vy = zero, vz = zero;
+            for (int l = m; l <= degree; ++l, c += 6) add_degree(l, m, c, z, r2, q, q_below, ux, uy, uz, vx, vy, vz);
+            add_order(x, y, ux, uy, uz, vx, vy, vz, re, im, ax, ay, az);
+        }
+        for (int64 k = 0; k < some; ++k) {
+            double* a = out + 3 * (int64)rows[k];
+            a[0] = ax[k], a[1] = ay[k], a[2] = az[k];
+        }
     }
 }
 
 KERNEL harmonic_series(
     const int64 poses, const int64 n, const double* points /* n,3 */, const int* order /* n */, const int64 ranges,
     const int64* starts /* ranges+1 */, const int* owner /* ranges */, const double* centres /* b,3 */,
-    const double* radii /* b */, const int degree, const double* coefficients, double* a /* poses,n,3 */)
+    const double* radii /* b */, const int* degrees /* b */, const int64* firsts /* b */,
+    const double* coefficients /* c,2,3 */, double* a /* poses,n,3 */)
 {
-    const int64 terms = (degree + 1) * (degree + 2) / 2, tasks = (n + ROWS - 1) / ROWS;  // of each pose
+    const int64 tasks = (n + ROWS - 1) / ROWS;  // of each pose
     for_each_task(poses * tasks, [&](const int64 task) {
         const int64 pose = task / tasks;
         int64 begin = pose * n + task % tasks * ROWS;
         const int64 end = std::min(pose * n + n, begin + ROWS);
         int64 at = std::upper_bound(starts, starts + ranges + 1, begin) - starts - 1;
+        double* out = a + 3 * pose * n;
         while (begin < end) {
             while (starts[at + 1] <= begin) ++at;
-            const int64 count = std::min(std::min(end, starts[at + 1]), begin + LANES) - begin, b = owner[at];
-            double x[LANES], y[LANES], z[LANES], ax[LANES] = {}, ay[LANES] = {}, az[LANES] = {};
+            const int64 count = std::min(end, starts[at + 1]) - begin, b = owner[at];
             const int* rows = order + (begin - pose * n);
             if (b >= 0) {
-                for (int64 k = 0; k < LANES; ++k) {
-                    const double* point = points + 3 * (int64)rows[std::min(k, count - 1)];
-                    x[k] = (point[0] - centres[3 * b]) / radii[b];
-                    y[k] = (point[1] - centres[3 * b + 1]) / radii[b];
-                    z[k] = (point[2] - centres[3 * b + 2]) / radii[b];
-                }
-                series(degree, coefficients + 6 * terms * b, x, y, z, ax, ay, az);
-            }
-            for (int64 k = 0; k < count; ++k) {
-                double* out = a + 3 * (pose * n + rows[k]);
-                out[0] = ax[k], out[1] = ay[k], out[2] = az[k];
+                const double* c = coefficients + 6 * firsts[b];
+                series(count, rows, points, centres + 3 * b, radii[b], degrees[b], c, out);
+            } else {
+                for (int64 k = 0; k < count; ++k)
+                    for (int d = 0; d < 3; ++d) out[3 * (int64)rows[k] + d] = 0;
             }
             begin += count;
         }

@@ -69,9 +69,9 @@ KERNEL fit_residuals(
 KERNEL harmonic_series(
     const int64 poses, const int64 n, const double* points /* n,3 */, const int* order /* n */, const int64 ranges,
     const int64* starts /* ranges+1 */, const int* owner /* ranges */, const double* centres /* b,3 */,
-    const double* radii /* b */, const int degree, const double* coefficients, double* a /* poses,n,3 */)
+    const double* radii /* b */, const int* degrees /* b */, const int64* firsts /* b */,
+    const double* coefficients /* c,2,3 */, double* a /* poses,n,3 */)
 {
-    const int64 terms = (degree + 1) * (degree + 2) / 2;
     for_each(poses * n, [&](const int64 row) {
         int64 at = 0, above = ranges;  // starts[at] <= row < starts[above]
         while (above - at > 1) {
@@ -88,7 +88,8 @@ KERNEL harmonic_series(
             const double y = (points[3 * i + 1] - centres[3 * b + 1]) / radii[b];
             const double z = (points[3 * i + 2] - centres[3 * b + 2]) / radii[b];
             const double r2 = x * x + y * y + z * z;
-            const double* c = coefficients + 6 * terms * b;
+            const double* c = coefficients + 6 * firsts[b];
+            const int degree = degrees[b];
             double re = 1, im = 0;  // (x + iy)^m
             for (int m = 0; m <= degree; ++m) {
                 double q = 1, q_below = 0;

@@ -43,6 +43,22 @@ KERNEL quadratic_currents(
     });
 }
 
+// b_i = minus the sum of the currents into unknown i, in the order of the tetrahedra
+KERNEL gathered(
+    const int64 n, const int each, const int* dofs /* m,each */, const double* currents /* m,each */,
+    const int64* starts /* n+1 */, const int* meeting, double* b /* n */)
+{
+    for_each(n, [&](const int64 i) {
+        double total = 0;
+        for (int64 s = starts[i]; s < starts[i + 1]; ++s) {
+            int64 own = each * (int64)meeting[s];
+            while (dofs[own] != i) ++own;
+            total += currents[own];
+        }
+        b[i] = -total;
+    });
+}
+
 // E = -∂A/∂t - ∇φ at the centroids, in V/m, with φ quadratic in each tetrahedron: theory.md (33)
 KERNEL quadratic_field(
     const int64 m, const double* nodes /* n,3 */, const int* tets /* m,4 */, const int* dofs /* m,10 */,
@@ -61,29 +77,26 @@ KERNEL quadratic_field(
 }
 
 // Mean over each tetrahedron of |∇φ of the elements - recovered|² in V²/m²: theory.md (40), by the rule of four points,
-// which is exact for squares of linear differences.  values in V/m at the points; derivatives in V/m², or absent.
-KERNEL squared_changes(
-    const int64 m, const double* points /* n,3 */, const int* corners /* m,4 */, const int each,
-    const int* dofs /* m,each */, const double* potential /* u */, const double* values /* n,3 */,
-    const double* derivatives /* n,9? */, double* squares /* m */)
+// which is exact for squares of linear differences.  values in V/m and derivatives in V/m² at the points.
+KERNEL quadratic_changes(
+    const int64 m, const double* points /* n,3 */, const int* corners /* m,4 */, const int* dofs /* m,10 */,
+    const double* potential /* u */, const double* values /* n,3 */, const double* derivatives /* n,9 */,
+    double* squares /* m */)
 {
     for_each(m, [&](const int64 t) {
         // the edge between two corners among the unknowns of quadratic elements
         const int edge[4][4] = {{-1, 4, 6, 7}, {4, -1, 5, 8}, {6, 5, -1, 9}, {7, 8, 9, -1}};
         double g[4][3], total = 0;
         const int* corner = corners + 4 * t;
-        const int* unknown = dofs + each * t;
+        const int* unknown = dofs + 10 * t;
         const double six_volumes = six_volume_gradients(points, corner, g);
         for (int q = 0; q < 4; ++q) {
             double change[3] = {0, 0, 0}, x[3] = {0, 0, 0};
             for (int a = 0; a < 4; ++a) {
                 const double weight = a == q ? NEAR : FAR;
-                double c = potential[unknown[a]];  // ∇φ = Σ_a c_a ∇λ_a
-                if (each == 10) {
-                    c *= 4 * weight - 1;
-                    for (int b = 0; b < 4; ++b)
-                        if (b != a) c += 4 * (b == q ? NEAR : FAR) * potential[unknown[edge[a][b]]];
-                }
+                double c = (4 * weight - 1) * potential[unknown[a]];  // ∇φ = Σ_a c_a ∇λ_a
+                for (int b = 0; b < 4; ++b)
+                    if (b != a) c += 4 * (b == q ? NEAR : FAR) * potential[unknown[edge[a][b]]];
                 for (int d = 0; d < 3; ++d) {
                     change[d] += c * g[a][d] / six_volumes;
                     x[d] += weight * points[3 * (int64)corner[a] + d];
@@ -94,9 +107,8 @@ KERNEL squared_changes(
                 const int64 i = corner[a];
                 for (int d = 0; d < 3; ++d) {
                     double recovered = values[3 * i + d];
-                    if (derivatives)
-                        for (int e = 0; e < 3; ++e)
-                            recovered += derivatives[9 * i + 3 * d + e] * (x[e] - points[3 * i + e]) / 2;
+                    for (int e = 0; e < 3; ++e)
+                        recovered += derivatives[9 * i + 3 * d + e] * (x[e] - points[3 * i + e]) / 2;
                     change[d] -= weight * recovered;
                 }
             }

@@ -28,31 +28,35 @@ SHARED void add_current(
     az += w * dl[2];
 }
 
-// One degree l of the series for one order m, theory.md (19): u, v += c q, and q goes on to degree l + 1.
+// One degree l of the series for one order m, theory.md (19): u, v += c q, and q goes on to degree l + 1.  Real is a
+// number, or several side by side.
+template <typename Real>
 SHARED void add_degree(
-    const int l, const int m, const double* c, const double z, const double r2, double& q, double& q_below, double& ux,
-    double& uy, double& uz, double& vx, double& vy, double& vz)
+    const int l, const int m, const double* c, const Real& z, const Real& r2, Real& q, Real& q_below, Real& ux,
+    Real& uy, Real& uz, Real& vx, Real& vy, Real& vz)
 {
+    const double up = 2 * l + 1, down = l * l - m * m;
     ux += c[0] * q;
     uy += c[1] * q;
     uz += c[2] * q;
     vx += c[3] * q;
     vy += c[4] * q;
     vz += c[5] * q;
-    const double next = (2 * l + 1) * z * q - (l * l - m * m) * r2 * q_below;
+    const Real next = up * z * q - down * r2 * q_below;
     q_below = q;
     q = next;
 }
 
 // (x + iy)^m of one order m: its part of A, and on to m + 1
+template <typename Real>
 SHARED void add_order(
-    const double x, const double y, const double ux, const double uy, const double uz, const double vx, const double vy,
-    const double vz, double& re, double& im, double& ax, double& ay, double& az)
+    const Real& x, const Real& y, const Real& ux, const Real& uy, const Real& uz, const Real& vx, const Real& vy,
+    const Real& vz, Real& re, Real& im, Real& ax, Real& ay, Real& az)
 {
     ax += re * ux + im * vx;
     ay += re * uy + im * vy;
     az += re * uz + im * vz;
-    const double turned = x * re - y * im;
+    const Real turned = x * re - y * im;
     im = x * im + y * re;
     re = turned;
 }

@@ -34,13 +34,17 @@ class P1(Element):
         return mesh.centroids
 
     def at_centroids(self, dadt: Any) -> Any:
-        """(m,3) of values at the quadrature points: the same."""
+        """(k,m,3) of values at the quadrature points: the same."""
         return dadt
 
-    def load(self, dadt: Any) -> Any:
-        """b (n,) in A from ∂A/∂t (m,3) in V/m at the centroids, for the mean in tetrahedra: theory.md (10, 11)."""
-        return self.backend.kernels.load(self.nodes, self.tets, self.sigma, dadt, self.starts, self.meeting)
+    def loads(self, dadt: Any) -> Any:
+        """b (n,k) in A from ∂A/∂t (k,m,3) in V/m at the centroids, for the mean in tetrahedra: theory.md (10, 11)."""
+        return self.backend.kernels.loads(self.nodes, self.tets, self.sigma, dadt, self.starts, self.meeting)
 
     def field(self, dadt: Any, phi: Any) -> Any:
         """E (m,3) in V/m at the centroids from ∂A/∂t (m,3) V/m and φ (n,) V: theory.md (12)."""
         return self.backend.kernels.electric_field(self.nodes, self.tets, dadt, phi)
+
+    def strengths(self, dadt: Any, phi: Any, out: Any) -> None:
+        """out (k,m) = |E| in V/m at the centroids from ∂A/∂t (k,m,3) V/m and φ (n,k) V."""
+        self.backend.kernels.field_strengths(self.nodes, self.tets, dadt, phi, out)

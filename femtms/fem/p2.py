@@ -65,14 +65,17 @@ class P2(Element):
         """Where ∂A/∂t must be known, (5m,3) m: five points in each tetrahedron."""
         return lagrange.quadrature_points(mesh)
 
-    def load(self, dadt: Any) -> Any:
-        """b (N,) in A from ∂A/∂t (5m,3) in V/m at the quadrature points: theory.md (32)."""
-        element = self.nodes, self.tets, self.sigma
-        return self.backend.kernels.quadratic_load(*element, dadt, self.weights, self.dofs, self.starts, self.meeting)
+    def loads(self, dadt: Any) -> Any:
+        """b (N,k) in A from ∂A/∂t (k,5m,3) in V/m at the quadrature points: theory.md (32)."""
+        b = self.backend.xp.empty((self.unknowns, len(dadt)))
+        element, dofs = (self.nodes, self.tets, self.sigma), (self.weights, self.dofs, self.starts, self.meeting)
+        for i in range(len(dadt)):
+            b[:, i] = self.backend.kernels.quadratic_load(*element, dadt[i], *dofs)
+        return b
 
     def at_centroids(self, dadt: Any) -> Any:
-        """(m,3) of values (5m,3) at the quadrature points."""
-        return self.backend.xp.ascontiguousarray(dadt[:: len(lagrange.POINTS)])
+        """(k,m,3) of values (k,5m,3) at the quadrature points, or (m,3) of (5m,3)."""
+        return self.backend.xp.ascontiguousarray(dadt[..., :: len(lagrange.POINTS), :])
 
     def field(self, dadt: Any, phi: Any) -> Any:
         """E (m,3) in V/m at the centroids from ∂A/∂t (m,3) V/m there and φ (N,) V: theory.md (33)."""

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from femtms.field.statistics import TissueTets
+from femtms.field.statistics import TissueTets, magnitude
 
 
 def relative_error(E: Any, squares: Any, tets: TissueTets, xp: Any = np) -> Any:
@@ -16,6 +16,10 @@ def relative_error(E: Any, squares: Any, tets: TissueTets, xp: Any = np) -> Any:
 
     0 where both are zero, huge where E alone is.
     """
-    x, y, z = E.T
-    whole = (tets.volumes * (x * x + y * y + z * z)).sum()
+    return relative_to(magnitude(E, xp), squares, tets, xp)
+
+
+def relative_to(magnE: Any, squares: Any, tets: TissueTets, xp: Any = np) -> Any:
+    """The same from |E| (r,) in V/m."""
+    whole = (tets.volumes * magnE * magnE).sum()
     return ((tets.volumes * squares).sum() / xp.maximum(whole, np.finfo(np.float64).tiny)) ** 0.5

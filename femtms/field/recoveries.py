@@ -66,8 +66,8 @@ class Recoveries:
 
     def squares(self, tag: int, potential: Any) -> Any:
         """Mean (r,) of |recovered - raw E|² in V²/m² over each tetrahedron of a tissue; φ as for `change`."""
-        recovery = self.of(tag)
-        return recovery.squared_changes(recovery.gradients(potential), potential)
+        recovery, column = self.of(tag), potential[:, None]
+        return recovery.squared_changes(recovery.gradients(column), column)[0]
 
     def at(self, potential: np.ndarray, tets: np.ndarray, weights: np.ndarray) -> np.ndarray:
         """Recovered ∇φ (p,3) in V/m at points in tetrahedra (p,) of the mesh with barycentric coordinates (p,4).

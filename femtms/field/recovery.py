@@ -166,15 +166,22 @@ class TissueRecovery:
         self.backend.kernels.spmm(self.matrix, block, out)
         return out.reshape(len(self.nodes), -1, *potential.shape[1:])
 
-    def squared_changes(self, gradients: Any, potential: Any) -> Any:
-        """Mean (r,) over each tetrahedron of |raw ∇φ - recovered ∇φ|² in V²/m²: theory.md (40).
+    def squared_changes(self, gradients: Any, potential: Any, out: Any = None) -> Any:
+        """Mean (k,r) over each tetrahedron of |raw ∇φ - recovered ∇φ|² in V²/m²: theory.md (40).
 
-        gradients (q,c) as from `gradients` of the same φ (N,) in V.
+        gradients (q,c,k) as from `gradients` of the same φ (N,k) in V, both C-contiguous; out is where it goes to.
         """
-        ascontiguous = self.backend.xp.ascontiguousarray
-        values, derivatives = ascontiguous(gradients[:, :3]), ascontiguous(self._derivatives(gradients))
-        arrays = self.points, self.corners, self.dofs, potential, values, derivatives
-        return self.backend.kernels.squared_changes(*arrays)
+        kernels, xp = self.backend.kernels, self.backend.xp
+        mesh = self.points, self.corners, self.dofs
+        squares = xp.empty((potential.shape[1], len(self.rows))) if out is None else out
+        if self.order == 1:
+            kernels.linear_changes(*mesh, potential, gradients, squares)
+            return squares
+        for i in range(len(squares)):
+            column, phi = gradients[:, :, i], xp.ascontiguousarray(potential[:, i])
+            values, derivatives = (xp.ascontiguousarray(x) for x in (column[:, :3], self._derivatives(column)))
+            squares[i] = kernels.quadratic_changes(*mesh, phi, values, derivatives)
+        return squares
 
     def _derivatives(self, gradients: Any) -> Any:
         """Those of ∇φ at the nodes (q,9), ∂_e of component d in column 3d + e; (q,0) where there are none."""

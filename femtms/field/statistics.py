@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from femtms.errors import FemtmsError
+from femtms.kernels.statistics import smallest_with_weight, tissue_statistics
 from femtms.mesh.tetmesh import TetMesh
 from femtms.tissue import name_of
 
@@ -62,13 +63,15 @@ class TissueSummary:
 class TissueTets:
     """The tetrahedra of one tissue: what its statistics need of the head, the same for every field.
 
-    rows (r,) of the mesh and volumes (r,) in m³ are on the device of the fields; volume is the sum in m³.
+    rows (r,) of the mesh, volumes (r,) in m³ and the same as whole numbers, weights (r,), are on the device of the
+    fields; volume is the sum in m³.
     """
 
     mesh: TetMesh
     tag: int
     rows: Any
     volumes: Any
+    weights: Any
     volume: float
 
     @classmethod
@@ -76,7 +79,8 @@ class TissueTets:
         """Those of tissue number `tag`, for fields that are arrays of the module `xp`."""
         rows = np.flatnonzero(mesh.tags == tag)
         volumes = mesh.volumes[rows]
-        return cls(mesh, int(tag), xp.asarray(rows), xp.asarray(volumes), float(volumes.sum()))
+        on_device = xp.asarray(rows), xp.asarray(volumes), xp.asarray(_whole_numbers(volumes))
+        return cls(mesh, int(tag), *on_device, float(volumes.sum()))
 
     def summary(self, numbers: np.ndarray, error: float | None = None, is_raw: bool = True) -> TissueSummary:
         """In words what `statistics` gave, once it is on the host; with the relative error where it is known.
@@ -138,9 +142,7 @@ class Region:
 
 def magnitude(E: Any, xp: Any = np) -> Any:
     """|E| (m,) of E (m,3), an array of the module `xp`."""
-    if xp is np:
-        return np.sqrt(np.einsum("md,md->m", E, E))
-    x, y, z = E.T  # CuPy's einsum would make m small matrix products of it
+    x, y, z = E.T  # not einsum, whose bits are others, and of which CuPy would make m small matrix products
     return xp.sqrt(x * x + y * y + z * z)
 
 
@@ -150,42 +152,49 @@ def statistics(magnE: Any, tets: TissueTets, xp: Any = np) -> Any:
     They are, for `TissueTets.summary`: mean, the four PERCENTILES and peak in V/m, the row of the peak in the mesh,
     and the volumes in m³ with at least 50 % and 75 % of the last percentile.
     """
+    if xp is np:  # in the core, without sorting, and to the same bits
+        wanted = _wanted(tets.weights.sum(), PERCENTILES, np)
+        return tissue_statistics(magnE, tets.rows, tets.volumes, tets.volume, tets.weights, wanted)
     own = magnE[tets.rows]
     numbers = xp.empty(NUMBERS)
     numbers[0] = (own * tets.volumes).sum() / tets.volume
-    numbers[1:5] = weighted_percentiles(own, tets.volumes, PERCENTILES, xp)
+    numbers[1:5] = _sorted_percentiles(own, tets.weights, PERCENTILES, xp)
     numbers[5] = own.max()
     numbers[6] = xp.take(tets.rows, own.argmax())
     for i, share in ((7, 0.5), (8, 0.75)):
-        numbers[i] = _sum_where(own >= share * numbers[4], tets.volumes, xp)
+        # picking would make the host wait for how many there are
+        numbers[i] = xp.where(own >= share * numbers[4], tets.volumes, 0.0).sum()
     return numbers
 
 
-def weighted_percentiles(values: Any, weights: Any, percentiles: tuple[float, ...], xp: Any = np) -> Any:
+def weighted_percentiles(values: np.ndarray, weights: np.ndarray, percentiles: tuple[float, ...]) -> np.ndarray:
     """For each p the smallest value such that values up to it carry p % of the weight.
 
     >>> weighted_percentiles(np.array([3.0, 1.0, 2.0]), np.array([1.0, 1.0, 2.0]), (25.0, 50.0, 100.0))
     array([1., 2., 3.])
     """
+    whole = _whole_numbers(weights)
+    return smallest_with_weight(values, whole, _wanted(whole.sum(), percentiles, np))
+
+
+def _sorted_percentiles(values: Any, weights: Any, percentiles: tuple[float, ...], xp: Any) -> Any:
+    """The same on a GPU, of weights that are whole numbers."""
     order = xp.argsort(values)  # equal values may come in any order: a stable sort takes four times as long
-    share = xp.cumsum(_whole_numbers(weights, xp)[order]).astype(np.float64)
-    wanted = xp.asarray(np.array(percentiles) / 100) * share[-1] * (1 - 1e-12)
-    position = xp.searchsorted(share, wanted)
+    share = xp.cumsum(weights[order]).astype(np.float64)
+    position = xp.searchsorted(share, _wanted(share[-1], percentiles, xp))
     return values[order[xp.minimum(position, len(values) - 1)]]
 
 
-def _whole_numbers(weights: Any, xp: Any) -> Any:
+def _wanted(total: Any, percentiles: tuple[float, ...], xp: Any) -> Any:
+    """The weights that percentiles must carry, of all the weight; a little less, for rounding."""
+    return xp.asarray(np.array(percentiles) / 100) * total * (1 - 1e-12)
+
+
+def _whole_numbers(weights: np.ndarray) -> np.ndarray:
     """Weights (r,) ≥ 0 as int64 in one proportion, as finely as lets their sum fit.
 
-    A GPU adds up the parts of a cumulative sum in whatever order they are ready: whole numbers have the same sums then.
+    Whole numbers have the same sums in any order, and so in any number of threads or on a GPU.
     """
-    largest = xp.maximum(weights.max(), np.finfo(np.float64).tiny)
-    return xp.rint(weights / largest * (2.0**62 / len(weights))).astype(np.int64)
-
-
-def _sum_where(chosen: Any, values: Any, xp: Any) -> Any:
-    """Sum of the values (r,) that are chosen (r,)."""
-    if xp is np:
-        return values[chosen].sum()
-    # picking would make the host wait for how many there are
-    return xp.where(chosen, values, 0.0).sum()
+    largest = max(weights.max(), np.finfo(np.float64).tiny)
+    whole: np.ndarray = np.rint(weights / largest * (2.0**62 / len(weights))).astype(np.int64)
+    return whole

@@ -14,20 +14,15 @@ class Elements(Launcher):
         element = nodes, tets, sigma.shape[1], sigma, starts, meeting
         return self.rows("stiffness", len(starts) - 1, (tets, starts, meeting), element)
 
-    def load(self, nodes, tets, sigma, dadt, starts, meeting):
-        """b (n,) in A: b_i = -Σ_t ∫_t ∇λ_i·σ ∂A/∂t, theory.md (10).
+    def loads(self, nodes, tets, sigma, dadt, starts, meeting):
+        """b (n,k) in A: b_i = -Σ_t ∫_t ∇λ_i·σ ∂A/∂t, theory.md (10).
 
-        sigma (m,1) or (m,6) S/m; dadt (m,3) V/m, the mean of ∂A/∂t over each tetrahedron.
+        sigma (m,1) or (m,6) S/m; dadt (k,m,3) V/m, the mean of ∂A/∂t over each tetrahedron; incidence of these.
         """
-        currents = self.empty(len(tets), 4)
-        self.launch("corner_currents", len(tets), nodes, tets, sigma.shape[1], sigma, dadt, currents)
-        return self.gathered(tets, currents, starts, meeting)
-
-    def gathered(self, dofs, currents, starts, meeting):
-        """b (n,): minus the sum of the currents (m,k) into each unknown of dofs (m,k)."""
-        n = len(starts) - 1
-        b = self.empty(n)
-        self.launch("gathered", n, dofs.shape[1], dofs, currents, starts, meeting, b)
+        (k, m, _), n = dadt.shape, len(nodes)
+        b = self.empty(n, k)
+        stars = starts, meeting
+        self.launch("loads", n, nodes, m, tets, sigma.shape[1], sigma, *stars, k, dadt, b, work=n * -(-k // 8))
         return b
 
     def electric_field(self, nodes, tets, dadt, phi):
@@ -38,3 +33,17 @@ class Elements(Launcher):
         E = self.empty(len(tets), 3)
         self.launch("electric_field", len(tets), nodes, tets, dadt, phi, E)
         return E
+
+    def field_strengths(self, nodes, tets, dadt, phi, out):
+        """out (k,m) = |E| in V/m of k columns: dadt (k,m,3) V/m at the centroids, phi (n,k) V."""
+        k, m, _ = dadt.shape
+        self.launch("field_strengths", m, nodes, tets, k, dadt, phi, out)
+
+    def linear_changes(self, points, corners, dofs, potential, recovered, out):
+        """out (k,r): mean over each tetrahedron of |∇φ of the elements - recovered ∇φ|² in V²/m²: theory.md (40).
+
+        points (q,3) m and corners (r,4) of the tetrahedra; dofs (r,4), the unknowns in potential (N,k) V; recovered
+        (q,3,k) V/m at the points, and linear between them.
+        """
+        k, r = out.shape
+        self.launch("linear_changes", r, points, corners, dofs, k, potential, recovered, out)

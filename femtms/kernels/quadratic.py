@@ -35,6 +35,13 @@ class Quadratic(Elements):
         self.launch("quadratic_currents", *element, len(weights), dadt, weights, currents)
         return self.gathered(dofs, currents, starts, meeting)
 
+    def gathered(self, dofs, currents, starts, meeting):
+        """b (n,): minus the sum of the currents (m,k) into each unknown of dofs (m,k)."""
+        n = len(starts) - 1
+        b = self.empty(n)
+        self.launch("gathered", n, dofs.shape[1], dofs, currents, starts, meeting, b)
+        return b
+
     def quadratic_field(self, nodes, tets, dofs, dadt, phi):
         """E (m,3) in V/m at the centroids: -∂A/∂t - ∇φ, with φ quadratic in each tetrahedron: theory.md (33).
 
@@ -44,16 +51,14 @@ class Quadratic(Elements):
         self.launch("quadratic_field", len(tets), nodes, tets, dofs, dadt, phi, E)
         return E
 
-    def squared_changes(self, points, corners, dofs, potential, values, derivatives):
+    def quadratic_changes(self, points, corners, dofs, potential, values, derivatives):
         """Mean (r,) over each tetrahedron of |∇φ of the elements - recovered ∇φ|² in V²/m²: theory.md (40).
 
-        points (q,3) m and corners (r,4) of the tetrahedra; dofs (r,4) or (r,10), the unknowns of elements of order 1
-        or 2 in potential (N,) V; values (q,3) V/m recovered at the points, and their derivatives (q,9) V/m², ∂_e of
-        component d in column 3d + e, or (q,0) for none.  By a rule of four points, which is exact for squares of
-        linear differences.
+        points (q,3) m and corners (r,4) of the tetrahedra; dofs (r,10), the unknowns in potential (N,) V; values (q,3)
+        V/m recovered at the points, and their derivatives (q,9) V/m², ∂_e of component d in column 3d + e.  By a rule
+        of four points, which is exact for squares of linear differences.
         """
         squares = self.empty(len(corners))
-        slopes = derivatives if derivatives.shape[1] == 9 else None
-        fits = dofs.shape[1], dofs, potential, values, slopes
-        self.launch("squared_changes", len(corners), points, corners, *fits, squares)
+        fits = dofs, potential, values, derivatives
+        self.launch("quadratic_changes", len(corners), points, corners, *fits, squares)
         return squares

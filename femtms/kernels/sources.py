@@ -90,21 +90,21 @@ class Sources(Launcher):
         self.launch("fit_residuals", *sizes, a, harmonics, coefficients, error, work=boxes * samples)
         return coefficients, error
 
-    def harmonic_series(self, points, order, starts, owner, centres, radii, degree, coefficients, poses):
+    def harmonic_series(self, points, order, starts, owner, centres, radii, degrees, firsts, coefficients, a):
         """A (k,n,3) in T·m from a series of solid harmonics in each box: theory.md (19, 20); zero where there is none.
 
         points (n,3) m; order (n,) int32: the rows of points, box by box; starts (s+1,) int64: where ranges begin in
         the orders of k poses, one after the other: row order[i] of pose p is in the range with pn + i; owner (s,)
-        int32: the series of each range, or -1 for none; centres (b,3) m and radii (b,) m of the series; coefficients
-        (b,(p+1)(p+2)/2,2,3) T·m for degree p, in the order of coil.expansion.solid_harmonics; poses: k.
+        int32: the series of each range, or -1 for none; centres (b,3) m, radii (b,) m and degrees (b,) int32 of the
+        series; coefficients (c,2,3) T·m, of a series of degree p the (p+1)(p+2)/2 from firsts (b,) int64 on, in the
+        order of coil.expansion.solid_harmonics; a (k,n,3) is written to.
         """
-        n = len(order)
-        a = self.empty(poses, n, 3)
-        for some in self.portions(poses, n * coefficients.shape[1]):
+        poses, n, _ = a.shape
+        for some in self.portions(poses, n * 21):  # as if all were of degree 5
             k, own, begins = some.stop - some.start, owner, starts
             if k < poses:
                 low, high = np.searchsorted(starts, (some.start * n, some.stop * n))  # a range has points of one pose
                 own, begins = owner[low:high], starts[low : high + 1] - some.start * n
-            boxes = len(own), begins, own, centres, radii
-            self.launch("harmonic_series", k, n, points, order, *boxes, degree, coefficients, a[some], work=k * n)
+            boxes = len(own), begins, own, centres, radii, degrees, firsts
+            self.launch("harmonic_series", k, n, points, order, *boxes, coefficients, a[some], work=k * n)
         return a

@@ -157,6 +157,19 @@ def test_tolerance_bounds_the_error(boxes, tolerance):
     assert largest < 2 * tolerance
 
 
+def test_series_of_low_degree_add_their_share_of_the_error_at_most(monkeypatch):
+    points = ball(200_000)
+    boxes = HarmonicBoxes.build(points, cpu_backend())
+    coil = load_coil("figure8-70mm").moved(random_pose(np.random.default_rng(4), 0.09))
+    for tolerance, share in ((1e-2, 0.2), (1e-3, 0.1), (1e-4, 0.02)):
+        a = boxes.vector_potential(coil, tolerance)
+        with monkeypatch.context() as patch:
+            patch.setattr(expansion, "_SHRUNK", 0.0)  # none is tried
+            whole = boxes.vector_potential(coil, tolerance)
+        assert (a != whole).any(axis=1).mean() > share  # of the points are in parts with such a series
+        assert errors(a, whole)[0] < 2 * expansion._LOW_SHARE * tolerance
+
+
 def test_elements_in_the_head_are_seen(boxes):
     """Far fewer than the points, so most boxes have series; those around an element must not."""
     rng = np.random.default_rng(5)
@@ -273,8 +286,8 @@ def test_neither_calls_nor_transfers_grow_with_the_number_of_poses(tmp_path):
         counts.append((dict(gpu.counts), dict(gpu.calls)))
     assert counts[0] == counts[1] == counts[2]
     work, calls = counts[0]
-    assert calls["harmonic_series"] == 1 and calls["nearest"] > 3
-    assert calls["flatnonzero"] < 30  # the device must say how many
+    assert 1 < calls["harmonic_series"] < 10 and calls["nearest"] > 3  # for the samples of parts, too
+    assert calls["flatnonzero"] < 50  # the device must say how many
     assert work["downloads"] <= 1  # and how many points are left
 
 

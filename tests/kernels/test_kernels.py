@@ -74,13 +74,13 @@ def points(n=101):
     return random(n, 3, seed=3) * 0.01
 
 
-def series(n=3000, degree=5):
+def series(n=3000, degrees=(5, 2, 5, 3)):
     """All arguments of harmonic_series: two poses with ranges of unlike length, some without a series."""
     rng = np.random.default_rng(12)
     starts = np.array([0, 1, 40, 41, 1000, 1100, 2900, n, n + 2000, 2 * n])
     owner = np.array([2, 0, -1, 1, 0, -1, 3, 1, -1], np.int32)
     order = rng.permutation(n).astype(np.int32)
-    coefficients = rng.standard_normal((4, (degree + 1) * (degree + 2) // 2, 2, 3))
+    terms = [(degree + 1) * (degree + 2) // 2 for degree in degrees]
     return (
         points(n),
         order,
@@ -88,9 +88,10 @@ def series(n=3000, degree=5):
         owner,
         random(4, 3, seed=13) * 0.01,
         rng.uniform(0.01, 0.02, 4),
-        degree,
-        coefficients,
-        2,
+        np.array(degrees, np.int32),
+        np.cumsum([0, *terms[:-1]]),
+        rng.standard_normal((sum(terms), 2, 3)),
+        np.full((2, n, 3), np.nan),
     )
 
 
@@ -199,15 +200,17 @@ def test_cubics_are_those_of_lagrange_and_zero_outside(backend):
     close(to_host(backend.kernels.cubic_potential(*map(backend.xp.asarray, grid()))), expected)
 
 
-@pytest.mark.parametrize("degree", [0, 1, 5, 8])
-def test_series_is_the_sum_of_its_solid_harmonics(kernels, degree):
-    x, order, starts, owner, centres, radii, _, coefficients, poses = series(degree=degree)
-    expected = np.zeros((poses, *x.shape))
+@pytest.mark.parametrize("degrees", [(0, 1, 0, 8), (5, 2, 5, 3)])
+def test_series_is_the_sum_of_its_solid_harmonics(kernels, degrees):
+    x, order, starts, owner, centres, radii, _, firsts, coefficients, a = series(degrees=degrees)
+    expected = np.zeros(a.shape)
     for begin, end, b in zip(starts, starts[1:], owner):
-        pose, rows = begin // len(x), order[np.arange(begin, end) % len(x)]
-        harmonics = solid_harmonics((x[rows] - centres[b]) / radii[b], degree)
-        expected[pose, rows] = 0 if b < 0 else np.einsum("njc,jcd->nd", harmonics, coefficients[b])
-    close(kernels.harmonic_series(x, order, starts, owner, centres, radii, degree, coefficients, poses), expected)
+        if b >= 0:
+            pose, rows = begin // len(x), order[np.arange(begin, end) % len(x)]
+            harmonics = solid_harmonics((x[rows] - centres[b]) / radii[b], degrees[b])
+            own = coefficients[firsts[b] : firsts[b] + harmonics.shape[1]]
+            expected[pose, rows] = np.einsum("njc,jcd->nd", harmonics, own)
+    close(kernels.harmonic_series(*series(degrees=degrees)), expected)
 
 
 def test_rows_are_turned_about_their_origins(kernels):
@@ -256,7 +259,7 @@ def test_load_is_the_integral_of_the_weak_form(kernels, mesh, stars, components)
     terms = np.einsum("mad,mde,me->ma", hat_gradients(mesh), tensors, dadt) * mesh.volumes[:, None]
     expected = np.zeros(len(mesh.nodes))
     np.add.at(expected, mesh.tets, -terms)
-    close(kernels.load(mesh.nodes, mesh.tets, sigma, dadt, *stars), expected)
+    close(kernels.loads(mesh.nodes, mesh.tets, sigma, dadt[None], *stars)[:, 0], expected)
 
 
 def test_field_of_each_tetrahedron(kernels, mesh):
@@ -264,6 +267,37 @@ def test_field_of_each_tetrahedron(kernels, mesh):
     dadt = random(len(mesh.tets), 3, seed=10)
     expected = -dadt - np.einsum("mad,ma->md", hat_gradients(mesh), phi[mesh.tets])
     close(kernels.electric_field(mesh.nodes, mesh.tets, dadt, phi), expected)
+
+
+def test_columns_have_the_bits_of_each_alone(backend, kernels, mesh, stars):
+    """More columns than share a tetrahedron, and a rest."""
+    k, sigma = 19, random_sigma(len(mesh.tets), 6)[0]
+    dadt, phi = random(k, len(mesh.tets), 3, seed=31), random(len(mesh.nodes), k, seed=32)
+    b = kernels.loads(mesh.nodes, mesh.tets, sigma, dadt, *stars)
+    magnE = kernels.field_strengths(mesh.nodes, mesh.tets, dadt, phi, np.empty((k, len(mesh.tets))))
+    for i in range(k):
+        alone = kernels.loads(mesh.nodes, mesh.tets, sigma, dadt[i : i + 1], *stars)
+        np.testing.assert_array_equal(to_host(b[:, i]), to_host(alone[:, 0]))
+        x, y, z = to_host(kernels.electric_field(mesh.nodes, mesh.tets, dadt[i], np.ascontiguousarray(phi[:, i]))).T
+        expected = np.sqrt(x * x + y * y + z * z)
+        if backend.name == "cpu":
+            np.testing.assert_array_equal(magnE[i], expected)
+        else:
+            close(magnE[i], expected)
+
+
+def test_squared_change_is_the_mean_over_the_tetrahedron(kernels, mesh):
+    """By the rule of four points, which is exact for squares of linear functions."""
+    k, n = 3, len(mesh.nodes)
+    potential, recovered = random(n, k, seed=33), random(n, 3, k, seed=34)
+    raw = np.einsum("mad,mak->mdk", hat_gradients(mesh), potential[mesh.tets])
+    near, far = (5 + 3 * np.sqrt(5)) / 20, (5 - np.sqrt(5)) / 20
+    expected = np.zeros((k, len(mesh.tets)))
+    for weights in far + (near - far) * np.eye(4):
+        change = raw - np.einsum("a,madk->mdk", weights, recovered[mesh.tets])
+        expected += (change**2).sum(axis=1).T / 4
+    out = np.empty(expected.shape)
+    close(kernels.linear_changes(mesh.nodes, mesh.tets, mesh.tets, potential, recovered, out), expected)
 
 
 PRECISION = {np.float32: 1e-6, np.float64: 1e-14}
@@ -441,9 +475,14 @@ def all_results(on, mesh, stars):
             nodes, tets, move(random(len(mesh.tets), 3, seed=1)), move(random(len(mesh.nodes)))
         ),
     }
+    dadt, phi, out = random(3, len(mesh.tets), 3, seed=1), random(len(mesh.nodes), 3), np.empty((3, len(mesh.tets)))
+    results["field_strengths"], results["linear_changes"] = move(out), move(out + 0)
+    k.field_strengths(nodes, tets, move(dadt), move(phi), results["field_strengths"])
+    recovered = random(len(mesh.nodes), 3, 3)
+    k.linear_changes(nodes, tets, tets, move(phi), move(recovered), results["linear_changes"])
     for components in (1, 6):
         sigma, dadt = move(random_sigma(len(mesh.tets), components)[0]), move(random(len(mesh.tets), 3))
-        results[f"load {components}"] = k.load(nodes, tets, sigma, dadt, starts, meeting)
+        results[f"load {components}"] = k.loads(nodes, tets, sigma, dadt[None], starts, meeting)
         for name, a in zip(("indptr", "indices", "values"), k.stiffness(nodes, tets, sigma, starts, meeting)):
             results[f"stiffness {components} {name}"] = a
     results["coefficients"], results["residuals"] = k.fit_series(*map(move, samples()))

@@ -28,12 +28,13 @@ def two_discs():
 def fields(sim, coil, pose, monkeypatch):
     """The field as it is computed, and that from direct sums."""
     expanded = sim.solve(coil, pose)
+
+    def summed(boxes, coil, poses, out):
+        for a, pose in zip(out, poses, strict=True):
+            a[...] = coil.moved(pose).vector_potential(boxes.points)
+
     with monkeypatch.context() as patch:
-        patch.setattr(
-            HarmonicBoxes,
-            "vector_potentials",
-            lambda boxes, coil, poses: [coil.moved(pose).vector_potential(boxes.points) for pose in poses],
-        )
+        patch.setattr(HarmonicBoxes, "vector_potentials", summed)
         direct = sim.solve(coil, pose)
     assert not np.array_equal(expanded.E, direct.E)
     return expanded, direct
