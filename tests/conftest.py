@@ -2,6 +2,7 @@
 
 import signal
 
+import examples  # noqa: F401  the profile "few", before a test is read
 import numpy as np
 import pytest
 from kernels.host_cuda import gpu

@@ -30,7 +30,7 @@ def start(*words, env=None, **settings):
     )
 
 
-def finish(process, seconds=240):
+def finish(process, seconds=600):
     """Exit code, stdout and stderr."""
     out, err = process.communicate(timeout=seconds)
     return process.returncode, out, err
@@ -87,7 +87,7 @@ def kill_group(process):
         kill(child)
     kill(process.pid)
     with contextlib.suppress(subprocess.TimeoutExpired):
-        process.communicate(timeout=30)
+        process.communicate(timeout=600)
 
 
 def begun(out):
@@ -102,7 +102,7 @@ def committed(out):
         return 0
 
 
-def wait_for(condition, seconds=120):
+def wait_for(condition, seconds=600):
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if condition():
@@ -167,7 +167,7 @@ def dask_cluster(folder, workers=2, tls=()):
             stack.enter_context(
                 dask(
                     *("worker", "--scheduler-file", file, "--nthreads", 1, "--memory-limit", 0, "--no-dashboard"),
-                    *("--death-timeout", 60, "--local-directory", folder, "--host", "127.0.0.1", *protocol, *tls),
+                    *("--death-timeout", 600, "--local-directory", folder, "--host", "127.0.0.1", *protocol, *tls),
                 )
             )
         yield scheduler, file

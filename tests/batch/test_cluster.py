@@ -292,7 +292,7 @@ def test_every_port_demands_a_certificate(private):
 
 def answer(address, context):
     """What a port says to somebody with this TLS context, None for none: to a request of a web page, and to Dask."""
-    with socket.create_connection(address, timeout=10) as connection:
+    with socket.create_connection(address, timeout=600) as connection:
         try:
             if context is not None:
                 connection = context.wrap_socket(connection, server_hostname="dask-internal")
@@ -311,7 +311,7 @@ def test_a_stranger_is_refused(private, protocol):
     address = information["address"].replace("tls", protocol)
     with pytest.raises((OSError, RuntimeError)):
         Client(address, security=security, timeout="3s", set_as_default=False)
-    assert private.client.submit(sum, [1, 2], pure=False).result(timeout=60) == 3  # those inside go on
+    assert private.client.submit(sum, [1, 2], pure=False).result(timeout=600) == 3  # those inside go on
 
 
 def test_nobody_else_can_look_into_the_folder_of_the_workers(private):

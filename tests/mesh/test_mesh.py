@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -124,7 +125,7 @@ def sheets(draw):
     return (np.abs(depth) % draw(st.integers(2, 5)) + draw(st.integers(0, 1))).astype(np.uint8)
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(st.one_of(fields, checkerboards(), sheets()), st.sampled_from([1.5, 2.5, 4.0]))
 def test_any_labels_give_a_sound_mesh_or_one_sentence(data, size):
     padded = np.pad(data, 2)
@@ -137,7 +138,7 @@ def test_any_labels_give_a_sound_mesh_or_one_sentence(data, size):
     assert set(mesh.tissues) <= set(np.unique(data))
 
 
-@settings(max_examples=25, deadline=None)
+@examples(25)
 @given(arrays(np.uint8, (5, 6, 4), elements=st.integers(1, 5)))
 def test_volumes_of_any_tissues_add_up_to_the_block_that_they_fill(data):
     mesh = mesh_head(LabelVolume(np.pad(data, 2), np.diag([4.0, 4.0, 4.0, 1.0]), "block"), 2.0)

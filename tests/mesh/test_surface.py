@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from hypothesis import given, settings
+from examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.sparse.csgraph import connected_components
@@ -64,7 +65,7 @@ def assert_closed_manifold(surface):
     assert surface.is_watertight
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(arrays(np.int32, 384, elements=st.sampled_from([0, 2, 5])))
 def test_any_set_of_tetrahedra_has_a_closed_surface_around_its_filled_volume(tags):
     nodes, tets = block((4, 4, 4))
