@@ -243,7 +243,7 @@ def test_size_of_others_stands_for_tissues_that_are_not_named():
 @pytest.mark.parametrize("size", [0, -1, np.nan, np.inf, 0.05, {"gm": -1}, {"gm": 0.05}])
 def test_impossible_size_is_refused(size):
     with pytest.raises(FemtmsError, match="size_mm"):
-        mesh_head(load_head("colin27"), size)
+        mesh_head(layered_ball(), size)
     with pytest.raises(FemtmsError, match="size_mm"):
         mesh_head(LayeredSphere(), size)
 
@@ -256,8 +256,8 @@ def test_size_of_a_tissue_that_does_not_exist_is_refused():
 # --- built-in head -------------------------------------------------------------------------------------
 
 
-def test_built_in_head_is_where_it_should_be():
-    mesh = mesh_head(load_head("colin27"), size_mm=6.0)
+def test_built_in_head_is_where_it_should_be(colin27_mesh):
+    mesh = colin27_mesh
     assert_sound(mesh)
     eyes = mesh.centroids[mesh.tags == 6]
     assert (eyes[:, 1] > 0.03).all()  # in front
