@@ -19,7 +19,7 @@ POINTS = 2000  # of a field that takes a moment to write
 # Commits all blocks, in an order of its own, again and again: `python -c WRITER OUT SEED ROUNDS LAST`.  With its file
 # number LAST it kills itself: half way through the writing, or before or after the move to its place, by turns.
 WRITER = """
-import os, signal, stat, sys
+import itertools, os, signal, stat, sys, threading
 from pathlib import Path
 import numpy as np
 from studies_for_store import values_of
@@ -29,25 +29,24 @@ store = Store.open(Path(sys.argv[1]))
 print("begun", flush=True)
 rng = np.random.default_rng(int(sys.argv[2]))
 rounds, last = map(int, sys.argv[3:])
-sync, move, files = os.fsync, os.replace, 0
+sync, move, files, mine = os.fsync, os.replace, itertools.count(1), threading.local()
 
 def die():
     os.kill(os.getpid(), signal.SIGKILL)
 
 def sync_or_die(file):
-    global files
-    is_file = stat.S_ISREG(os.fstat(file).st_mode)  # and no folder
-    files += is_file
-    if is_file and files == last and last % 3 == 0:
-        os.truncate(file, os.fstat(file).st_size // 2)
-        die()
+    if stat.S_ISREG(os.fstat(file).st_mode):  # and no folder
+        mine.file = next(files)  # Zarr writes several at a time
+        if mine.file == last and last % 3 == 0:
+            os.truncate(file, os.fstat(file).st_size // 2)
+            die()
     sync(file)
 
 def move_or_die(source, target):
-    if files == last and last % 3 == 1:
+    if mine.file == last and last % 3 == 1:
         die()
     move(source, target)
-    if files == last:
+    if mine.file == last:
         die()
 
 os.fsync, os.replace = sync_or_die, move_or_die
