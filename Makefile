@@ -1,10 +1,11 @@
 # make core: environment and installation; after a change of the core, what changed.
 # make demo: environment, installation, and the main job on the built-in head; make test: all tests but the slow ones,
-# two files at a time; make lint: ruff, mypy, clang-format and clang-tidy.
+# two files at a time; make test-all: the slow ones, too, with more examples; make lint: ruff, mypy, clang-format and
+# clang-tidy.
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: core demo test lint clean
+.PHONY: core demo test test-all lint clean
 .DEFAULT_GOAL := core
 
 # the folder, too, for files that go
@@ -31,8 +32,13 @@ demo: .venv/installed
 	$(BIN)/femtms simulate colin27 --coil figure8-70mm --at C3 --towards CP3 --size 4 -o demo --overwrite
 	@echo "open demo/field.png"
 
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+
 test: .venv/installed-dev
-	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+	$(PYTEST) -m "not slow" $(ARGS)
+
+test-all: .venv/installed-dev
+	$(PYTEST) --hypothesis-profile=many $(ARGS)
 
 lint: .venv/installed-dev
 	$(BIN)/ruff check .

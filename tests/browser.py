@@ -45,7 +45,7 @@ def opened(path, width=1300, is_scripted=True):
     return driver
 
 
-def wait_for(driver, script, seconds=90):
+def wait_for(driver, script, seconds=600):
     """Until the script gives something true."""
     end = time.monotonic() + seconds
     while not (found := driver.execute_script(script)):

@@ -1,17 +1,62 @@
 """Fixtures that more than one file uses."""
 
+import os
+import re
 import signal
+from collections import Counter
 
-import numpy as np
-import pytest
-from kernels.host_cuda import gpu
+# Several workers of pytest share the processors, and so do the threads of each; NumPy reads this as it is imported.
+SHARE = max(1, (os.cpu_count() or 1) // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
+for name in ("FEMTMS_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ.setdefault(name, str(SHARE))
 
-from femtms import Coil, LayeredSphere, Pose, mesh_head
-from femtms.coil.elements import Dipoles
+import examples  # noqa: E402, F401  the profile "few", before a test is read
+import numpy as np  # noqa: E402
+import pytest  # noqa: E402
+from kernels.host_cuda import gpu  # noqa: E402
+
+from femtms import Coil, LayeredSphere, Pose, load_head, mesh_head  # noqa: E402
+from femtms.coil.elements import Dipoles  # noqa: E402
 
 # A shell starts what runs in the background with SIGINT ignored, and children inherit that: tests that interrupt a run
 # would wait in vain.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+# The files that take longest begin first, so that no worker is left with one of them at the end.
+LONGEST = ("batch/test_kills.py", "batch/test_worker_faults.py", "cli/test_compare.py")
+
+# What tests are skipped for want of: words of their reasons, and what brings it.
+WANTS = {
+    "a GPU": (r"^no GPU", "pip install 'cupy-cuda12x[ctk]' on a machine with an NVIDIA GPU"),
+    "CuPy": (r"(?i)cupy|NVRTC", "pip install cupy-cuda12x nvidia-cuda-nvrtc-cu12"),
+    "Chromium": (r"chromium|selenium", "apt-get install chromium chromium-driver"),
+    "external data": (
+        r"FEMTMS_EXTERNAL_DATA| is not there$",
+        "export FEMTMS_EXTERNAL_DATA=FOLDER, with the heads and coils that tests/test_real_data.py names",
+    ),
+}
+
+
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: not item.path.as_posix().endswith(LONGEST))
+
+
+def pytest_terminal_summary(terminalreporter):
+    """A line for each reason why tests were skipped."""
+    reasons = [
+        str(report.longrepr[2]).removeprefix("Skipped: ") for report in terminalreporter.stats.get("skipped", [])
+    ]
+    counts = Counter(map(_wanted, reasons))
+    for line, count in sorted(counts.items()):
+        terminalreporter.write_line(f"{count} skipped {line}")
+
+
+def _wanted(reason):
+    for what, (words, command) in WANTS.items():
+        if re.search(words, reason):
+            return f"for want of {what}: {command}"
+    return f"because {reason}"
 
 
 @pytest.fixture(params=["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
@@ -26,6 +71,12 @@ def device(request):
 def sphere_mesh():
     """Four layers, coarse."""
     return mesh_head(LayeredSphere((60, 70, 81, 92)), size_mm=14.0)
+
+
+@pytest.fixture(scope="session")
+def colin27_mesh():
+    """The built-in head, as coarse as it can be with its electrodes on the scalp."""
+    return mesh_head(load_head("colin27"), size_mm=8.0)
 
 
 @pytest.fixture(scope="session")

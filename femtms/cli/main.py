@@ -424,13 +424,13 @@ def mesh(
     from femtms import LabelVolume, TetMesh, load_head, mesh_head, write_mesh
     from femtms.io.files import check_out_file
     from femtms.io.meshes import check_mesh_suffix
-    from femtms.io.pictures import write_mesh_picture
-    from femtms.report.figures import check_picture_suffix
 
     sizes = parse_size(size)
     check_mesh_suffix(out)
     check_out_file(out, overwrite)
     if picture is not None:
+        from femtms.report.figures import check_picture_suffix  # here, so that others need not wait for Matplotlib
+
         check_picture_suffix(picture)
         check_out_file(picture, overwrite)
     start = time.perf_counter()
@@ -447,6 +447,8 @@ def mesh(
             write_mesh(result, out, overwrite)
         if picture is not None:
             with stage("drawing the mesh"):
+                from femtms.io.pictures import write_mesh_picture
+
                 write_mesh_picture(result, picture, f"{head}, size {size} mm", overwrite)
         seconds = time.perf_counter() - start
         if check:
@@ -589,10 +591,10 @@ def _show_coil(
     from femtms.io.coil_summary import coil_summary
     from femtms.io.coils import check_coil_suffix, write_coil
     from femtms.io.files import check_out_file
-    from femtms.io.pictures import write_coil_picture
-    from femtms.report.figures import check_picture_suffix
 
     if picture is not None:
+        from femtms.report.figures import check_picture_suffix  # here, so that others need not wait for Matplotlib
+
         check_picture_suffix(picture)
         check_out_file(picture, overwrite)
     if write is not None:
@@ -609,6 +611,8 @@ def _show_coil(
         # a model with its parts and how they move
         write_coil(coil if model is None else read_tcd(model, outside), write, overwrite, limits, resolution)
     if picture is not None:
+        from femtms.io.pictures import write_coil_picture
+
         write_coil_picture(coil, picture, z_mm, overwrite)
     written = [str(path) for path in (write, picture) if path is not None]
     if json_:

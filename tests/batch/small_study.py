@@ -25,10 +25,10 @@ PLACES = (
 )
 
 
-def small_coil(path: Path, casing: Surface | None = None) -> str:
+def small_coil(path: Path, casing: Surface | None = None, apart_mm: float = 60.0) -> str:
     """A file with two opposite patches of dipoles, like a small figure-8 coil."""
     offsets = np.array([[x, y, 0.0] for x in (-0.01, 0, 0.01) for y in (-0.01, 0, 0.01)])
-    positions = np.concatenate([offsets + [side * 0.03, 0, -0.005] for side in (-1, 1)])
+    positions = np.concatenate([offsets + [side * 0.5e-3 * apart_mm, 0, -0.005] for side in (-1, 1)])
     moments = np.repeat([[0, 0, -1e-4], [0, 0, 1e-4]], 9, axis=0) + np.array([1e-5, 0, 0])
     write_coil(Coil("two patches", (Dipoles(positions, moments),), casing=casing), path)
     return str(path)

@@ -14,16 +14,17 @@ import pytest
 from distributed import Client
 from distributed.security import Security
 from processes import (
-    begun,
     children,
     dask_cluster,
     finish,
+    go_on,
     kill,
     run,
     start,
     undisturbed,
     values_of,
-    wait_for,
+    wait_for_waiting,
+    waiting_from,
     written,
 )
 
@@ -33,7 +34,7 @@ from femtms.errors import FemtmsError
 STUDY = """
 name: clustered
 heads: [{name: ball, sphere: [70, 85]}]
-coils: [figure8-70mm, circular-70mm]
+coils: [c1.ccd, c2.ccd]
 places: [[0, 0, 85], [20, 0, 82], [0, 20, 82], [-20, 0, 82]]
 towards: [0, 60, 60]
 angles: {from: 0, to: 330, step: 30}
@@ -67,11 +68,12 @@ def test_workers_of_a_scheduler_give_the_same_bytes(study, expected, tmp_path):
 
 
 def test_a_scheduler_that_is_killed_costs_nothing(study, expected, tmp_path):
-    out = tmp_path / "out"
-    with dask_cluster(tmp_path) as (scheduler, file):
+    out, folder = tmp_path / "out", tmp_path / "steps"
+    with dask_cluster(tmp_path, env=waiting_from(folder, 2)) as (scheduler, file):
         process = start("run", study, "-o", out, "--scheduler-file", file, "--quiet")
-        wait_for(lambda: begun(out) > 0)
+        wait_for_waiting(folder, process)
         kill(scheduler.pid)
+        go_on(folder)
         code, _, err = finish(process)
     assert code == 3
     assert "the Dask scheduler went away" in err and "--resume goes on" in err and "Traceback" not in err
@@ -292,7 +294,7 @@ def test_every_port_demands_a_certificate(private):
 
 def answer(address, context):
     """What a port says to somebody with this TLS context, None for none: to a request of a web page, and to Dask."""
-    with socket.create_connection(address, timeout=10) as connection:
+    with socket.create_connection(address, timeout=600) as connection:
         try:
             if context is not None:
                 connection = context.wrap_socket(connection, server_hostname="dask-internal")
@@ -311,7 +313,7 @@ def test_a_stranger_is_refused(private, protocol):
     address = information["address"].replace("tls", protocol)
     with pytest.raises((OSError, RuntimeError)):
         Client(address, security=security, timeout="3s", set_as_default=False)
-    assert private.client.submit(sum, [1, 2], pure=False).result(timeout=60) == 3  # those inside go on
+    assert private.client.submit(sum, [1, 2], pure=False).result(timeout=600) == 3  # those inside go on
 
 
 def test_nobody_else_can_look_into_the_folder_of_the_workers(private):

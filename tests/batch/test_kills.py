@@ -1,43 +1,39 @@
-"""Killed at random times, a study goes on and ends in the same bytes."""
+"""Killed at any step of its work, a study goes on and ends in the same bytes."""
 
-import contextlib
 import os
-import random
 import signal
-import subprocess
 import sys
-import time
 
 import processes
 import pytest
 from processes import (
-    begun,
-    committed,
     dask_cluster,
     finish,
+    go_on,
     kill,
     kill_group,
+    killed_at,
     run,
     start,
     times_done,
     values_of,
-    wait_for,
-    workers_of,
+    wait_for_waiting,
+    waiting_from,
     written,
 )
 
-pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="finds worker processes by /proc")
+pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="finds processes by /proc")
 
-# for each of two heads and two coils 8 blocks of 15 cases
+# for each of two heads and two coils 8 blocks of 9 cases
 STUDY = """
 name: to be killed
 heads: [{name: small, sphere: [70, 85]}, {name: large, sphere: [75, 90]}]
-coils: [figure8-70mm, circular-70mm]
+coils: [c1.ccd, c2.ccd]
 places: [[0, 0, 90], [20, 0, 86], [0, 20, 86], [-20, 0, 86], [0, -20, 86], [14, 14, 86], [-14, 14, 86], [14, -14, 86]]
 towards: [0, 60, 60]
-angles: {from: 0, to: 336, step: 24}
+angles: {from: 0, to: 320, step: 40}
 distances_mm: 5
-options: {size_mm: 15}
+options: {size_mm: 18}
 results: {tissues: [gm, scalp]}
 """
 
@@ -57,11 +53,6 @@ def resumed(study, out, *more):
     assert code == 0, err
 
 
-def wait_for_more(count, out, before, process):
-    """Until there are more of what is counted, or the run has ended."""
-    wait_for(lambda: process.poll() is not None or count(out) > before)
-
-
 def check_same(out, undisturbed, killed):
     assert values_of(out) == values_of(undisturbed)
     assert (out / "results.csv").read_bytes() == (undisturbed / "results.csv").read_bytes()
@@ -73,65 +64,52 @@ def check_same(out, undisturbed, killed):
 
 @pytest.mark.parametrize("kills", [2, pytest.param(20, marks=pytest.mark.slow)])
 def test_client_and_workers_killed_again_and_again(study, undisturbed, tmp_path, kills):
-    out, chance = tmp_path / "out", random.Random(kills)
-    process = start("run", study, "-o", out, "--workers", 2, "--quiet")
-    for _ in range(kills):
-        before = begun(out)
-        wait_for_more(begun, out, before, process)
-        if chance.random() < 0.7:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(chance.uniform(0.0, 0.8))
-        if process.poll() is None and chance.random() < 0.3:
+    out = tmp_path / "out"
+    for number in range(kills):
+        words = ["--resume"] if number else []
+        folder = tmp_path / f"steps-{number}"
+        environment = waiting_from(folder, 1 + number % 2)
+        process = start("run", study, "-o", out, "--workers", 2, "--quiet", *words, env=environment)
+        wait_for_waiting(folder, process)
+        if number % 4 == 1:
             kill(process.pid)  # the client alone: its workers must notice
+            go_on(folder)
             finish(process)
         else:
             kill_group(process)
-        words = ["--resume"] if (out / "study.json").exists() else []
-        process = start("run", study, "-o", out, "--workers", 2, "--quiet", *words)
-    code, _, err = finish(process)
-    if code:  # a kill that came while the study was made
-        assert "resume" in err, err
-        resumed(study, out)
+    resumed(study, out, "--workers", 2)
     check_same(out, undisturbed, kills)
 
 
 @pytest.mark.parametrize("kills", [2, pytest.param(20, marks=pytest.mark.slow)])
 def test_workers_killed_again_and_again(study, undisturbed, tmp_path, kills):
-    out, chance = tmp_path / "out", random.Random(kills)
-    process = start("run", study, "-o", out, "--workers", 2, "--quiet")
-    for _ in range(kills):
-        before = committed(out)
-        wait_for_more(committed, out, before, process)
-        workers = workers_of(process.pid)
-        if process.poll() is None and workers:
-            kill(chance.choice(workers))
-    code, _, err = finish(process)
+    out, folder = tmp_path / "out", tmp_path / "steps"
+    steps = range(2, 2 + 2 * kills, 2)
+    code, _, err = run("run", study, "-o", out, "--workers", 2, "--quiet", env=killed_at(folder, steps))
     assert code == 0, err
+    assert len(list(folder.glob("step-*"))) >= max(steps)  # each of them has come
     check_same(out, undisturbed, kills)
 
 
 # A scheduler that goes away leaves its workers time to end and to commit what they have in hand: more blocks, for
 # enough of them to be left at the last kill.
-COILS = "[figure8-70mm, figure8-25mm, C-B60, circular-70mm, circular-90mm]"
-LONG = STUDY.replace("[figure8-70mm, circular-70mm]", COILS)
+LONG = STUDY.replace("[c1.ccd, c2.ccd]", "[c1.ccd, c2.ccd, c3.ccd, c4.ccd, c5.ccd]")
 
 
 @pytest.mark.slow
 def test_schedulers_and_all_processes_killed_again_and_again(tmp_path_factory, tmp_path):
-    study, out, chance, kills = written(tmp_path_factory, LONG), tmp_path / "out", random.Random(7), 20
+    study, out, kills = written(tmp_path_factory, LONG), tmp_path / "out", 20
     undisturbed = processes.undisturbed(study, workers=2)
-    for kill_number in range(kills):
-        folder = tmp_path / f"cluster-{kill_number}"
-        folder.mkdir()
-        words = ["--resume"] if (out / "study.json").exists() else []
-        with dask_cluster(folder) as (scheduler, file):
-            before = begun(out)
+    for number in range(kills):
+        folder = tmp_path / f"cluster-{number}"
+        words = ["--resume"] if number else []
+        environment = waiting_from(folder, 1 + number % 3)
+        with dask_cluster(folder, env=environment) as (scheduler, file):
             client = start("run", study, "-o", out, "--scheduler-file", file, "--quiet", *words)
-            wait_for_more(begun, out, before, client)
-            time.sleep(chance.uniform(0.0, 0.5))
-            assert client.poll() is None, f"nothing was left to do at kill {kill_number + 1} of {kills}"
-            if chance.random() < 0.5:
+            wait_for_waiting(folder, client)
+            if number % 2:
                 kill(scheduler.pid)
+                go_on(folder)
                 code, _, err = finish(client)
                 assert code == 3 and "the Dask scheduler went away" in err and "Traceback" not in err
             else:
@@ -148,12 +126,14 @@ def test_a_run_of_a_complete_study_does_nothing(study, undisturbed):
 
 def test_a_broken_connection_leaves_nothing_half_done(study, undisturbed, tmp_path):
     """As terminals do it: everybody in the process group gets a SIGHUP."""
-    out, scratch = tmp_path / "out", tmp_path / "scratch"
+    out, scratch, folder = tmp_path / "out", tmp_path / "scratch", tmp_path / "steps"
     scratch.mkdir()
-    process = start("run", study, "-o", out, "--workers", 2, "--quiet", env={"TMPDIR": str(scratch)})
-    wait_for(lambda: committed(out) > 1)
+    environment = {"TMPDIR": str(scratch)} | waiting_from(folder, 5)
+    process = start("run", study, "-o", out, "--workers", 2, "--quiet", env=environment)
+    wait_for_waiting(folder, process)
     assert list(scratch.glob(".femtms-*"))
     os.killpg(process.pid, signal.SIGHUP)
+    go_on(folder)
     code, _, err = finish(process)
     assert code == 130 and "femtms run --resume goes on from there" in err and "Traceback" not in err, err
     assert not list(out.rglob("*.partial")) and not list(out.rglob(".femtms-*")) and not list(scratch.iterdir())

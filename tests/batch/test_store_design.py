@@ -4,7 +4,8 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from femtms import FemtmsError
@@ -88,7 +89,7 @@ def parts(design):
     return {key: value for key, value in vars(design).items() if key != "places"}
 
 
-@settings(deadline=None, max_examples=150)
+@examples(150)
 @given(designs)
 def test_design_survives_json(design):
     text = json.dumps(design_to_json(design), allow_nan=False)
@@ -96,7 +97,7 @@ def test_design_survives_json(design):
     assert repr(parts(kept)) == repr(parts(design)) and kept.places is design.places
 
 
-@settings(deadline=None, max_examples=150)
+@examples(150)
 @given(st.lists(places, max_size=5))
 def test_places_survive_their_table(some):
     table = PlaceTable.of(some)

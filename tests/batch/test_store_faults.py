@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -17,9 +16,10 @@ from femtms.batch.store import Store
 
 POINTS = 2000  # of a field that takes a moment to write
 
-# Commits all blocks, in an order of its own, again and again: `python -c WRITER OUT SEED`
+# Commits all blocks, in an order of its own, again and again: `python -c WRITER OUT SEED ROUNDS LAST`.  With its file
+# number LAST it kills itself: half way through the writing, or before or after the move to its place, by turns.
 WRITER = """
-import sys
+import itertools, os, signal, stat, sys, threading
 from pathlib import Path
 import numpy as np
 from studies_for_store import values_of
@@ -28,7 +28,28 @@ from femtms.batch.store import Store
 store = Store.open(Path(sys.argv[1]))
 print("begun", flush=True)
 rng = np.random.default_rng(int(sys.argv[2]))
-rounds = int(sys.argv[3])
+rounds, last = map(int, sys.argv[3:])
+sync, move, files, mine = os.fsync, os.replace, itertools.count(1), threading.local()
+
+def die():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+def sync_or_die(file):
+    if stat.S_ISREG(os.fstat(file).st_mode):  # and no folder
+        mine.file = next(files)  # Zarr writes several at a time
+        if mine.file == last and last % 3 == 0:
+            os.truncate(file, os.fstat(file).st_size // 2)
+            die()
+    sync(file)
+
+def move_or_die(source, target):
+    if mine.file == last and last % 3 == 1:
+        die()
+    move(source, target)
+    if mine.file == last:
+        die()
+
+os.fsync, os.replace = sync_or_die, move_or_die
 for _ in range(rounds):
     for index in rng.permutation(len(store.plan)):
         block = store.plan.block(int(index))
@@ -49,10 +70,10 @@ def begun(out):
     return store
 
 
-def writer(out, seed, rounds):
+def writer(out, seed, rounds, last=0):
     path = [str(Path(__file__).parent), str(Path(__file__).parents[2])]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(path)}
-    command = [sys.executable, "-c", WRITER, str(out), str(seed), str(rounds)]
+    command = [sys.executable, "-c", WRITER, str(out), str(seed), str(rounds), str(last)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
 
 
@@ -66,22 +87,15 @@ def check_committed(store):
 
 def test_writers_killed_at_any_time_leave_whole_blocks_only(tmp_path):
     store = begun(tmp_path / "out")
-    chance = np.random.default_rng(1)
-    left = 0
-    for seed in range(40):
-        if seed >= 8 and left > 0:
-            break  # eight kills, and more where none of them has hit a writer at work
-        with writer(store.out, seed, 1000) as process:
-            assert process.stdout.readline() == "begun\n"
-            time.sleep(chance.uniform(0, 0.15))
-            process.send_signal(signal.SIGKILL)
-        left += len(list(store.out.rglob("*.partial")))
+    for last in (2, 3, 7, 12, 13, 18, 22, 27):
+        with writer(store.out, last, 1000, last) as process:
+            assert process.wait() == -signal.SIGKILL
         check_committed(store)
+    assert list(store.out.rglob("*.partial"))
     assert store.committed().any()
     store.tidy()
     assert not list(store.out.rglob("*.partial"))
     check_committed(store)
-    assert left > 0, "no kill hit a writer at work, so this test has shown nothing"
 
 
 def test_two_writers_of_the_same_blocks_agree(tmp_path):

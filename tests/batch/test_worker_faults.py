@@ -1,13 +1,12 @@
 """Workers that end, disks that are full, mistakes: the rest goes on, the exit code and failures.jsonl say so."""
 
-import json
 import os
 import subprocess
 import textwrap
 
 import numpy as np
 import pytest
-from processes import run, undisturbed, values_of, written
+from processes import preloaded, run, undisturbed, values_of, written
 
 from femtms.batch.columns import DONE, FAILED, NOT_DONE
 from femtms.batch.failures import read_failures
@@ -16,7 +15,7 @@ from femtms.batch.store import Store
 STUDY = """
 name: with faults
 heads: [{name: ball, sphere: [70, 85]}, {name: larger, sphere: [75, 90]}]
-coils: [figure8-70mm]
+coils: [c1.ccd]
 places: [[0, 0, 88], [20, 0, 85], [0, 20, 85]]
 towards: [0, 60, 60]
 angles: {from: 0, to: 350, step: 10}
@@ -42,12 +41,11 @@ def with_fault(study, tmp_path):
     """Runs the study with a piece of code that every worker takes in as it starts."""
 
     def run_with(code, *more):
-        fault = tmp_path / "fault.py"
         # Dask takes it in twice
         once = "import femtms.batch.worker as worker\nfrom femtms.batch.store import Store\n"
         body = textwrap.indent(textwrap.dedent(code), "    ")
-        fault.write_text(f"{once}if not hasattr(worker, 'faulty'):\n    worker.faulty = True\n{body}")
-        environment = {"DASK_DISTRIBUTED__WORKER__PRELOAD": json.dumps([str(fault)])}
+        fault = f"{once}if not hasattr(worker, 'faulty'):\n    worker.faulty = True\n{body}"
+        environment = preloaded(tmp_path / "fault.py", fault)
         return run("run", study, "-o", tmp_path / "out", "--workers", 1, "--quiet", *more, env=environment)
 
     return run_with

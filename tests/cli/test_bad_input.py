@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import nibabel
 import numpy as np
@@ -573,7 +572,7 @@ def result_files(files, tmp_path_factory):
         "femtms.cli.main",
         *map(str, simulate(files["msh22-binary"], folder, "-q")),
     ]
-    subprocess.run(command, check=True, timeout=120)
+    subprocess.run(command, check=True, timeout=600)
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
@@ -735,7 +734,7 @@ def test_mesh_that_fails_half_way_leaves_nothing(files, run, tmp_path, monkeypat
 
 def in_subprocess(*arguments, **options):
     command = [sys.executable, "-m", "femtms.cli.main", *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, **options)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600, **options)
     return Result(done.returncode, done.stdout, done.stderr)
 
 
@@ -771,7 +770,7 @@ def test_full_device_on_stdout_is_said():
         pytest.skip("needs /dev/full")
     with open("/dev/full", "w") as full:
         command = [sys.executable, "-m", "femtms.cli.main", "heads"]
-        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60)
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=600)
     assert done.returncode == 2
     assert "No space left" in done.stderr
     assert "Traceback" not in done.stderr
@@ -786,7 +785,7 @@ def test_a_hang_up_that_is_ignored_stays_ignored(files, out):
         "main()"
     )
     command = [sys.executable, "-c", code, *map(str, simulate(files["msh22-binary"], out, "-q"))]
-    assert subprocess.run(command, timeout=120).returncode == 0
+    assert subprocess.run(command, timeout=600).returncode == 0
     assert (out / "summary.json").exists()
 
 
@@ -801,7 +800,7 @@ def test_a_second_signal_does_not_interrupt_the_tidying(files, out):
         "main()"
     )
     command = [sys.executable, "-c", code, *map(str, simulate(files["msh22-binary"], out, "-q"))]
-    assert subprocess.run(command, timeout=120, capture_output=True).returncode == 130
+    assert subprocess.run(command, timeout=600, capture_output=True).returncode == 130
     assert not out.parent.exists()
 
 
@@ -810,7 +809,7 @@ def test_signal_while_writing_leaves_nothing(number, files, out):
     # the process stops where the picture would be drawn, says so, and waits for the signal
     code = (
         "import sys, time, femtms.simulate as s\n"
-        "def wait(*a):\n    print('writing', flush=True)\n    time.sleep(60)\n"
+        "def wait(*a):\n    print('writing', flush=True)\n    time.sleep(600)\n"
         "s.draw_field_picture = wait\n"
         "from femtms.cli.main import main\n"
         "main()"
@@ -820,9 +819,8 @@ def test_signal_while_writing_leaves_nothing(number, files, out):
     try:
         assert process.stdout.readline() == "writing\n"
         assert list(out.parent.glob(".femtms-*"))
-        time.sleep(0.1)
         process.send_signal(number)
-        _, said = process.communicate(timeout=60)
+        _, said = process.communicate(timeout=600)
     finally:
         process.kill()
     assert process.returncode == 130

@@ -64,11 +64,11 @@ def test_numbers_in_a_sphere_are_exact_whatever_the_mesh(on_sphere):
         assert float(row["gm_50_ml"]) > 0
 
 
-def test_radii_of_another_sphere_count_for_its_places_only(tmp_path):
+def test_radii_of_another_sphere_count_for_its_places_only(low_ring, tmp_path):
     head = LayeredSphere((60, 64, 70, 78))
-    summary = compare(head, ["figure8-70mm"], tmp_path / "out", at=["C3"], size_mm=15.0, gap_mm=7.0, device="cpu")
+    summary = compare(head, [low_ring], tmp_path / "out", at=["C3"], size_mm=15.0, gap_mm=7.0, device="cpu")
     standard, own = summary["rows"]
-    coil = load_coil("figure8-70mm")
+    coil = load_coil(low_ring)
     assert standard["d_half_cm"] == 1e2 * sphere_metrics(coil).d_half
     assert own["d_half_cm"] == 1e2 * sphere_metrics(coil, 7.0, 78.0, 60.0).d_half
 
@@ -118,7 +118,7 @@ def test_wires_in_the_head_are_told_before_anything_is_solved(refused, tmp_path,
     assert "simulate" not in error
 
 
-def test_setting_up_and_each_field_are_announced(tmp_path):
+def test_setting_up_and_each_field_are_announced(files, low_ring, tmp_path):
     announced = []
 
     @contextmanager
@@ -127,7 +127,8 @@ def test_setting_up_and_each_field_are_announced(tmp_path):
         announced.append((name, own))
         yield lambda done, total: own.append((done, total))
 
-    compare("sphere", COILS, tmp_path / "o", at=["F3", "Cz"], size_mm=20.0, device="cpu", stage=stage)
+    coils = [files[".ccd"], low_ring]
+    compare("sphere", coils, tmp_path / "o", at=["F3", "Cz"], size_mm=20.0, device="cpu", stage=stage)
     names = [name for name, _ in announced]
     assert {"assembling", "setting up the solver"} <= set(names) and len(names) == len(set(names))
     assert dict(announced)["fields"] == [(done, 4) for done in range(5)]
@@ -173,11 +174,11 @@ def test_the_page_names_the_standard_sphere_where_it_has_its_rows(on_sphere, on_
         assert words in there and words not in told
 
 
-def test_command_line_prints_the_table(run, tmp_path):
+def test_command_line_prints_the_table(run, files, tmp_path):
     result = run("compare", "sphere", "--coil", COILS[0], "--at", "F3", "-o", tmp_path / "o", *QUICK)
     assert result.code == 0, result.err
     assert re.search(r"figure8-70mm +F3 +1\.4\d", result.out)
-    result = run("compare", "sphere", "--coil", COILS[0], "--at", "F3", "-o", tmp_path / "j", *QUICK, "--json")
+    result = run("compare", "sphere", "--coil", files[".ccd"], "--at", "F3", "-o", tmp_path / "j", *QUICK, "--json")
     assert json.loads(result.out)["rows"][0]["place"] == "F3"
 
 
@@ -281,11 +282,11 @@ def test_a_head_without_grey_matter_is_refused(refused, tmp_path, files):
     assert not (tmp_path / "out").exists()
 
 
-def test_an_existing_result_is_kept_unless_asked(refused, run, tmp_path):
+def test_an_existing_result_is_kept_unless_asked(refused, run, files, tmp_path):
     out = tmp_path / "out"
     out.mkdir()
     (out / "comparison.csv").write_text("precious")
-    arguments = ("compare", "sphere", "--coil", COILS[0], "--at", "F3", "-o", out, *QUICK)
+    arguments = ("compare", "sphere", "--coil", files[".ccd"], "--at", "F3", "-o", out, *QUICK)
     refused(*arguments, words=("comparison.csv", "--overwrite"))
     assert [(path.name, path.read_text()) for path in out.iterdir()] == [("comparison.csv", "precious")]
     assert run(*arguments, "--overwrite").code == 0
@@ -293,12 +294,12 @@ def test_an_existing_result_is_kept_unless_asked(refused, run, tmp_path):
 
 
 @pytest.mark.parametrize("stage", ["comparison_page", "HeadAnalysis", "write_tex"])
-def test_an_interrupted_comparison_leaves_nothing(run, tmp_path, monkeypatch, stage):
+def test_an_interrupted_comparison_leaves_nothing(run, files, tmp_path, monkeypatch, stage):
     def interrupted(*_):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(femtms.compare, stage, interrupted)
-    arguments = ("compare", "sphere", "--coil", COILS[0], "--at", "F3", "-o", tmp_path / "deep" / "out", *QUICK)
+    arguments = ("compare", "sphere", "--coil", files[".ccd"], "--at", "F3", "-o", tmp_path / "deep" / "out", *QUICK)
     result = run(*arguments)
     assert result.code == 130 and "nothing was written" in result.err
     assert list(tmp_path.iterdir()) == []

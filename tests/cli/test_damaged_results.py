@@ -6,7 +6,8 @@ import re
 from shutil import copytree
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from femtms import LayeredSphere, mesh_head, place
@@ -101,7 +102,7 @@ def ended_well(result):
 
 
 @pytest.mark.parametrize("kind", RESULTS)
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@examples(60)
 @given(data=st.data())
 def test_info_ends_in_a_sentence_whatever_is_changed(kind, data, folders, run, tmp_path_factory):
     content = json.loads((folders / kind / RESULTS[kind]).read_text())
@@ -159,7 +160,7 @@ def test_a_folder_in_the_place_of_a_file_is_told(run, tmp_path):
         assert result.code == 2
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
+@examples(80)
 @given(data=st.data())
 def test_status_ends_in_a_sentence_whatever_is_changed(data, folders, run, tmp_path_factory):
     study = copytree(folders / "run", tmp_path_factory.mktemp("damaged") / "run")

@@ -38,7 +38,7 @@ def ball(tmp_path_factory):
     return path
 
 
-PLACE = ["--coil", "figure8-70mm", "--at=-60,0,60", "--towards=-60,-30,60", "--size", 8, "--device", "cpu"]
+PLACE = ["--coil", "figure8-70mm", "--at=-60,0,60", "--towards=-60,-30,60", "--size", 12, "--device", "cpu"]
 
 
 @pytest.fixture(scope="module")
@@ -121,7 +121,7 @@ def test_matrix_gives_the_same_field_as_the_place_it_came_from(monkeypatch, caps
     np.savetxt(tmp_path / "pose.txt", summary["pose_mm"])
     np.save(tmp_path / "pose.npy", np.array(summary["pose_mm"]))
     for name in ("pose.txt", "pose.npy"):
-        arguments = ["--coil", "figure8-70mm", "--matrix", tmp_path / name, "--size", 8, "--device", "cpu"]
+        arguments = ["--coil", "figure8-70mm", "--matrix", tmp_path / name, "--size", 12, "--device", "cpu"]
         assert femtms(monkeypatch, "simulate", ball, *arguments, "-o", tmp_path / name[-3:], "--json") == 0
         again = json.loads(capsys.readouterr().out)
         assert again["tissues"]["gm"]["p99"] == pytest.approx(summary["tissues"]["gm"]["p99"], rel=1e-9)
@@ -129,7 +129,7 @@ def test_matrix_gives_the_same_field_as_the_place_it_came_from(monkeypatch, caps
 
 def test_mesh_file_gives_the_same_field_as_the_labels(monkeypatch, capsys, tmp_path, result, ball):
     summary = json.loads((result / "summary.json").read_text())
-    assert femtms(monkeypatch, "mesh", ball, "-o", tmp_path / "head.msh", "--size", 8, "--quiet") == 0
+    assert femtms(monkeypatch, "mesh", ball, "-o", tmp_path / "head.msh", "--size", 12, "--quiet") == 0
     assert femtms(monkeypatch, "simulate", tmp_path / "head.msh", *PLACE, "-o", tmp_path / "out", "--json") == 0
     again = json.loads(capsys.readouterr().out)
     assert again["tissues"]["gm"]["p99"] == pytest.approx(summary["tissues"]["gm"]["p99"], rel=1e-6)
@@ -171,7 +171,7 @@ def test_mask_is_not_taken_for_a_segmentation(monkeypatch, capsys, tmp_path, bal
     assert femtms(monkeypatch, "simulate", tmp_path / "mask.nii.gz", *PLACE, "-o", tmp_path / "o") == 2
     assert "several tissues; it has only wm (a mask?)" in capsys.readouterr().err
     # on purpose it works
-    assert femtms(monkeypatch, "mesh", tmp_path / "mask.nii.gz", "-o", tmp_path / "m.msh", "--size", 8, "-q") == 0
+    assert femtms(monkeypatch, "mesh", tmp_path / "mask.nii.gz", "-o", tmp_path / "m.msh", "--size", 12, "-q") == 0
     assert femtms(monkeypatch, "simulate", tmp_path / "m.msh", *PLACE, "-o", tmp_path / "o", "-q") == 0
 
 

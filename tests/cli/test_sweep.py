@@ -2,12 +2,10 @@
 
 import json
 import os
-import random
 import shutil
 import signal
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
@@ -45,7 +43,7 @@ def whole(poses_file, tmp_path_factory):
     """The folder of a sweep that nobody stopped, with fields."""
     out = tmp_path_factory.mktemp("whole") / "deep" / "out"
     command = [sys.executable, "-m", "femtms.cli.main", "sweep", *map(str, HEAD), "--poses", poses_file, "-o", out]
-    subprocess.run([*command, "--fields", "-q"], check=True, timeout=300)
+    subprocess.run([*command, "--fields", "-q"], check=True, timeout=600)
     return out
 
 
@@ -157,45 +155,52 @@ def test_a_complete_sweep_is_left_as_it_is(arguments, run, whole):
 # --- stopped and gone on ------------------------------------------------------------------------------------
 
 
+# Each run takes up the folder that the one before it has left.  They die in the middle of the n-th write of a field, a
+# sum or a row, and before or after the n-th move of a file: the last two among the moves of the result.
+DEATHS = ("before-move 1", "field 1", "row 2", "sum 3", "row 1", "field 4", "before-move 2", "after-move 3")
+DIES = """
+import itertools, os, signal, sys
+from femtms.cli.main import main
+from femtms.io import sweeps
+
+write, move, steps = sweeps.write_all, os.replace, itertools.count(1)
+
+def is_last(step):
+    return step == kind and next(steps) == int(number)
+
+def die():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+def write_or_die(file, content):
+    if is_last({"sweep.csv": "row", "sums.csv": "sum"}.get(os.path.basename(file.name), "field")):
+        write(file, memoryview(content)[: len(content) // 2])
+        die()
+    write(file, content)
+
+def move_or_die(source, target):
+    if is_last("before-move"):
+        die()
+    move(source, target)
+    if is_last("after-move"):
+        die()
+
+sweeps.write_all, os.replace = write_or_die, move_or_die
+for death in sys.stdin.read().splitlines():
+    kind, number = death.split()
+    child = os.fork()
+    if child == 0:
+        main()
+        os._exit(0)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
 def test_a_killed_sweep_goes_on_and_ends_in_the_same_bytes(arguments, whole, tmp_path):
     out = tmp_path / "out"
-    # slow enough to be hit anywhere, also in the middle of a line
-    code = (
-        "import os, time, femtms.simulator as s, femtms.sweep as w\n"
-        "s._LARGEST_BLOCK = 2\n"
-        "row, place = w.row_of, os.replace\n"
-        "class Slow(str):\n"
-        "    def encode(self): return bytes(self, 'utf-8')\n"
-        "def slow_row(i, r):\n"
-        "    time.sleep(0.05); text = row(i, r)\n"
-        "    with open(os.environ['TORN'], 'ab', buffering=0) as f: f.write(text[:37].encode())\n"
-        "    time.sleep(0.05)\n"
-        "    os.truncate(os.environ['TORN'], os.path.getsize(os.environ['TORN']) - 37)\n"
-        "    return Slow(text)\n"
-        "def slow_replace(a, b): time.sleep(0.02); place(a, b); time.sleep(0.02)\n"
-        "w.row_of, os.replace = slow_row, slow_replace\n"
-        "from femtms.cli.main import main\nmain()"
-    )
-    command = [sys.executable, "-c", code, *map(str, arguments(out, "--fields", "-q"))]
-    environment = os.environ | {"TORN": str(out / PARTIAL / "sweep.csv")}
-    dice = random.Random(os.environ.get("PYTEST_SEED", "7"))
-    kills = 0
-    for _ in range(60):
-        process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE)
-        begun = out / PARTIAL / "inputs.json"
-        while process.poll() is None and not begun.exists():
-            time.sleep(0.01)
-        try:
-            process.wait(timeout=dice.uniform(0.0, 2.0) if kills < 5 else 300)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            kills += 1
-        process.communicate()
-        if process.returncode == 0:
-            break
-        assert process.returncode == -signal.SIGKILL
-    assert kills >= 2
-    assert process.returncode == 0
+    command = [sys.executable, "-c", DIES, *map(str, arguments(out, "--fields", "-q"))]
+    runs = "\n".join([*DEATHS, "never 0"])
+    done = subprocess.run(command, input=runs, capture_output=True, text=True, timeout=600)
+    assert done.stdout.split() == [str(-signal.SIGKILL)] * len(DEATHS) + ["0"], done.stderr
     ours, theirs = content_of(out), content_of(whole)
     assert ours.pop("sweep.json") != theirs.pop("sweep.json")  # seconds
     leftovers = [name for name in ours if name.startswith(".femtms-")]  # temporary folders of killed moves
@@ -217,7 +222,7 @@ def stopped_once(poses_file, tmp_path_factory):
         "from femtms.cli.main import main\nmain()"
     )
     command = [sys.executable, "-c", code, "sweep", *map(str, HEAD), "--poses", poses_file, "-o", out]
-    return out, subprocess.run(command, capture_output=True, text=True, timeout=120)
+    return out, subprocess.run(command, capture_output=True, text=True, timeout=600)
 
 
 @pytest.fixture
@@ -305,7 +310,7 @@ def stopped_with_fields(poses_file, tmp_path_factory):
         "from femtms.cli.main import main\nmain()"
     )
     command = [sys.executable, "-c", code, "sweep", *map(str, HEAD), "--poses", poses_file, "-o", out, "--fields"]
-    assert subprocess.run(command, capture_output=True, timeout=120).returncode == 130
+    assert subprocess.run(command, capture_output=True, timeout=600).returncode == 130
     return out
 
 
@@ -461,7 +466,7 @@ def test_a_signal_ends_in_one_sentence_and_the_sweep_goes_on(arguments, run, tmp
         "import time, femtms.sweep as w\n"
         "row = w.row_of\n"
         "def wait(i, r):\n"
-        "    if i == 4: print('working', flush=True); time.sleep(60)\n"
+        "    if i == 4: print('working', flush=True); time.sleep(600)\n"
         "    return row(i, r)\n"
         "w.row_of = wait\n"
         "from femtms.cli.main import main\nmain()"
@@ -471,9 +476,8 @@ def test_a_signal_ends_in_one_sentence_and_the_sweep_goes_on(arguments, run, tmp
     try:
         assert process.stdout.readline() == "working\n"
         said_no(run(*arguments(out)), "another femtms sweep is at work", str(out))
-        time.sleep(0.1)
         process.send_signal(signal.SIGTERM)
-        _, said = process.communicate(timeout=60)
+        _, said = process.communicate(timeout=600)
     finally:
         process.kill()
     assert process.returncode == 130

@@ -33,7 +33,7 @@ def copied(tmp_path):
 
 
 def run(code, environment, python=(sys.executable,)):
-    return subprocess.run([*python, "-c", code], capture_output=True, text=True, env=environment, cwd="/", timeout=60)
+    return subprocess.run([*python, "-c", code], capture_output=True, text=True, env=environment, cwd="/", timeout=600)
 
 
 def test_a_missing_library_is_told(copied):
@@ -81,7 +81,12 @@ def test_what_is_no_library_is_told(copied):
 def run_mesh(environment, folder, code, *words, python=(sys.executable,)):
     """`femtms mesh` ends with one sentence that has the words."""
     done = subprocess.run(
-        [*python, *MESH, str(folder / "mesh.msh")], capture_output=True, text=True, env=environment, cwd="/", timeout=60
+        [*python, *MESH, str(folder / "mesh.msh")],
+        capture_output=True,
+        text=True,
+        env=environment,
+        cwd="/",
+        timeout=600,
     )
     assert done.returncode == code
     assert len(done.stderr.splitlines()) == 1 and "please report" not in done.stderr, done.stderr
@@ -123,7 +128,7 @@ def test_nonsense_ends_commands_with_one_sentence(tmp_path):
     wrong = os.environ | {"FEMTMS_NUM_THREADS": "abc"}
     run_mesh(wrong, tmp_path, 2, "femtms: error: FEMTMS_NUM_THREADS must be a number of threads, 1 to 4096; got 'abc'")
     version = subprocess.run(
-        [sys.executable, *MESH[:2], "--version"], capture_output=True, text=True, env=wrong, timeout=60
+        [sys.executable, *MESH[:2], "--version"], capture_output=True, text=True, env=wrong, timeout=600
     )
     assert (version.returncode, version.stderr) == (0, "")  # which counts nothing
 

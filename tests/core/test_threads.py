@@ -129,7 +129,7 @@ posix = pytest.mark.skipif(os.name != "posix", reason="only POSIX systems have t
 def run(code, **more):
     environment = os.environ | {"FEMTMS_NUM_THREADS": "4", "OPENBLAS_NUM_THREADS": "1"}
     done = subprocess.run(
-        [sys.executable, "-c", START + code], capture_output=True, text=True, env=environment, timeout=60, **more
+        [sys.executable, "-c", START + code], capture_output=True, text=True, env=environment, timeout=600, **more
     )
     assert done.returncode == 0, (done.returncode, done.stderr[-2000:])
     return done.stdout.split()
@@ -168,10 +168,11 @@ time.sleep(0.2)
     assert run(FORK.format(before=before, threads="True", after="going[0] = False")) == ["0"]
 
 
+# Work that many calls of the core do; the signal comes in the third one.
 LONG = {
     "potential": "cpu.dipole_potential(np.tile(points, (500, 1)), sources, sources)",
     "flux": "magnetic.current_flux(np.tile(points, (500, 1)), sources, sources)",
-    "mesh": "from femtms import LayeredSphere, mesh_head; mesh_head(LayeredSphere((78., 92.), (2, 5)), 1.2)",
+    "mesh": "generate.mesh_head(LayeredSphere((78., 92.), (2, 5)), 1.2)",
 }
 
 
@@ -179,39 +180,46 @@ LONG = {
 @pytest.mark.parametrize("what", LONG)
 def test_ctrl_c_ends_long_work(what):
     code = f"""
-threading.Timer(1.5, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
-start = time.monotonic()
+from femtms import LayeredSphere
+from femtms.mesh import generate
+calls, call = [], core.call
+def counted(*arguments):
+    calls.append(arguments[0])
+    if len(calls) == 3:
+        threading.Thread(target=os.kill, args=(os.getpid(), signal.SIGINT)).start()
+    call(*arguments)
+def too_late(*arguments):
+    print("all but done")
+core.call = magnetic.call = counted
+generate.optimised = too_late
 try:
     {LONG[what]}
     print("done")
 except KeyboardInterrupt:
-    print(time.monotonic() - start)
+    print(len(calls))
+core.call = magnetic.call = call
 assert field() == field()
 """
-    assert float(run(code)[0]) < 10
+    assert 3 <= int(run(code)[0]) < 100  # of 200, and more
 
 
 @posix
 def test_ctrl_c_ends_a_command(tmp_path):
-    command = [
-        sys.executable,
-        "-m",
-        "femtms.cli.main",
-        "mesh",
-        "sphere",
-        "--size",
-        "1.2",
-        "-o",
-        str(tmp_path / "a.msh"),
-    ]
-    start = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, preexec_fn=restore_sigint)
-    time.sleep(4)
-    begin = time.monotonic()
+    code = (
+        "import femtms.mesh.generate as g\n"
+        "refined = g.refined_where_needed\n"
+        "def told(*a): print('refining', flush=True); return refined(*a)\n"
+        "g.refined_where_needed = told\n"
+        "from femtms.cli.main import main\nmain()"
+    )
+    command = [sys.executable, "-c", code, "mesh", "sphere", "--size", "1.2", "-o", str(tmp_path / "a.msh")]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    start = subprocess.Popen(command, **pipes, preexec_fn=restore_sigint)
+    assert start.stdout.readline() == "refining\n"
     start.send_signal(signal.SIGINT)
-    _, said = start.communicate(timeout=30)
+    _, said = start.communicate(timeout=600)
     assert start.returncode == 130
     assert said.splitlines()[-1] == "femtms: interrupted; nothing was written" and "Traceback" not in said
-    assert time.monotonic() - begin < 10
     assert list(tmp_path.iterdir()) == []
 
 

@@ -13,13 +13,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from examples import examples, limited
+from hypothesis import given
 from hypothesis import strategies as st
 from readers import READERS, model, read, valid_files
 
 VALID = valid_files()
 MOST = 200 * 2**20  # bytes; files may unpack to 64 MiB
-SOON = settings(deadline=10_000, max_examples=150, suppress_health_check=list(HealthCheck))
 
 
 @contextmanager
@@ -34,7 +34,7 @@ def little_memory():
 
 
 def read_in_little_memory(suffix, content):
-    with tempfile.TemporaryDirectory() as folder, little_memory():
+    with tempfile.TemporaryDirectory() as folder, little_memory(), limited():
         return read(suffix, content, Path(folder))
 
 
@@ -44,7 +44,7 @@ def test_valid_file_is_read(suffix):
 
 
 @pytest.mark.parametrize("suffix", READERS)
-@SOON
+@examples(150)
 @given(content=st.binary(min_size=1, max_size=2000))
 def test_any_bytes(suffix, content):
     read_in_little_memory(suffix, content)
@@ -86,14 +86,14 @@ def changed(content, how):
 
 
 @pytest.mark.parametrize("suffix", READERS)
-@SOON
+@examples(150)
 @given(how=changes)
 def test_damaged_files(suffix, how):
     read_in_little_memory(suffix, changed(VALID[suffix], how))
 
 
 @pytest.mark.parametrize("suffix", [".nii", ".nii.gz"])
-@SOON
+@examples(150)
 @given(how=changes)
 def test_damaged_header_of_nifti(suffix, how):
     header = changed(VALID[".nii"][:400], [h for h in how if h[0] in ("flip", "set", "put")])
@@ -137,13 +137,13 @@ def places_in(content, path=()):
 PLACES = [path for path in places_in(model()) if "data" not in path[:-1]][1:]
 
 
-@SOON
+@examples(150)
 @given(content=anything)
 def test_any_json(content):
     read_in_little_memory(".tcd", json.dumps(content).encode())
 
 
-@SOON
+@examples(150)
 @given(others=st.lists(st.tuples(st.sampled_from(PLACES), anything), min_size=1, max_size=3))
 def test_model_with_anything_in_some_places(others):
     content = copy.deepcopy(model())
@@ -172,7 +172,7 @@ measures = st.one_of(
 )
 
 
-@SOON
+@examples(150)
 @given(
     winding=measures,
     wire=st.tuples(lengths, lengths),
@@ -219,7 +219,7 @@ def test_atheris_finds_nothing():
             [sys.executable, harness, "--", "-max_total_time=20", f"-seed={seed}"],
             capture_output=True,
             text=True,
-            timeout=300,
+            timeout=600,
             cwd=folder,
         )
     assert run.returncode == 0, f"seed {seed}:\n{run.stderr[-4000:]}"

@@ -3,7 +3,8 @@
 import nibabel
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from femtms import FemtmsError, LabelVolume, LayeredSphere, load_head, mesh_head, read_labels
@@ -122,7 +123,7 @@ def test_volumes_and_their_meshes_are_judged_alike(tmp_path):
                     read(tmp_path / name)
 
 
-@settings(deadline=None, max_examples=30)
+@examples(30)
 @given(st.permutations(LAYERS))
 def test_only_the_order_of_a_head_passes(order):
     assert (misplaced(contacts(order)) is None) == (tuple(order) == LAYERS)

@@ -73,7 +73,7 @@ def test_latex_prints_any_name(cases, tmp_path):
     write_tex(tmp_path / "c.tex", rows_of(cases, 60.0, 3e-4), 60.0)
     page = r"\documentclass{article}\usepackage{textcomp}\begin{document}\input{c.tex}\end{document}"
     (tmp_path / "page.tex").write_text(page)
-    subprocess.run(["pdflatex", "-halt-on-error", "page.tex"], cwd=tmp_path, check=True, timeout=60)
+    subprocess.run(["pdflatex", "-halt-on-error", "page.tex"], cwd=tmp_path, check=True, timeout=600)
 
 
 @pytest.fixture

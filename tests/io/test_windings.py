@@ -5,7 +5,8 @@ import logging
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from femtms import FemtmsError, load_coil
@@ -181,7 +182,7 @@ def test_parts_that_are_too_many_together_are_refused(tmp_path):
         load_coil(path)
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(200)
 @given(data=st.one_of(st.binary(max_size=200), st.text(max_size=200).map(str.encode)))
 def test_no_bytes_do_more_than_be_refused(tmp_path, data):
     for name, read in (("x.toml", load_coil), ("x.csv", read_polylines)):

@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -123,7 +124,7 @@ def sheets(draw):
     return (np.abs(depth) % draw(st.integers(2, 5)) + draw(st.integers(0, 1))).astype(np.uint8)
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(st.one_of(fields, checkerboards(), sheets()), st.sampled_from([1.5, 2.5, 4.0]))
 def test_any_labels_give_a_sound_mesh_or_one_sentence(data, size):
     padded = np.pad(data, 2)
@@ -136,7 +137,7 @@ def test_any_labels_give_a_sound_mesh_or_one_sentence(data, size):
     assert set(mesh.tissues) <= set(np.unique(data))
 
 
-@settings(max_examples=25, deadline=None)
+@examples(25)
 @given(arrays(np.uint8, (5, 6, 4), elements=st.integers(1, 5)))
 def test_volumes_of_any_tissues_add_up_to_the_block_that_they_fill(data):
     mesh = mesh_head(LabelVolume(np.pad(data, 2), np.diag([4.0, 4.0, 4.0, 1.0]), "block"), 2.0)
@@ -241,7 +242,7 @@ def test_size_of_others_stands_for_tissues_that_are_not_named():
 @pytest.mark.parametrize("size", [0, -1, np.nan, np.inf, 0.05, {"gm": -1}, {"gm": 0.05}])
 def test_impossible_size_is_refused(size):
     with pytest.raises(FemtmsError, match="size_mm"):
-        mesh_head(load_head("colin27"), size)
+        mesh_head(layered_ball(), size)
     with pytest.raises(FemtmsError, match="size_mm"):
         mesh_head(LayeredSphere(), size)
 
@@ -254,8 +255,8 @@ def test_size_of_a_tissue_that_does_not_exist_is_refused():
 # --- built-in head -------------------------------------------------------------------------------------
 
 
-def test_built_in_head_is_where_it_should_be():
-    mesh = mesh_head(load_head("colin27"), size_mm=6.0)
+def test_built_in_head_is_where_it_should_be(colin27_mesh):
+    mesh = colin27_mesh
     assert_sound(mesh)
     eyes = mesh.centroids[mesh.tags == 6]
     assert (eyes[:, 1] > 0.03).all()  # in front

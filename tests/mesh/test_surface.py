@@ -3,12 +3,13 @@
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from hypothesis import given, settings
+from examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.sparse.csgraph import connected_components
 
-from femtms import FemtmsError, LayeredSphere, Surface, TetMesh, load_head, mesh_head
+from femtms import FemtmsError, LayeredSphere, Surface, TetMesh, mesh_head
 
 # a cube of six tetrahedra around its diagonal 0-7; bits of the corner number are x, y, z
 KUHN = np.array([[0, 1, 3, 7], [0, 3, 2, 7], [0, 2, 6, 7], [0, 6, 4, 7], [0, 4, 5, 7], [0, 5, 1, 7]])
@@ -64,7 +65,7 @@ def assert_closed_manifold(surface):
     assert surface.is_watertight
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(arrays(np.int32, 384, elements=st.sampled_from([0, 2, 5])))
 def test_any_set_of_tetrahedra_has_a_closed_surface_around_its_filled_volume(tags):
     nodes, tets = block((4, 4, 4))
@@ -198,8 +199,8 @@ def test_surface_of_a_sphere_has_its_area_volume_and_normals():
         np.testing.assert_allclose(np.einsum("fd,fd->f", surface.normals, directions), 1, atol=0.03)
 
 
-def test_surfaces_of_the_built_in_head_are_closed_and_nested():
-    mesh = mesh_head(load_head("colin27"), 8.0)
+def test_surfaces_of_the_built_in_head_are_closed_and_nested(colin27_mesh):
+    mesh = colin27_mesh
     volumes = {}
     for tissue in ("wm", "gm", "csf", "bone", "scalp"):
         surface = mesh.surface(tissue)

@@ -56,8 +56,8 @@ def test_series_change_no_field_in_a_sphere(ball, coil, at, gap_mm, monkeypatch)
     assert_close_in_every_tissue(*fields(sim, coil, place(ball, at, "Cz", gap_mm), monkeypatch))
 
 
-def test_series_change_no_field_in_a_head(monkeypatch):
-    head = mesh_head(load_head("colin27"), size_mm=8.0)
+def test_series_change_no_field_in_a_head(colin27_mesh, monkeypatch):
+    head = colin27_mesh
     sim = Simulator(head, device="cpu", rtol=1e-8)
     assert_close_in_every_tissue(*fields(sim, load_coil("figure8-70mm"), place(head, "C3", "CP3"), monkeypatch))
 

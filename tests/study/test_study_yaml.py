@@ -4,7 +4,8 @@ import math
 import resource
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from examples import examples
+from hypothesis import example, given
 from hypothesis import strategies as st
 from study.study_texts import SMALL
 
@@ -150,7 +151,6 @@ def ends_well(read):
         assert "\n" not in str(error)
 
 
-FEW = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 PIECES = st.sampled_from(
     [
         *"[]{}:,-?&*!|>'\"%@`#\n\t ~",
@@ -184,7 +184,7 @@ PIECES = st.sampled_from(
 )
 
 
-@FEW
+@examples(300)
 @given(st.one_of(st.binary(max_size=200), st.lists(PIECES, max_size=40).map(lambda parts: "".join(parts).encode())))
 @example(b"? [a]\n: b\n")
 @example(b'"\\ud800": 1\n')
@@ -234,7 +234,7 @@ TOP = st.sampled_from(
 )
 
 
-@FEW
+@examples(300)
 @given(st.dictionaries(TOP, VALUES, max_size=6))
 @example(
     {"heads": "colin27", "coils": "figure8-70mm", "places": {"around": "C3", "radius_mm": 1e-320, "spacing_mm": 5e-324}}
