@@ -139,22 +139,30 @@ KERNEL seen_along(
     });
 }
 
-// Whether a flat interface would be wrong in a tetrahedron by more than limits in mm.
+// The finest size that is seen along the edges of each tetrahedron, and whether tissue is thin there: an edge changes its
+// label twice, or a flat interface would be wrong by more than `flattest` of that size.
 // The middle of the points where the interface crosses the edges, `at`, should lie on the interface.
-KERNEL bends(
+KERNEL thin_tissue(
     const int64 m, const int* tets /* m,4 */, const int* of_tet /* m,6 */, const int* edges /* e,2 */,
-    const double* at /* e */, const double* x /* n,3 */, const uint8* labels /* n */, const double* limits /* m */,
-    const uint8* indicators /* nx,ny,nz,l */, const int64* shape /* 4 */, const double* to_voxel /* 3,4 */,
-    const int64 layers, const double* radii /* layers */, bool* out /* m */)
+    const double* at /* e */, const uint8* changes /* e */, const double* finest /* e */, const double flattest,
+    const double* x /* n,3 */, const uint8* labels /* n */, const uint8* indicators /* nx,ny,nz,l */,
+    const int64* shape /* 4 */, const double* to_voxel /* 3,4 */, const int64 layers,
+    const double* radii /* layers */, double* size /* m */, bool* thin /* m */)
 {
     const LabelField field{indicators, shape, to_voxel, layers, radii};
     for_each(m, [&](const int64 t) {
+        size[t] = finest[of_tet[6 * t]];
+        thin[t] = false;
+        for (int k = 0; k < 6; ++k) {
+            size[t] = std::min(size[t], finest[of_tet[6 * t + k]]);
+            thin[t] |= changes[of_tet[6 * t + k]] >= 2;
+        }
+        if (thin[t]) return;
         const int* tet = tets + 4 * t;
         const int a = labels[tet[0]];
         int b = a, count = 0;
         for (int i = 1; i < 4; ++i)
             if (labels[tet[i]] != a) b = labels[tet[i]];
-        out[t] = false;
         if (a == b) return;
         Vector centre{{0, 0, 0}};
         for (int k = 0; k < 6; ++k) {
@@ -168,6 +176,6 @@ KERNEL bends(
         centre = centre / count;
         Vector g;
         balance_gradient(field, a, b, centre, g.at);
-        out[t] = fabs(balance(field, a, b, centre)) > limits[t] * length(g);
+        thin[t] = fabs(balance(field, a, b, centre)) > flattest * size[t] * length(g);
     });
 }

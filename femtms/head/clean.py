@@ -95,6 +95,11 @@ def _without_pinholes(data: np.ndarray, tissue: np.ndarray, voxel_ml: float) -> 
     holes = small[pockets]
     filled = int(holes.sum())
     if filled:
-        nearest = ndimage.distance_transform_edt(~tissue, return_distances=False, return_indices=True)
-        data = np.where(holes, data[tuple(nearest)], data)
+        data = data.copy()
+        for found in ndimage.find_objects(ndimage.label(holes)[0]):
+            # the nearest tissue is no farther away than the walls, along the axes
+            box = tuple(slice(max(s.start - 1, 0), s.stop + 1) for s in found)
+            nearest = ndimage.distance_transform_edt(~tissue[box], return_distances=False, return_indices=True)
+            here = holes[box]
+            data[box][here] = data[box][tuple(nearest[:, here])]
     return data, filled

@@ -41,11 +41,10 @@ def body_of(x: np.ndarray, tets: np.ndarray, labels: np.ndarray, behind: np.ndar
     tet, face = np.nonzero(labels[:, None] > other)
     triangles = tets[tet[:, None], OUTWARD_FACES[face]]
     pairs = np.column_stack([other[tet, face], labels[tet]])
-    inside = labels > 0
-    used = np.zeros(len(x), bool)
-    used[tets[inside]] = True
-    bridging = ~inside & used[tets].all(axis=1) & ((other > 0).sum(axis=1) < 2)
-    bridges, tets, labels = tets[bridging], tets[inside], labels[inside]
+    inside, used = labels > 0, bits > 1
+    air = np.flatnonzero(~inside)
+    air = air[used[tets[air]].all(axis=1) & ((other[air] > 0).sum(axis=1) < 2)]
+    bridges, tets, labels = tets[air], tets[inside], labels[inside]
     number = np.cumsum(used, dtype=np.int32) - np.int32(1)
     wedges = _wedges(x, triangles[pairs[:, 0] == 0])
     gaps = number[np.concatenate([wedges, bridges])]

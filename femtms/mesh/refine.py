@@ -55,29 +55,32 @@ def _along(
     return changes, finest
 
 
-def _bends(
+def _thin(
     field: LabelField,
     x: np.ndarray,
     labels: np.ndarray,
     tets: np.ndarray,
     edges: np.ndarray,
     of_tet: np.ndarray,
-    limits: np.ndarray,
-) -> np.ndarray:
-    """Mask (m,) of the tetrahedra in which a flat interface would be wrong by more than limits (m,) in mm.
+    sizes: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
+    """The finest size (m,) in mm of the labels along the edges of tetrahedra (m,4), and where tissue is thin (m,).
 
-    The middle of the points where the interface crosses the edges of a tetrahedron should lie on the interface.
+    That is where an edge changes its label twice or more, or where a flat interface would be wrong by more than
+    FLATTEST sizes: the middle of the points where the interface crosses the edges should lie on the interface.
     """
-    at, out = crossings(field, x, labels, edges), np.empty(len(tets), bool)
-    core.call("bends", len(tets), tets, of_tet, edges, at, x, labels, limits, *field.arguments, out)
-    return out
+    changes, finest = _along(field, x, labels, edges, sizes)
+    at, size, thin = crossings(field, x, labels, edges), np.empty(len(tets)), np.empty(len(tets), bool)
+    seen = at, changes, finest, FLATTEST, x, labels, *field.arguments
+    core.call("thin_tissue", len(tets), tets, of_tet, edges, *seen, size, thin)
+    return size, thin
 
 
 def refined_where_needed(lattice: Lattice, field: LabelField, sizes: np.ndarray) -> tuple[Lattice, np.ndarray]:
     """The lattice refined to the sizes (l,) in mm of the labels, and where tissue is thin or an interface bends.
 
-    Thin sheets (CSF, skull) and narrow folds show as edges that change their label twice or more; see `_bends` for
-    the other.  There, refinement ends where all edges are shorter than THINNEST sizes.  Also the labels (n,) of the
+    Thin sheets (CSF, skull) and narrow folds show as edges that change their label twice or more, see `_thin`.  There,
+    refinement ends where all edges are shorter than THINNEST sizes.  Also the labels (n,) of the
     lattice's nodes.
     """
     labels = labels_at(field, lattice.nodes)
@@ -89,9 +92,7 @@ def refined_where_needed(lattice: Lattice, field: LabelField, sizes: np.ndarray)
         tets = lattice.tets[rows]
         longest = np.sqrt(longest_edges(lattice.points, tets)) * lattice.unit
         edges, of_tet = unique_edges(tets, len(x))
-        changes, finest = _along(field, x, labels, edges, sizes)
-        size = finest[of_tet].min(axis=1)
-        thin = (changes >= 2)[of_tet].any(axis=1) | _bends(field, x, labels, tets, edges, of_tet, FLATTEST * size)
+        size, thin = _thin(field, x, labels, tets, edges, of_tet, sizes)
         wanted = np.zeros(len(lattice.tets), bool)
         wanted[rows] = longest > np.where(thin, THINNEST, 1.01) * size
         if wanted.sum() <= (0 if field.radii.size else FEW * len(wanted)):

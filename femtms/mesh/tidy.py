@@ -40,9 +40,10 @@ def tidied(
         call("without_spikes", len(tets), given, behind, labels)
     labels, notes = _without_crumbs(labels, behind, volumes, smallest_mm3, voxel_mm3, names)
     loose_mm3, loose = 0.0, 0
-    flipped = np.empty(1, np.int64)
+    flipped, bits = np.empty(1, np.int64), np.empty(n, np.int64)
     for attempt in range(_ATTEMPTS):
-        outer = _touched(tets, labels == 0, n) & _touched(tets, labels > 0, n)
+        call("labels_around", n, labels, starts, meeting, bits)
+        outer = ((bits & 1) > 0) & (bits > 1)  # between air and tissue
         surface = np.flatnonzero(outer).astype(np.int32)
         star = starts, meeting, volumes
         call("open_pinches", len(surface), surface, tets, labels, behind, *star, attempt >= _FILLING, flipped)
@@ -59,13 +60,6 @@ def tidied(
     if loose_mm3 > voxel_mm3:
         notes += (f"dropped {loose:,} loose piece{'s' if loose > 1 else ''} of tissue ({1e-3 * loose_mm3:.3g} mL)",)
     return labels, behind, notes
-
-
-def _touched(tets: np.ndarray, chosen: np.ndarray, n: int) -> np.ndarray:
-    """Mask (n,) of the nodes of the chosen (m,) tetrahedra."""
-    mask = np.zeros(n, bool)
-    mask[tets[chosen]] = True
-    return mask
 
 
 def _without_crumbs(
