@@ -66,8 +66,8 @@ KERNEL field_strengths(
     });
 }
 
-// Mean over each tetrahedron of |∇φ of the elements - recovered|² in V²/m² for k columns: theory.md (40).  In V/m at the
-// corners; the difference is linear between them, and the integrals of λ_a λ_b are V/20, twice that for a = b.
+// Mean over each tetrahedron of |∇φ of the elements - recovered|² in V²/m² for k columns: theory.md (40).  In V/m at
+// the corners; the difference is linear between them, and the integrals of λ_a λ_b are V/20, twice that for a = b.
 KERNEL linear_changes(
     const int64 m, const double* points /* n,3 */, const int* corners /* m,4 */, const int* dofs /* m,4 */,
     const int64 k, const double* potential /* u,k */, const double* recovered /* n,3,k */, double* squares /* k,m */)

@@ -139,15 +139,15 @@ KERNEL seen_along(
     });
 }
 
-// The finest size that is seen along the edges of each tetrahedron, and whether tissue is thin there: an edge changes its
-// label twice, or a flat interface would be wrong by more than `flattest` of that size.
-// The middle of the points where the interface crosses the edges, `at`, should lie on the interface.
+// The finest size that is seen along the edges of each tetrahedron, and whether tissue is thin there: an edge changes
+// its label twice, or a flat interface would be wrong by more than `flattest` of that size. The middle of the points
+// where the interface crosses the edges, `at`, should lie on the interface.
 KERNEL thin_tissue(
     const int64 m, const int* tets /* m,4 */, const int* of_tet /* m,6 */, const int* edges /* e,2 */,
     const double* at /* e */, const uint8* changes /* e */, const double* finest /* e */, const double flattest,
     const double* x /* n,3 */, const uint8* labels /* n */, const uint8* indicators /* nx,ny,nz,l */,
-    const int64* shape /* 4 */, const double* to_voxel /* 3,4 */, const int64 layers,
-    const double* radii /* layers */, double* size /* m */, bool* thin /* m */)
+    const int64* shape /* 4 */, const double* to_voxel /* 3,4 */, const int64 layers, const double* radii /* layers */,
+    double* size /* m */, bool* thin /* m */)
 {
     const LabelField field{indicators, shape, to_voxel, layers, radii};
     for_each(m, [&](const int64 t) {

@@ -63,9 +63,8 @@ double sum(const double* a, const int64 n)
     Parts parts;
     parts.cut(0, n);
     parts.sums.resize(parts.sizes.size());
-    for_each_task((int64)parts.sizes.size(), [&](const int64 i) {
-        parts.sums[i] = summed(a + parts.begins[i], parts.sizes[i]);
-    });
+    for_each_task(
+        (int64)parts.sizes.size(), [&](const int64 i) { parts.sums[i] = summed(a + parts.begins[i], parts.sizes[i]); });
     return parts.joined(n);
 }
 
@@ -207,11 +206,12 @@ try {
 KEEP_FAILURE
 
 // Of |E| (m,) in the tetrahedra `rows` with volumes and, as whole numbers, weights: mean, `count` percentiles, peak,
-// the row of the peak, and the volumes with at least 50 % and 75 % of the last percentile.  The bits are those of numpy.
+// the row of the peak, and the volumes with at least 50 % and 75 % of the last percentile.  The bits are those of
+// numpy.
 KERNEL tissue_statistics(
-    const double* magnE /* m */, const int64 r, const int64* rows /* r */,
-    const double* volumes /* r */, const double volume, const int64* weights /* r */, const int64 count,
-    const double* wanted /* count */, double* own /* r */, double* products /* r */, double* numbers /* count+5 */)
+    const double* magnE /* m */, const int64 r, const int64* rows /* r */, const double* volumes /* r */,
+    const double volume, const int64* weights /* r */, const int64 count, const double* wanted /* count */,
+    double* own /* r */, double* products /* r */, double* numbers /* count+5 */)
 try {
     const Extremes all = extremes(r, [&](const int64 i) {
         own[i] = magnE[rows[i]];
