@@ -58,7 +58,8 @@ class VolumeScalp:
         if missed.any():
             x, y, z = origin
             raise FemtmsError(
-                f"each ray must cross the scalp; {missed.sum()} of {len(missed)} from ({x:.1f}, {y:.1f}, {z:.1f}) mm miss"
+                f"each ray must cross the scalp; {missed.sum()} of {len(missed)} from "
+                f"({x:.1f}, {y:.1f}, {z:.1f}) mm miss"
             )
         last = len(t) - 1 - tissue[:, ::-1].argmax(axis=1)
         rows = np.arange(len(value))
@@ -80,11 +81,34 @@ class VolumeScalp:
             found.append(index[:, np.argsort([axis, *({0, 1, 2} - {axis})])])
         return sealed(transformed(np.concatenate(found), self.affine))
 
+    @property
+    def uncut_points(self) -> np.ndarray:
+        """The same (s,3) without those where the volume cuts the head off."""
+        index = transformed(self.points, np.linalg.inv(self.affine)) - _PAD
+        last = np.array(self.inside.shape) - 2 * _PAD - 1
+        return self.points[((index > 0.5) & (index < last - 0.5)).all(axis=1)]
+
     @cached_property
-    def _tree(self) -> cKDTree:
+    def normals(self) -> np.ndarray:
+        """Unit normals (s,3), outward, at the points."""
+        to_voxel = np.linalg.inv(self.affine)
+        gradient = np.gradient(ndimage.gaussian_filter(self.inside, sigma=1.0))
+        at = transformed(self.points, to_voxel).T
+        outward = -np.stack([ndimage.map_coordinates(part, at, order=1) for part in gradient], axis=1)
+        outward = outward @ to_voxel[:3, :3]
+        return sealed(outward / np.maximum(np.linalg.norm(outward, axis=1, keepdims=True), 1e-12))
+
+    @cached_property
+    def tree(self) -> cKDTree:
+        """Of the points."""
         return cKDTree(self.points)
 
     def nearest(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The points of the scalp (p,3) mm that are nearest to points (p,3) mm, and the distances (p,) in mm."""
-        distances, index = self._tree.query(points)
-        return self.points[index], distances
+        _, index = self.tree.query(points)
+        apart, normals = points - self.points[index], self.normals[index]
+        along = apart - (apart * normals).sum(axis=1, keepdims=True) * normals
+        # between the points the scalp is flat; at edges, where normals say little, the point is taken
+        is_near = np.linalg.norm(along, axis=1) < np.linalg.norm(self.affine[:3, :3], axis=0).max()
+        feet = self.points[index] + is_near[:, None] * along
+        return feet, np.linalg.norm(points - feet, axis=1)
