@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from femtms.coil.place import check_place
 from femtms.errors import FemtmsError
 from femtms.head.estimate import UNCERTAINTY_MM, estimate_note, estimated_fiducials
 from femtms.head.fiducials import FIDUCIALS, electrodes_from, known_as
@@ -62,6 +63,25 @@ def with_fiducials(head: Head, fiducials: Fiducials | None) -> Head:
     if isinstance(head, TetMesh):
         found = {name: 1e-3 * position for name, position in found.items()}
     return replace(head, landmarks=found, notes=head.notes + note)
+
+
+def with_places(head: Head, places: Mapping[str, str | Sequence[float]]) -> Head:
+    """The same head with more names: name -> x, y, z in mm, which are taken as they are, or the name of an electrode.
+
+    Raises FemtmsError for an electrode that the head does not have, and for spheres.
+    """
+    if not places:
+        return head
+    if not isinstance(head, LabelVolume | TetMesh):
+        raise FemtmsError("places of a head are for label volumes and meshes; spheres have only their electrodes")
+    known = {name.lower(): point for name, point in head.landmarks_mm.items()}
+    points = {}
+    for name, point in places.items():
+        check_place(point, head.landmarks_mm, f"place {name}")
+        points[name] = known[point.lower()] if isinstance(point, str) else np.array(point, dtype=np.float64)
+    in_its_unit = {name: (1e-3 if isinstance(head, TetMesh) else 1.0) * point for name, point in points.items()}
+    others = {name: point for name, point in head.landmarks.items() if name.lower() not in map(str.lower, places)}
+    return replace(head, landmarks=others | in_its_unit)
 
 
 def fiducials_summary(fiducials: Fiducials | None, head: Any) -> dict[str, Any] | None:
