@@ -58,7 +58,7 @@ Fiducials = Annotated[
 ]
 Electrodes = Annotated[
     str | None,
-    typer.Option("--electrodes", help="estimate: find them by the shape of the scalp, within about 10 mm."),
+    typer.Option("--electrodes", help="estimate: find them by the shape of the scalp, within about 12 mm."),
 ]
 Sigma = Annotated[list[str] | None, typer.Option("--sigma", help="TISSUE=S/m, such as bone=0.008; repeat for more.")]
 Tensors = Annotated[

@@ -15,7 +15,7 @@ from femtms.errors import FemtmsError
 from femtms.head.scalp import VolumeScalp
 
 # How far off an estimate may be: docs/electrodes.md says how that was measured.
-UNCERTAINTY_MM = {"Nz": 6.0, "Iz": 15.0, "LPA": 12.0, "RPA": 12.0, "others": 10.0}
+UNCERTAINTY_MM = {"Nz": 8.0, "Iz": 20.0, "LPA": 15.0, "RPA": 15.0, "others": 12.0}
 _POINTS = 3000  # of the known scalp
 _ROUNDS = (15, 25)  # with one scale for all directions, then with any affine map
 _KEPT = 0.9  # of the points, those that fit best

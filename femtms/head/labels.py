@@ -55,6 +55,11 @@ class LabelVolume:
         return dict(self.landmarks)
 
     @property
+    def affine_mm(self) -> np.ndarray:
+        """The same as affine."""
+        return self.affine
+
+    @property
     def voxel_mm(self) -> np.ndarray:
         """Voxel edge lengths (3,) in mm."""
         lengths: np.ndarray = np.linalg.norm(self.affine[:3, :3], axis=0)

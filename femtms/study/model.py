@@ -128,7 +128,7 @@ class HeadEntry(Entry):
         "pattern like that of tensors.",
     )
     electrodes: Literal["estimate"] | None = Field(
-        default=None, description="Find the electrodes by the shape of the scalp, within about 10 mm."
+        default=None, description="Find the electrodes by the shape of the scalp, within about 12 mm."
     )
     places: dict[Name, PointIn] = Field(
         default={}, description="NAME: [x, y, z] or an electrode of this head, for places and targets of the study."

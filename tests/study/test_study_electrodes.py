@@ -90,7 +90,11 @@ def test_provenance_has_the_hash_of_fiducials_and_nothing_new_without(study, hea
             "heads",
             "for label volumes and meshes; got sphere",
         ),
-        (["heads: {path: ball.msh, places: {hotspot: [0, 0, 60]}}", "places: hotspots"], "places", "did you mean hotspot?"),
+        (
+            ["heads: {path: ball.msh, places: {hotspot: [0, 0, 60]}}", "places: hotspots"],
+            "places",
+            "did you mean hotspot?",
+        ),
         (["heads: {path: ball.msh, places: {M1: [0, 0, 60]}}", "places: C3"], "places", "'electrodes: estimate'"),
         (
             ["heads: {path: ball.msh, places: {M1: C3}}", "places: M1"],
