@@ -27,6 +27,8 @@ from femtms.head.label_map import LabelMap
 from femtms.head.labels import LabelVolume
 from femtms.head.sphere import LayeredSphere
 from femtms.io.coils import load_coil, write_coil
+from femtms.io.electrode_files import read_electrodes
+from femtms.io.fiducials import with_fiducials
 from femtms.io.heads import load_head
 from femtms.io.label_maps import read_label_map
 from femtms.io.meshes import read_mesh, write_mesh
@@ -92,6 +94,7 @@ __all__ = [
     "open_study",
     "place",
     "raised",
+    "read_electrodes",
     "read_label_map",
     "read_labels",
     "read_mesh",
@@ -106,6 +109,7 @@ __all__ = [
     "solve_within",
     "superposed",
     "sweep",
+    "with_fiducials",
     "write_coil",
     "write_mesh",
     "write_nifti",

@@ -32,6 +32,7 @@ from femtms.head.sphere import LayeredSphere
 from femtms.io.coils import load_coil
 from femtms.io.comparison_columns import COLUMNS
 from femtms.io.comparisons import RESULTS, cases_summary, profiles_of, rows_of, write_csv, write_tex
+from femtms.io.fiducials import Fiducials, fiducials_summary, with_fiducials
 from femtms.io.files import check_out, whole_folder
 from femtms.io.heads import SPHERE, check_from_file, load_head
 from femtms.io.label_maps import Labels
@@ -70,6 +71,7 @@ def compare(
     labels: Labels | None = None,
     tissue_array: str | None = None,
     as_numbered: bool = False,
+    fiducials: Fiducials | None = None,
     sigma: Mapping[int | str, float] | None = None,
     anisotropy: Anisotropy | None = None,
     order: int = 1,
@@ -93,8 +95,8 @@ def compare(
     period   of the current's sine in s, for the energy
     allow_intersection   measure the gap from the coil's origin, as `simulate` does, even if the casing then cuts; the
              wires must be outside
-    size_mm, labels, tissue_array, as_numbered, sigma, anisotropy, order, recovery, device, rtol, outside, stage   are
-             those of `simulate`
+    size_mm, labels, tissue_array, as_numbered, fiducials, sigma, anisotropy, order, recovery, device, rtol, outside,
+    stage    are those of `simulate`
 
     For each coil there is a row for every place and, unless the head is the standard sphere, one for that.  In spheres
     the numbers are exact, but with allow_intersection or anisotropy; the volumes of grey matter and the maps are of
@@ -126,6 +128,7 @@ def compare(
     tensors = None if anisotropy is None else anisotropy.loaded()
     with timed("read", "reading the head"):
         source = head if isinstance(head, LayeredSphere) else load_head(head, labels, tissue_array, as_numbered)
+        source = with_fiducials(source, fiducials)
         tissues = np.array(source.tags) if isinstance(source, LayeredSphere) else source.tissues
         if not isinstance(source, LayeredSphere):
             check_known(tissues, known_sigma)
@@ -136,6 +139,7 @@ def compare(
                 check_place(to, source.landmarks, "towards")
         # now: in an hour a file may be another
         inputs = _inputs(head, coils, the_coils, sigma, labels, tissue_array, as_numbered)
+        inputs["fiducials"] = fiducials_summary(fiducials, source)
         inputs["tensors"] = None if tensors is None else tensors.inputs()
     with timed("standard_sphere", "standard sphere") as count:
         exact: dict[str, SphereMetrics] = {}

@@ -68,6 +68,9 @@ class Quantity:
         return ""
 
 
+# Of a place from the scalp: farther than this, coordinates were meant for another head or another unit.
+FARTHEST_MM = 30.0
+
 _LENGTHS = (("m", 1e3), ("µm", 1e-3), ("cm", 10.0))  # in mm
 
 # A head of 18 to 25 cm in cm is odd as one of 18 to 25 mm, a size at which few animals are; a mouse of 14 mm is not.

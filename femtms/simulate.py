@@ -16,6 +16,7 @@ from femtms.errors import FemtmsError
 from femtms.field.recoveries import RAW, check_recovery
 from femtms.head.labels import LabelVolume
 from femtms.head.sphere import LayeredSphere
+from femtms.io.fiducials import Fiducials, fiducials_summary, with_fiducials
 from femtms.io.files import check_out, whole_folder
 from femtms.io.heads import check_from_file, load_head
 from femtms.io.label_maps import Labels
@@ -58,6 +59,7 @@ def simulate(
     labels: Labels | None = None,
     tissue_array: str | None = None,
     as_numbered: bool = False,
+    fiducials: Fiducials | None = None,
     sigma: Mapping[int | str, float] | None = None,
     anisotropy: Anisotropy | None = None,
     outside: str = "error",
@@ -85,6 +87,7 @@ def simulate(
     size_mm  of the tetrahedra, or tissue -> size, for heads that are meshed here: see `mesh_head`; None for 4 mm, or
              with a tolerance 6 mm to begin with
     labels   which tissue each label of a volume or number of a mesh is: see `read_labels`
+    fiducials   electrodes of a head that has none: a file, name -> x, y, z in mm, or "estimate": see `with_fiducials`
     tissue_array, as_numbered   where a file's tissue numbers are, and that they are to be believed: see `load_head`
     sigma    {tissue number or name: S/m} in place of the built-in values
     anisotropy   diffusion tensors of the brain, as Anisotropy("dti_tensor.nii.gz", "vn")
@@ -139,6 +142,7 @@ def simulate(
     tensors = None if anisotropy is None else anisotropy.loaded()
     with timed("read", "reading the head"):
         source = head if isinstance(head, LayeredSphere) else load_head(head, labels, tissue_array, as_numbered)
+        source = with_fiducials(source, fiducials)
         if isinstance(source, LabelVolume | TetMesh):
             check_known(source.tissues, known_sigma)
         tissues = source.tags if isinstance(source, LayeredSphere) else source.tissues
@@ -158,6 +162,7 @@ def simulate(
     went_in = [(one.wanted.name, one.coil, one.wanted.matrix) for one in loaded]
     inputs = inputs_summary(head, went_in, sigma, labels, tissue_array, as_numbered) | {"outside": outside}
     inputs |= to_sample.provenance()
+    inputs["fiducials"] = fiducials_summary(fiducials, source)
     inputs["tensors"] = None if tensors is None else tensors.inputs()
     announce(source, size_mm, order, 1, VTU_BYTES + msh * MSH_BYTES, _IMAGE_BYTES)
     with timed("mesh", "mesh"):

@@ -15,6 +15,8 @@ from femtms.errors import FemtmsError
 from femtms.io.coil_files import coil_files
 from femtms.io.coils import load_coil
 from femtms.io.differences import differences
+from femtms.io.electrode_files import coordsystem_of
+from femtms.io.fiducials import ESTIMATE
 from femtms.io.files import existing_file, file_provenance
 from femtms.io.heads import head_provenance
 from femtms.io.label_maps import label_map_provenance
@@ -66,7 +68,9 @@ def _inputs(design: Design) -> dict[str, Any]:
 
 def _without_files(content: dict[str, Any]) -> dict[str, Any]:
     for head in content["heads"]:
-        del head["source"], head["labels"], head["tensors"]
+        del head["source"], head["labels"], head["tensors"], head["fiducials"]
+        if not head["places"]:
+            del head["places"]  # as in studies that were begun before heads had some
     for coil in content["coils"]:
         del coil["source"]
     del content["results"]["surfaces"]
@@ -80,7 +84,17 @@ def _head(head: StudyHead, of_file: Any) -> dict[str, Any]:
         "head": of_file(head.source) if Path(head.source).is_absolute() else head_provenance(head.source),
         "labels": labels,
         "tensors": None if head.tensors is None else of_file(head.tensors),
-    }
+    } | _fiducials(head, of_file)
+
+
+def _fiducials(head: StudyHead, of_file: Any) -> dict[str, Any]:
+    if head.fiducials is None:
+        return {}
+    if head.fiducials == ESTIMATE:
+        return {"fiducials": {"name": ESTIMATE}}
+    beside = coordsystem_of(Path(head.fiducials))
+    companions = {} if beside is None else {"companions": [of_file(beside)]}
+    return {"fiducials": of_file(head.fiducials) | companions}
 
 
 def _coil(coil: StudyCoil) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
+from femtms.io.fiducials import ESTIMATE
 from femtms.io.names import printable
 from femtms.study.design import Design, Point, StudyConductivity, StudyHead, StudyOption, StudyPlace
 
@@ -69,6 +70,9 @@ def _head(head: StudyHead) -> str:
         parts.append(f"tissues from {head.tissue_array}")
     if head.tensors is not None:
         parts.append(f"tensors {head.tensors} in the frame {head.tensor_frame}")
+    if head.fiducials is not None:
+        parts.append("electrodes estimated" if head.fiducials == ESTIMATE else f"fiducials {head.fiducials}")
+    parts += [f"{name} is {_point(point)}" for name, point in head.places.items()]
     parts += [f"target {name} at {_point(point)}" for name, point in head.targets.items()]
     return "; ".join(parts)
 

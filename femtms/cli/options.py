@@ -51,6 +51,17 @@ AsNumbered = Annotated[
         "--as-numbered", help="Take the numbers as femtms's tissue numbers, even if their order is not that of a head."
     ),
 ]
+Fiducials = Annotated[
+    Path | None,
+    typer.Option(
+        "--fiducials",
+        help="Nz, Iz, LPA and RPA in mm, or electrodes, of a head that has none: CSV, BIDS electrodes.tsv, SimNIBS.",
+    ),
+]
+Electrodes = Annotated[
+    str | None,
+    typer.Option("--electrodes", help="estimate: find them by the shape of the scalp, within about 12 mm."),
+]
 Sigma = Annotated[list[str] | None, typer.Option("--sigma", help="TISSUE=S/m, such as bone=0.008; repeat for more.")]
 Tensors = Annotated[
     Path | None,

@@ -60,6 +60,19 @@ def parse_share(text: str, option: str) -> float:
         raise FemtmsError(f"{option} must be a share such as 2% or 0.02; got '{text}'") from None
 
 
+def parse_fiducials(fiducials: Path | None, electrodes: str | None) -> Path | str | None:
+    """The file of --fiducials, or "estimate" for --electrodes estimate, or None.
+
+    >>> parse_fiducials(None, "estimate"), parse_fiducials(None, None)
+    ('estimate', None)
+    """
+    if electrodes not in (None, "estimate"):
+        raise FemtmsError(f"--electrodes must be estimate, or not be given; got '{electrodes}': a file is --fiducials")
+    if electrodes is not None and fiducials is not None:
+        raise FemtmsError("--fiducials and --electrodes estimate are two ways to the same: give one of them")
+    return electrodes or fiducials
+
+
 def parse_sigma(assignments: Sequence[str]) -> dict[int | str, float]:
     """`bone=0.008` or `3=1.5`, also several separated by commas.
 

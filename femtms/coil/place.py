@@ -15,14 +15,12 @@ from femtms.coil.scalp import Scalp, Seat
 from femtms.coil.solid import coils_meet
 from femtms.errors import FemtmsError
 from femtms.mesh.tetmesh import TetMesh
-from femtms.plausible import DISTANCE, check_mm
+from femtms.plausible import DISTANCE, FARTHEST_MM, check_mm
 from femtms.spelling import meant
 
 log = logging.getLogger("femtms")
 
 DEFAULT_GAP_MM = 4.0
-# Farther than this, coordinates were meant for another head or another unit.
-FARTHEST_MM = 30.0
 # What rounding in files and the facets of a coarse scalp make of a coil that touches it.
 _TOUCHING_MM = 0.1
 _LARGEST_ANGLE = 60.0  # degrees between z and the direction to the scalp: bent coils and tilted ones have half of it
@@ -101,7 +99,8 @@ def check_place(place: str | Sequence[float], landmarks: Mapping[str, np.ndarray
     if isinstance(place, str):
         if not landmarks:
             raise FemtmsError(
-                f"'{what}' names the electrode '{place}', but this head has no electrode positions: give x,y,z in mm"
+                f"'{what}' names the electrode '{place}', but this head has no electrode positions: give x,y,z in mm, "
+                f"measured positions (--fiducials), or have them estimated (--electrodes estimate)"
             )
         if place.lower() not in {name.lower() for name in landmarks}:
             raise FemtmsError(

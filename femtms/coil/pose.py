@@ -65,6 +65,16 @@ class Pose:
         object.__setattr__(self, "matrix", sealed(matrix))
 
     @property
+    def matrix_mm(self) -> np.ndarray:
+        """The same as matrix."""
+        return self.matrix
+
+    @property
+    def centre_mm(self) -> np.ndarray:
+        """The coil's origin (3,) in mm."""
+        return self.matrix[:3, 3]
+
+    @property
     def rotation(self) -> np.ndarray:
         """(3,3), coil -> head."""
         return self.matrix[:3, :3]

@@ -59,6 +59,11 @@ class TensorVolume:
         return int(self._usable(self.components).sum())
 
     @property
+    def affine_mm(self) -> np.ndarray:
+        """The same as affine."""
+        return self.affine
+
+    @property
     def voxel_mm(self) -> np.ndarray:
         """Voxel edge lengths (3,) in mm."""
         lengths: np.ndarray = np.linalg.norm(self.affine[:3, :3], axis=0)

@@ -8,11 +8,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import ndimage
 from scipy.spatial import ConvexHull
 
-from femtms.arrays import transformed
 from femtms.errors import FemtmsError
+from femtms.head.scalp import VolumeScalp
 
 Surface = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
@@ -90,44 +89,10 @@ def sphere_surface(radius_mm: float) -> Surface:
 def volume_surface(labels: np.ndarray, affine: np.ndarray) -> Surface:
     """The scalp of a label volume, for `ten_ten`: last crossing from tissue to air on each ray, sub-voxel.
 
-    labels (nx,ny,nz), 0 for air; affine (4,4) from voxel indices to mm. The scalp is where the mask of the
-    largest piece of tissue, smoothed by one voxel (Gaussian standard deviation), is 1/2. Where the volume
-    cuts the head off, the cut counts as scalp: landmarks belong above it.
+    labels (nx,ny,nz), 0 for air; affine (4,4) from voxel indices to mm; see `VolumeScalp`. Where the volume cuts the
+    head off, the cut counts as scalp: landmarks belong above it.
     """
-    if labels.ndim != 3 or np.shape(affine) != (4, 4):
-        raise FemtmsError(f"labels must be (nx,ny,nz) and affine (4,4); got {labels.shape} and {np.shape(affine)}")
-    pieces, count = ndimage.label(labels != 0)
-    if count == 0:
-        raise FemtmsError(f"labels must hold tissue (not 0); got {labels.shape} of air alone")
-    # specks of noise outside the head would otherwise stop a ray
-    head = pieces == 1 + np.argmax(np.bincount(pieces.ravel())[1:])
-    pad = 6  # voxels of air, so that smoothing and interpolation see a surface where the volume cuts the head
-    inside = ndimage.gaussian_filter(np.pad(head, pad).astype(np.float32), sigma=1.0)
-    to_voxel = np.linalg.inv(affine)
-    step = 0.5 * np.linalg.norm(affine[:3, :3], axis=0).min()
-    corners = np.stack(np.meshgrid(*([-pad, n + pad] for n in labels.shape)), axis=-1).reshape(-1, 3)
-    corners_mm = transformed(corners, affine)
-
-    def surface(origin: np.ndarray, directions: np.ndarray) -> np.ndarray:
-        reach = np.linalg.norm(corners_mm - origin, axis=1).max()
-        t = np.arange(0.0, reach + 2 * step, step)  # (s,) mm along the ray
-        samples = origin + t[:, None] * directions[:, None]  # (r,s,3) mm
-        voxels = transformed(samples, to_voxel) + pad
-        value = ndimage.map_coordinates(inside, np.moveaxis(voxels, -1, 0), order=1)  # (r,s), 0 outside
-        tissue = value >= 0.5
-        missed = ~tissue.any(axis=1)
-        if missed.any():
-            raise FemtmsError(
-                f"each ray must cross the scalp; {missed.sum()} of {len(missed)} from {_text(origin)} mm miss"
-            )
-        last = len(t) - 1 - tissue[:, ::-1].argmax(axis=1)
-        rows = np.arange(len(value))
-        before, after = value[rows, last], value[rows, last + 1]
-        crossing = t[last] + step * (before - 0.5) / (before - after)
-        points: np.ndarray = origin + crossing[:, None] * directions
-        return points
-
-    return surface
+    return VolumeScalp.of(labels, affine).along
 
 
 @dataclass(frozen=True)

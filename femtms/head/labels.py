@@ -50,6 +50,16 @@ class LabelVolume:
         object.__setattr__(self, "landmarks", dict(self.landmarks))
 
     @property
+    def landmarks_mm(self) -> dict[str, np.ndarray]:
+        """Name -> (3,) in mm, as `place` takes places: the same as landmarks."""
+        return dict(self.landmarks)
+
+    @property
+    def affine_mm(self) -> np.ndarray:
+        """The same as affine."""
+        return self.affine
+
+    @property
     def voxel_mm(self) -> np.ndarray:
         """Voxel edge lengths (3,) in mm."""
         lengths: np.ndarray = np.linalg.norm(self.affine[:3, :3], axis=0)

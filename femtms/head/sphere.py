@@ -57,3 +57,8 @@ class LayeredSphere:
             "RPA": np.array([r, 0, 0.0]),
         }
         return ten_ten(sphere_surface(r), fiducials)
+
+    @property
+    def landmarks_mm(self) -> dict[str, np.ndarray]:
+        """The same as landmarks."""
+        return self.landmarks

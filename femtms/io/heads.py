@@ -1,6 +1,5 @@
 """Heads by name or by file."""
 
-import csv
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ import numpy as np
 from femtms.errors import FemtmsError
 from femtms.head.labels import LabelVolume
 from femtms.head.sphere import LayeredSphere
+from femtms.io.electrode_files import read_electrodes
 from femtms.io.files import file_provenance, sha256_of
 from femtms.io.label_maps import Labels
 from femtms.io.meshes import is_mesh_file, read_mesh
@@ -113,15 +113,8 @@ def built_in_landmarks(name: str) -> dict[str, np.ndarray]:
     """Name -> (3,) mm of the electrodes of a built-in head, without its labels being read; {} for another head."""
     if name == SPHERE:
         return LayeredSphere().landmarks
-    return _landmarks(*_recipes()[name]) if name in _recipes() else {}
-
-
-def _landmarks(folder: Path, recipe: dict[str, str]) -> dict[str, np.ndarray]:
-    with open(folder / recipe["electrodes"], newline="") as file:
-        return {
-            row["name"]: np.array([float(row[axis]) for axis in ("x_mm", "y_mm", "z_mm")])
-            for row in csv.DictReader(file)
-        }
+    folder, recipe = _recipes().get(name, (None, {}))
+    return {} if folder is None else read_electrodes(folder / recipe["electrodes"])
 
 
 def _built_in(folder: Path, recipe: dict[str, str]) -> LabelVolume:
@@ -130,7 +123,7 @@ def _built_in(folder: Path, recipe: dict[str, str]) -> LabelVolume:
     if found != recipe["sha256"]:
         raise FemtmsError(f"{path}: the built-in head is damaged: its sha256 must be {recipe['sha256']}; it is {found}")
     labels = read_labels(path)
-    return LabelVolume(labels.data, labels.affine, recipe["name"], _landmarks(folder, recipe))
+    return LabelVolume(labels.data, labels.affine, recipe["name"], read_electrodes(folder / recipe["electrodes"]))
 
 
 def head_provenance(head: str | Path) -> dict[str, str]:

@@ -92,6 +92,11 @@ class TetMesh:
                 f"tet {first} at ({x:.1f}, {y:.1f}, {z:.1f}) mm is {kind}"
             )
 
+    @property
+    def landmarks_mm(self) -> dict[str, np.ndarray]:
+        """Name -> (3,) in mm, as `place` takes places; landmarks are in m."""
+        return {name: 1e3 * position for name, position in self.landmarks.items()}
+
     @cached_property
     def volumes(self) -> np.ndarray:
         """Signed volumes (m,) in m³: det(x1-x0, x2-x0, x3-x0)/6."""

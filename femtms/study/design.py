@@ -9,6 +9,7 @@ import numpy as np
 from femtms.field.recoveries import RAW
 from femtms.head.labels import LabelVolume
 from femtms.head.sphere import LayeredSphere
+from femtms.io.fiducials import with_fiducials, with_places
 from femtms.io.heads import SPHERE, load_head
 from femtms.mesh.sizes import DEFAULT_SIZE_MM
 from femtms.mesh.tetmesh import TetMesh
@@ -26,6 +27,8 @@ class StudyHead:
     source     built-in name or absolute path, as `load_head` takes it; radii_mm make "sphere" another one
     labels     which tissue each label is, see `read_labels`: a name, or the absolute path of a CSV file
     tissue_array, as_numbered   see `load_head`
+    fiducials  where its electrodes are from, see `with_fiducials`: the absolute path of a file, or "estimate"
+    places     name -> point: names that places and targets of the study may use, besides those of electrodes
     tensors    absolute path of a file of diffusion tensors, in the frame tensor_frame; used by the conductivities that
                are anisotropic
     targets    name -> point, in place of those of the study
@@ -40,12 +43,15 @@ class StudyHead:
     targets: Mapping[str, Point] = field(default_factory=dict)
     tissue_array: str | None = None
     as_numbered: bool = False
+    fiducials: str | None = None
+    places: Mapping[str, Point] = field(default_factory=dict)
 
     def loaded(self) -> LabelVolume | LayeredSphere | TetMesh:
-        """The head itself.  Raises FemtmsError as `load_head` does."""
+        """The head itself.  Raises FemtmsError as `load_head` and `with_fiducials` do."""
         if self.source == SPHERE and self.radii_mm is not None:
             return LayeredSphere(self.radii_mm)
-        return load_head(self.source, self.labels, self.tissue_array, self.as_numbered)
+        head = load_head(self.source, self.labels, self.tissue_array, self.as_numbered)
+        return with_places(with_fiducials(head, self.fiducials), self.places)
 
 
 @dataclass(frozen=True)
@@ -159,7 +165,8 @@ class Design:
     def inputs(self) -> list[Path]:
         """Files that the results depend on, for hashes and for what is missing."""
         paths = [h.source for h in self.heads if Path(h.source).is_absolute()]
-        paths += [f for h in self.heads for f in (h.tensors, h.labels) if f is not None and Path(f).is_absolute()]
+        beside = [file for h in self.heads for file in (h.tensors, h.labels, h.fiducials) if file is not None]
+        paths += [file for file in beside if Path(file).is_absolute()]
         paths += [c.source for c in self.coils if Path(c.source).is_absolute()]
         paths += list(self.results.surfaces.values())
         return [Path(path) for path in dict.fromkeys(paths)]

@@ -17,7 +17,7 @@ def doubts_of(design: Design) -> list[str]:
             load_coil(coil.source)
         except FemtmsError as error:
             doubts.append(f"coil '{coil.name}' cannot be used: {error}")
-    without = [head.name for head in design.heads if not electrodes_of(head.source)]
+    without = [head.name for head in design.heads if not electrodes_of(head)]
     named = _electrodes(design)
     if without and named:
         lacking = f"'{without[0]}' has" if len(without) == 1 else f"'{without[0]}' and {len(without) - 1} more have"

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from femtms.errors import FemtmsError
+from femtms.io.electrode_files import read_electrodes
 from femtms.io.heads import SPHERE
 from femtms.io.nifti import is_volume
 from femtms.study.design import Point, StudyHead
@@ -48,7 +49,13 @@ def _of_files(entry: HeadEntry, files: Files) -> list[tuple[StudyHead, tuple[str
             raise FemtmsError(f"'tissue_array' is for mesh files; got {source}")
         names = names_from(source, by_subject=True) if isinstance(source, Path) else (source,)
         names = names if entry.name is None else (entry.name,)
-        tensors = None if entry.tensors is None else _tensors_of(source, entry.tensors, files)
+        tensors = None if entry.tensors is None else _companion_of(source, "tensors", entry.tensors, files)
+        fiducials: str | None = entry.electrodes
+        if entry.fiducials is not None:
+            fiducials = _companion_of(source, "fiducials", entry.fiducials, files)
+            read_electrodes(fiducials)  # what is wrong with it is told at once
+        if str(source) == SPHERE and (fiducials is not None or entry.places):
+            raise FemtmsError("'fiducials', 'electrodes' and 'places' are for label volumes and meshes; got sphere")
         targets: Mapping[str, Point] = dict(entry.targets)
         head = StudyHead(
             names[0],
@@ -59,19 +66,21 @@ def _of_files(entry: HeadEntry, files: Files) -> list[tuple[StudyHead, tuple[str
             tissue_array=entry.tissue_array,
             as_numbered=entry.as_numbered,
             targets=targets,
+            fiducials=fiducials,
+            places=dict(entry.places),
         )
         heads.append((head, names))
     return heads
 
 
-def _tensors_of(head: str | Path, pattern: str, files: Files) -> str:
-    """The one file of tensors that belongs to a head, looked for from its folder and then from that of the study."""
+def _companion_of(head: str | Path, key: str, pattern: str, files: Files) -> str:
+    """The one file under a key that belongs to a head, looked for from its folder and then from that of the study."""
     text = pattern
     for entity, label in (entities_of(head) if isinstance(head, Path) else {}).items():
         text = text.replace(f"{{{entity}}}", label)
     unknown = [entity for entity in ("{sub}", "{ses}") if entity in text]
     if unknown:
-        raise FemtmsError(f"'tensors' has {unknown[0]}, which the path of {head} does not say")
+        raise FemtmsError(f"'{key}' has {unknown[0]}, which the path of {head} does not say")
     folders = [head.parent, files.folder] if isinstance(head, Path) else [files.folder]
     for folder in folders:
         try:
@@ -79,7 +88,7 @@ def _tensors_of(head: str | Path, pattern: str, files: Files) -> str:
         except FemtmsError:
             continue
         if len(found) > 1:
-            raise FemtmsError(f"'tensors' must be one file for each head; {len(found)} match '{text}' for {head}")
+            raise FemtmsError(f"'{key}' must be one file for each head; {len(found)} match '{text}' for {head}")
         return str(found[0])
     looked = " nor in ".join(map(str, dict.fromkeys(folders)))
-    raise FemtmsError(f"'tensors' must be a file for each head; for {head} none is '{text}' in {looked}")
+    raise FemtmsError(f"'{key}' must be a file for each head; for {head} none is '{text}' in {looked}")

@@ -8,11 +8,10 @@ import numpy as np
 
 from femtms.coil.array import driven_at
 from femtms.coil.coil import Coil
-from femtms.coil.place import FARTHEST_MM
 from femtms.conductivity.isotropic import check_known, sigma_by_tag
 from femtms.errors import FemtmsError
 from femtms.io.coils import load_coil
-from femtms.plausible import GAP
+from femtms.plausible import FARTHEST_MM, GAP
 from femtms.study.design import Design, Point, StudyHead, StudyPlace
 from femtms.study.outline import Outline
 from femtms.study.places import Disc, Places, Run, Single

@@ -20,7 +20,6 @@ from pydantic import (
 from pydantic_core import ErrorDetails
 
 from femtms.errors import FemtmsError
-from femtms.study.electrodes import check_electrode
 from femtms.study.naming import LONGEST_NAME, check_name
 
 _MOST_NUMBERS = 100_000  # of one list
@@ -91,7 +90,7 @@ def _kind_of_point(value: Any) -> str | None:
 
 
 XYZ = tuple[Number, Number, Number]
-Electrode = Annotated[Text, AfterValidator(check_electrode)]
+Electrode = Text  # that a head has it is looked at when the heads are known
 PointIn = Annotated[
     Annotated[Electrode, Tag("<electrode>")] | Annotated[XYZ, Tag("<xyz>")],
     shapes(_kind_of_point, "must be the name of an electrode, or [x, y, z] in mm"),

@@ -122,7 +122,24 @@ class HeadEntry(Entry):
         "folder of the head, then from that of the study; {sub} and {ses} are those of the head.",
     )
     tensor_frame: Literal["fsl", "voxel", "head"] = Field(default="fsl", description="Axes that the tensors refer to.")
+    fiducials: Text | None = Field(
+        default=None,
+        description="Nz, Iz, LPA and RPA in mm, or electrodes: CSV, BIDS electrodes.tsv or SimNIBS; a file or a "
+        "pattern like that of tensors.",
+    )
+    electrodes: Literal["estimate"] | None = Field(
+        default=None, description="Find the electrodes by the shape of the scalp, within about 12 mm."
+    )
+    places: dict[Name, PointIn] = Field(
+        default={}, description="NAME: [x, y, z] or an electrode of this head, for places and targets of the study."
+    )
     targets: dict[Name, PointIn] = Field(default={}, description="In place of those of the results, for this head.")
+
+    @model_validator(mode="after")
+    def _has_one_source_of_electrodes(self) -> "HeadEntry":
+        if self.fiducials is not None and self.electrodes is not None:
+            raise FemtmsError("fiducials and electrodes: estimate are two ways to the same: give one of them")
+        return self
 
 
 class SphereEntry(Entry):

@@ -1,6 +1,6 @@
 """From a study file to its design; all that is wrong with it is told at once."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,12 +8,12 @@ from femtms.errors import StudyFaults
 from femtms.study.coils import coils_of
 from femtms.study.design import Design, StudyConductivity, StudyHead, StudyOption, StudyResults
 from femtms.study.document import At, Document
-from femtms.study.electrodes import electrodes_in, electrodes_of
+from femtms.study.electrodes import check_electrode, electrodes_in
 from femtms.study.faults import Faults, unknown_key
 from femtms.study.files import Files
 from femtms.study.heads import heads_of
 from femtms.study.kinds import Broken
-from femtms.study.model import STANDARD, ResultsEntry, StudyFile
+from femtms.study.model import STANDARD, ResultsEntry, StudyFile, is_one_place
 from femtms.study.places import Matrices
 from femtms.study.positions import places_of
 from femtms.study.unique import check_once
@@ -23,20 +23,21 @@ MOST_CASES = 100_000_000
 
 Entries = list[tuple[At, Any]]  # each with where it is
 
-_LISTS = ("heads", "conductivities", "options", "coils", "places")
+_LISTS = ("conductivities", "options", "coils", "places")
 
 
 def design_of(document: Document) -> Design:
     """The design of what a file says.  Raises StudyFaults."""
     faults, files = Faults(document), Files(document.folder)
     file = _validated(document, files, faults)
-    heads, conductivities, options, coils, places = (_entries(key, getattr(file, key), faults) for key in _LISTS)
+    the_heads = heads_of(_entries("heads", file.heads, faults), files, faults)
+    _check_electrodes(document.values, the_heads, faults)
+    conductivities, options, coils, places = (_entries(key, getattr(file, key), faults) for key in _LISTS)
     name, towards, angles, distances_mm, results = (
         _whole(key, file, faults) for key in ("name", "towards", "angles", "distances_mm", "results")
     )
     results = results or ResultsEntry()
 
-    the_heads = heads_of(heads, files, faults)
     the_conductivities = [(at, _conductivity(entry)) for at, entry in conductivities]
     the_options = [(at, StudyOption(**entry.model_dump())) for at, entry in options]
     the_coils = coils_of(coils, files, faults)
@@ -48,9 +49,6 @@ def design_of(document: Document) -> Design:
     if distances_mm and len(distances_mm) > 1 and any(isinstance(run, Matrices) for run in the_places.runs):
         faults.add(("distances_mm",), "must be one number where places are matrices: these say the distance themselves")
 
-    _check_electrodes([*places, (("towards",), towards), (("results",), results)], [h for _, h in the_heads], faults)
-    for at, head in the_heads:
-        _check_electrodes([(at, head)], [head], faults)  # its targets are for it alone
     faults.check()
 
     design = Design(
@@ -134,18 +132,39 @@ def _check_tensors(
             faults.add(at, f"anisotropy needs the tensors of every head; {lacking} none: give 'tensors'")
 
 
-def _check_electrodes(entries: Entries, heads: Sequence[StudyHead], faults: Faults) -> None:
-    """A fault for each electrode when no head has any.
+def _check_electrodes(values: Mapping[str, Any], heads: Sequence[tuple[At, StudyHead]], faults: Faults) -> None:
+    """A fault for each electrode that no head has, of the plain values of a study: also where entries are broken.
 
-    Where some heads have electrodes and others do not, the cases of the others fail in the run.
+    Where some heads have it and others do not, the cases of the others fail in the run.
     """
-    if not heads or any(electrodes_of(head.source) for head in heads):
-        return
-    for at, entry in entries:
-        for where, electrode in electrodes_in(entry):
-            faults.add(
-                (*at, *where), f"'{electrode}' is an electrode, which heads from files do not have: give [x, y, z]"
-            )
+    of_heads = _listed("heads", values.get("heads"))
+    places = {name for _, entry in of_heads for name in _places_of(entry)}
+    wholes: Entries = [((key,), values.get(key)) for key in ("towards", "results")]
+    for at, entry in [*_listed("places", values.get("places")), *wholes]:
+        _check_entry(at, entry, [head for _, head in heads], places, faults)
+    for at, entry in of_heads:
+        if isinstance(entry, dict):  # its targets and places are for it alone
+            _check_entry(at, entry, [head for where, head in heads if where == at], _places_of(entry), faults)
+
+
+def _check_entry(at: At, entry: Any, heads: Sequence[StudyHead], others: Iterable[str], faults: Faults) -> None:
+    for where, electrode in electrodes_in(entry):
+        if electrode and electrode.isprintable():  # else that is the fault
+            with faults.at((*at, *where)):
+                check_electrode(electrode, heads, others)
+
+
+def _listed(key: str, section: Any) -> Entries:
+    """The plain entries of a section, each with where it is; three numbers are one place."""
+    if isinstance(section, list) and not (key == "places" and is_one_place(section)):
+        return [((key, i), entry) for i, entry in enumerate(section)]
+    return [((key,), section)]
+
+
+def _places_of(head: Any) -> list[str]:
+    """Names of the places of a head, from its plain value."""
+    places = head.get("places") if isinstance(head, dict) else None
+    return [str(name) for name in places] if isinstance(places, dict) else []
 
 
 def _check_targets(heads: Sequence[tuple[At, StudyHead]], results: ResultsEntry, faults: Faults) -> None:
