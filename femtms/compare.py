@@ -31,7 +31,7 @@ from femtms.field.recoveries import RAW, check_recovery
 from femtms.head.sphere import LayeredSphere
 from femtms.io.coils import load_coil
 from femtms.io.comparison_columns import COLUMNS
-from femtms.io.comparisons import RESULTS, cases_summary, profiles_of, rows_of, write_csv, write_tex
+from femtms.io.comparisons import PLOT, RESULTS, cases_summary, profiles_of, rows_of, write_csv, write_tex
 from femtms.io.fiducials import Fiducials, fiducials_summary, with_fiducials
 from femtms.io.files import check_out, whole_folder
 from femtms.io.heads import SPHERE, check_from_file, load_head
@@ -45,6 +45,7 @@ from femtms.plausible import PERIOD, TARGET
 from femtms.report.compare_maps import MapView
 from femtms.report.compare_page import Settings, comparison_page
 from femtms.report.compare_scene import brain_surface, packed_coil, packed_pose, packed_values, scalp_surface
+from femtms.report.depth_focality import draw_depth_focality
 from femtms.report.tissue_surface import TissueSurface
 from femtms.simulator import Simulator, check_order, check_rtol
 from femtms.stage import Stage, Timed, silent, told
@@ -80,6 +81,7 @@ def compare(
     rtol: float = 1e-6,
     outside: str = "error",
     allow_intersection: bool = False,
+    plots: bool = False,
     overwrite: bool = False,
     stage: Stage = told,
 ) -> dict[str, Any]:
@@ -95,6 +97,7 @@ def compare(
     period   of the current's sine in s, for the energy
     allow_intersection   measure the gap from the coil's origin, as `simulate` does, even if the casing then cuts; the
              wires must be outside
+    plots    whether to write PLOT, too: spread against depth of each coil and place, for print
     size_mm, labels, tissue_array, as_numbered, fiducials, sigma, anisotropy, order, recovery, device, rtol, outside,
     stage    are those of `simulate`
 
@@ -104,7 +107,10 @@ def compare(
     whole or not at all.  Raises FemtmsError.
     """
     out = Path(out)
-    check_out(out, RESULTS, overwrite)
+    # the plot of an earlier result goes away with it: the new one has other numbers
+    earlier = (PLOT,) if plots or ((out / PLOT).exists() and (out / RESULTS[-1]).exists()) else ()
+    results = earlier + RESULTS
+    check_out(out, results, overwrite)
     timed = Timed(stage)
 
     # bad input is found before the long stages start
@@ -209,9 +215,11 @@ def compare(
         "poses": cases_summary({key: pose.matrix for key, pose in poses.items()}),
     }
 
-    with whole_folder(out, RESULTS, overwrite) as folder:
+    with whole_folder(out, results, overwrite, optional=() if plots else earlier) as folder:
         write_csv(folder / "comparison.csv", rows)
         write_tex(folder / "comparison.tex", rows, target)
+        if plots:
+            draw_depth_focality(folder / PLOT, rows)
         with timed("report", "drawing the report") as count:
             limit = max(f.metrics.E_brain for f in found)
             maps: dict[tuple[str, str], bytes] = {}

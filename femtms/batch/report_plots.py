@@ -35,6 +35,7 @@ def plot_data(numbers: Numbers, places: Sequence[StudyPlace]) -> dict[str, Any]:
         "quantities": [quantity.label for quantity in numbers.quantities],
         "values": [_packed(row, "<f4") for row in values],
         "best": best,
+        "turn": around(names["angle"]),
         "map": _map_data(numbers, places, kept),
         "error": _histogram(100 * numbers.error),
         "colours": colour_stops(),
@@ -76,6 +77,22 @@ def kept_names(shape: tuple[int, ...], values: int, points: int, cases: Sequence
         even = np.linspace(0, length - 1, count).round().astype(int)
         kept.append(np.unique([*even, *(case[axis] for case in cases)]))
     return kept
+
+
+def around(angles: Sequence[float]) -> list[int]:
+    """The angles in degrees, by index, as a line over them goes; it ends where it began if they go all the way round.
+
+    That is so when the way from the last to the first is no longer than the longest step between others.
+
+    >>> around([0, 90, 180, 270]), around([0, 45, 90])
+    ([0, 1, 2, 3, 0], [0, 1, 2])
+    """
+    order = [int(i) for i in np.argsort(angles, kind="stable")]
+    steps = np.diff(np.asarray(angles, dtype=float)[order])
+    if len(order) < 3:
+        return order
+    rest = 360 - float(steps.sum())
+    return [*order, order[0]] if 1e-6 < rest <= steps.max() + 1e-6 else order
 
 
 def _map_data(numbers: Numbers, places: Sequence[StudyPlace], kept: Sequence[np.ndarray]) -> dict[str, Any] | None:

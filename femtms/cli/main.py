@@ -364,6 +364,7 @@ def compare(
         bool,
         typer.Option("--allow-intersection", help="Measure the gap from the coil's origin, even if its casing cuts."),
     ] = False,
+    plots: Annotated[bool, typer.Option("--plots", help="Write spread against depth for print, too.")] = False,
     overwrite: Overwrite = False,
     json_: Json = False,
     quiet: Quiet = False,
@@ -371,7 +372,7 @@ def compare(
 ) -> None:
     """Compare coils at the same places and on the standard sphere; write tables and a page for the browser."""
     from femtms.compare import compare as run
-    from femtms.io.comparisons import RESULTS
+    from femtms.io.comparisons import PLOT, RESULTS
 
     with stages(quiet or json_) as stage:
         summary = run(
@@ -396,6 +397,7 @@ def compare(
             rtol=rtol,
             outside=outside,
             allow_intersection=allow_intersection,
+            plots=plots,
             overwrite=overwrite,
             stage=stage,
         )
@@ -403,7 +405,7 @@ def compare(
         print(json.dumps(summary, indent=2))
     elif not quiet:
         print_comparison(summary)
-        print(f"{out}: {', '.join(RESULTS)}")
+        print(f"{out}: {', '.join(RESULTS + ((PLOT,) if plots else ()))}")
 
 
 app.command()(studies.run)

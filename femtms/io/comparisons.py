@@ -13,6 +13,7 @@ from femtms.io.comparison_columns import COLUMNS
 from femtms.io.summary import read_json
 
 RESULTS = ("comparison.csv", "comparison.tex", "report.html", "comparison.json")
+PLOT = "depth-focality.pdf"  # beside them where it is asked for
 
 Row = dict[str, str | float | None]
 

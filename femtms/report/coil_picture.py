@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.figure import Figure
-from scipy.spatial import ConvexHull
+from scipy.spatial import ConvexHull, KDTree
 
 from femtms.coil.coil import Coil
 from femtms.coil.elements import Currents, Dipoles
@@ -22,8 +22,9 @@ _TOP, _BOTTOM, _LEFT, _RIGHT, _BETWEEN = 1.3, 0.85, 0.62, 6.25, 1.2
 _WIDEST, _HIGHEST = 4.0, 3.2  # of the view from the head, and of the maps, which have the same scale
 _LABELS = 0.75  # between the two views from the sides
 PLANE = "#00859e"  # of the line that marks the plane of the maps
-CASING, WIRE = "#e8e6e0", "#a65e2e"
+CASING, WIRE, NEAR = "#e8e6e0", "#a65e2e", "#bcbcbc"
 _ARROWS = 15  # in a row
+_NEAR = 1.5  # there B of elements at a distance from each other is within a thousandth of that of a wire
 
 
 def draw_coil(coil: Coil, path: str | Path, z: float = 0.01, title: str = "") -> None:
@@ -36,13 +37,15 @@ def draw_coil(coil: Coil, path: str | Path, z: float = 0.01, title: str = "") ->
 def coil_figure(coil: Coil, z: float = 0.01, title: str = "", dpi: float = PRINT_DPI) -> Figure:
     """A coil in its own frame: windings and casing, |A| and |B| on the plane at z m.
 
-    Arrows on |A| are E of a rising current in free space; its size for 1 A/µs in V/m is that of A for 1 A in µT·m.
+    The views show all windings, and the plane too.  In |B| grey is what is so near to a current element or a dipole
+    that its B is not that of the wire that it stands for.  Arrows on |A| are E of a rising current in free space; its
+    size for 1 A/µs in V/m is that of A for 1 A in µT·m.
     Raises FemtmsError when nothing of a sampled A is known on the plane.
     """
     low, high = bounds(coil)
     plane = plane_before(coil, z)
     z_mm = 1e3 * z
-    depth = np.array([min(1e3 * low[2], 0.0), max(1e3 * high[2], z_mm)])
+    depth = np.array([min(1e3 * low[2], 0.0, z_mm), max(1e3 * high[2], z_mm)])
     depth = depth + 0.08 * np.ptp(depth) * np.array([-1, 1]) + np.array([-2, 2])
     window = 1e3 * (plane.origin[:2] + np.array([[plane.x[0], plane.y[0]], [plane.x[-1], plane.y[-1]]]))
 
@@ -71,22 +74,24 @@ def coil_figure(coil: Coil, z: float = 0.01, title: str = "", dpi: float = PRINT
         ax.set_title(name, fontsize=10.5, pad=5)
         if axes[1] == 2:
             ax.axhline(z_mm, color=PLANE, lw=1.2, ls=(0, (5, 3)), zorder=5)
-            ax.text(1.015, z_mm, f"z = {z_mm:g}", color=PLANE, fontsize=9, va="center",
+            ax.text(1.015, z_mm, f"z = {_signed(z_mm)}", color=PLANE, fontsize=9, va="center",
                     transform=ax.get_yaxis_transform())  # fmt: skip
 
     is_clear = is_clear_of(coil, z)
+    near = near_elements(coil, plane.points)
     for left, values, name, arrows in (
-        (_LEFT, 1e6 * plane.magA, "|A| (µT·m per A)  =  |E| in free space (V/m per A/µs)", -plane.A),
-        (_RIGHT, 1e6 * plane.magB, "|B| (µT per A)", None),
+        (_LEFT, plane.magA, "|A| (µT·m per A)  =  |E| in free space (V/m per A/µs)", -plane.A),
+        (_RIGHT, np.where(near, np.nan, plane.magB), "|B| (µT per A)", None),
     ):
         place = (left, _TOP + upper + _BETWEEN, width, height)
         bar = panel(left + width + 0.12, place[1], 0.13, height)
-        _draw_map(panel(*place), bar, plane, values, name, arrows, is_clear)
+        _draw_map(panel(*place), bar, plane, 1e6 * values, name, arrows, is_clear)
     fig.text(
         0.03, 0.18 / total,
         "Arrows: direction of E in free space while the current rises."
         + (" Lines: half of the largest value." if is_clear else " The plane cuts the coil: colours end at the "
-           "99th percentile."),
+           "99th percentile.")
+        + (" Grey: too near to wires." if near.any() else ""),
         fontsize=9, color=INK,
     )  # fmt: skip
     return fig
@@ -150,6 +155,22 @@ def _spacing(positions: np.ndarray, vectors: np.ndarray) -> np.ndarray:
     return np.maximum(length, float(np.median(step)) if len(step) else 0.0)
 
 
+def near_elements(coil: Coil, points: np.ndarray) -> np.ndarray:
+    """Whether points (r,c,3) m are as near to an element of the coil as _NEAR of the way to its neighbour."""
+    near = np.zeros(points.shape[:2], bool)
+    for group in coil.elements:
+        if isinstance(group, Currents | Dipoles) and len(group) > 1:
+            tree = KDTree(group.positions)
+            step = float(np.median(tree.query(group.positions, k=2)[0][:, 1]))
+            near |= np.isfinite(tree.query(points, distance_upper_bound=_NEAR * step)[0])
+    return near
+
+
+def _signed(x: float) -> str:
+    """As short as it can be, with the minus sign that the axes of the plots have."""
+    return f"{x:g}".replace("-", "\N{MINUS SIGN}")
+
+
 def _frame(ax: Axes, u: str, v: str) -> None:
     """Axes in mm of one scale."""
     ax.set_aspect("equal")
@@ -167,6 +188,7 @@ def _draw_map(
     finite = values[np.isfinite(values)]
     limit = float(finite.max() if is_clear else np.percentile(finite, 99)) or 1.0  # at a wire it has no bound
     x, y = 1e3 * (plane.origin[0] + plane.x), 1e3 * (plane.origin[1] + plane.y)
+    ax.set_facecolor(NEAR)
     image = ax.imshow(values, extent=(x[0], x[-1], y[0], y[-1]), origin="lower", cmap=field_colours(), vmin=0,
                       vmax=limit, interpolation="bilinear")  # fmt: skip
     if arrows is not None:
@@ -178,7 +200,7 @@ def _draw_map(
             headwidth=4, headlength=5, zorder=4,
         )  # fmt: skip
     _frame(ax, "x", "y")
-    title = f"{name}\nz = {1e3 * plane.origin[2]:g} mm"
+    title = f"{name}\nz = {_signed(1e3 * plane.origin[2])} mm"
     if is_clear and np.ptp(finite) > 0:
         ax.contour(x, y, np.ma.masked_invalid(values), levels=[limit / 2], colors=[INK], linewidths=0.9)
         at = 1e3 * plane.largest(values)[1]

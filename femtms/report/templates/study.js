@@ -182,7 +182,8 @@ function linesTitle(first, dims) {
 function drawPolar() {
   if (!element("polar")) return;
   const traces = lines((other) => ({
-    type: "scatterpolar", theta: names.angle, r: names.angle.map((_, angle) => valueAt(chosen({ ...other, angle }))),
+    type: "scatterpolar", theta: data.turn.map((angle) => names.angle[angle]),
+    r: data.turn.map((angle) => valueAt(chosen({ ...other, angle }))),
     hovertemplate: "%{r:.4g} V/m at %{theta}<extra>%{fullData.name}</extra>",
   }));
   const ink = style("--ink"), line = style("--line");
