@@ -11,7 +11,7 @@ from femtms.batch.report_numbers import Numbers
 from femtms.batch.report_tables import best_case, plural
 from femtms.io.names import printable
 from femtms.report.compare_maps import colour_stops
-from femtms.report.scalp_map import ScalpMap, azimuthal_map, offset_map
+from femtms.report.scalp_map import ScalpMap, azimuthal_map, head_outline, offset_map, seen_from_above
 from femtms.study.design import DIMS, StudyPlace
 
 MOST_VALUES = 400_000  # numbers, 4 bytes each; a third more as text
@@ -19,6 +19,8 @@ MOST_PLACES = 6_000  # marks that a browser draws at once
 MOST_POINTS = 40_000  # heads × places
 _LONGEST_NAME = 80
 _BINS = 30
+_PART = 0.35  # of the head's radius that the places must reach
+_DOTS = 60  # in the small head
 
 
 def plot_data(numbers: Numbers, places: Sequence[StudyPlace]) -> dict[str, Any]:
@@ -96,7 +98,10 @@ def around(angles: Sequence[float]) -> list[int]:
 
 
 def _map_data(numbers: Numbers, places: Sequence[StudyPlace], kept: Sequence[np.ndarray]) -> dict[str, Any] | None:
-    """Positions and directions at angle 0 of each head and place, int16 in 0.1 mm and 0.0001; None for one place."""
+    """Positions and directions at angle 0 of each head and place, int16 in 0.1 mm and 0.0001; None for one place.
+
+    The outline of a head is that of each map where the places take much of it, else a small one with dots.
+    """
     if len(kept[4]) < 2:
         return None
     offsets = _grid_offsets([places[i] for i in kept[4]])
@@ -115,6 +120,30 @@ def _map_data(numbers: Numbers, places: Sequence[StudyPlace], kept: Sequence[np.
         "axes": [one.axes for one in maps],
         "mirrored": maps[0].is_mirrored,
         "spacing": max(map(_spacing, maps)),
+        "outline": [_outline(one) for one in maps],
+        "above": [_from_above(numbers.frames[head, kept[4]].astype(float)) for head in kept[0]],
+    }
+
+
+def _outline(scalp: ScalpMap) -> list[list[list[float]]]:
+    """Lines of the head around a map, in mm; none where the places would be a speck in it."""
+    known = scalp.xy[np.isfinite(scalp.xy).all(axis=1)]
+    if not scalp.outline or np.linalg.norm(known, axis=1).max() < _PART * np.abs(scalp.outline[0]).max():
+        return []
+    return [np.round(line, 1).tolist() for line in scalp.outline]
+
+
+def _from_above(frames: np.ndarray) -> dict[str, list[Any]] | None:
+    """A head from above and where on it the places are, both from −1 to 1; None where nothing is known of them."""
+    known = frames[np.isfinite(frames).all(axis=(1, 2))]
+    if len(known) == 0:
+        return None
+    some = known[:: 1 + len(known) // _DOTS]
+    lines = head_outline(*np.eye(3))
+    size = max(float(np.abs(line).max()) for line in lines)
+    return {
+        "lines": [np.round(line / size, 3).tolist() for line in lines],
+        "dots": np.round(seen_from_above(some) / size, 3).tolist(),
     }
 
 

@@ -95,13 +95,36 @@ function arrow(mark, length) {
   return [[mark.x - u / 2, mark.y - v / 2], tip, barb(1), tip, barb(-1)];
 }
 
+// the head around the map, or a small one above the colour bar where the places are a small part of it
+function headLine(points, more) {
+  const path = points.map(([x, y], i) => `${i ? "L" : "M"}${x},${y}`).join("");
+  return { type: "path", path, layer: "below", line: { color: style("--soft"), width: 1.5 }, ...more };
+}
+
+const SMALL = 26;  // pixels from the middle of the small head to its nose
+function smallHead() {
+  const head = data.map.above[now.head];
+  if (!head) return [];
+  const at = { xref: "paper", yref: "paper", xsizemode: "pixel", ysizemode: "pixel", xanchor: 1, yanchor: 1, layer: "above" };  // beside the plot
+  const moved = ([x, y]) => [(SMALL * x + SMALL + 12).toFixed(1), (SMALL * y - SMALL).toFixed(1)];
+  const dots = head.dots.map(moved).map(([x, y]) => ({ type: "circle", x0: +x - 1, x1: +x + 1, y0: +y - 1, y1: +y + 1,
+    fillcolor: "#D55E00", line: { width: 0 }, ...at }));
+  return [...head.lines.map((line) => headLine(line.map(moved), { ...at, line: { color: style("--soft"), width: 1.2 } })), ...dots];
+}
+
 function drawMap() {
   if (!data.map) return;
   const marks = mapMarks(), known = marks.filter((mark) => !Number.isNaN(mark.value));
   const unknown = marks.filter((mark) => Number.isNaN(mark.value));
   const spacing = data.map.spacing || 10, pad = spacing;
   const span = (key) => [Math.min(...marks.map((m) => m[key])) - pad, Math.max(...marks.map((m) => m[key])) + pad];
-  const [xs, ys] = marks.length ? [span("x"), span("y")] : [[-1, 1], [-1, 1]];
+  let [xs, ys] = marks.length ? [span("x"), span("y")] : [[-1, 1], [-1, 1]];
+  const outline = data.map.outline[data.map.outline.length > 1 ? now.head : 0];
+  const around = (range, d) => {
+    const all = outline.flatMap((line) => line.map((point) => point[d]));
+    return [Math.min(range[0], 1.04 * Math.min(...all)), Math.max(range[1], 1.04 * Math.max(...all))];
+  };
+  if (outline.length) [xs, ys] = [around(xs, 0), around(ys, 1)];
   const box = element("map"), high = 480;
   const scale = Math.min((box.clientWidth - 170) / (xs[1] - xs[0]), (high - 120) / (ys[1] - ys[0]));
   const size = Math.max(3, Math.min(44, 0.92 * spacing * scale));
@@ -109,13 +132,13 @@ function drawMap() {
   const text = (mark) => shown(nameOf("place", mark.place));
   const lines = { x: [], y: [] };
   for (const mark of marks.length > MANY ? [] : known) {
-    for (const [x, y] of [...arrow(mark, 0.72 * spacing), [null, null]]) { lines.x.push(x); lines.y.push(y); }
+    for (const [x, y] of [...arrow(mark, 0.72 * size / scale), [null, null]]) { lines.x.push(x); lines.y.push(y); }
   }
   const here = marks.filter((mark) => mark.place === now.place);
   const traces = [
     { type, mode: "markers", name: "field", x: known.map((m) => m.x), y: known.map((m) => m.y),
       marker: { color: known.map((m) => m.value), colorscale, size, symbol: data.map.mirrored ? "square" : "circle",
-        colorbar: { title: { text: "|E| (V/m)", side: "right" }, thickness: 14, len: 0.9 } },
+        colorbar: { title: { text: "|E| (V/m)", side: "right" }, thickness: 14, len: 0.78, y: 0, yanchor: "bottom" } },
       text: known.map(text), customdata: known.map((m) => [m.place, nameOf("angle", m.angle)]),
       hovertemplate: "%{text}<br>%{marker.color:.4g} V/m at %{customdata[1]}°<extra></extra>" },
     { type, mode: "markers", name: "not done or failed", x: unknown.map((m) => m.x), y: unknown.map((m) => m.y),
@@ -134,7 +157,8 @@ function drawMap() {
   const look = layout(`${shown(quantity())}${which}<br><span style="font-size: 12px">${rest}</span>`,
     { title: { text: axes[0] }, range: data.map.mirrored ? [xs[1], xs[0]] : xs, constrain: "domain", zeroline: false },
     { title: { text: axes[1] }, range: ys, scaleanchor: "x", constrain: "domain", zeroline: false },
-    { showlegend: false, height: high, margin: { l: 60, r: 15, t: 70, b: 50 } });
+    { showlegend: false, height: high, margin: { l: 60, r: 15, t: 70, b: 50 },
+      shapes: outline.length ? outline.map((line) => headLine(line)) : smallHead() });
   drawPlot("map", traces, look);
   tellPlace();
 }
