@@ -46,8 +46,10 @@ def summary_table(numbers: Numbers) -> Table:
             headings.append(
                 Heading("largest at", "", "", f"{quantity.label}: place, angle and distance of the largest")
             )
+    known = [number for number, values in enumerate(numbers.values) if np.isfinite(values).any()]
+    first = known[0] if known else 0
     if not any(quantity.is_target for quantity in numbers.quantities) and numbers.quantities:
-        headings.append(Heading("largest at", "", "", f"{numbers.quantities[0].label}: position of the largest"))
+        headings.append(Heading("largest at", "", "", f"{numbers.quantities[first].label}: position of the largest"))
     rows = []
     for key, names in _groups(numbers):
         state = numbers.state[key]
@@ -57,10 +59,14 @@ def summary_table(numbers: Numbers) -> Table:
             if quantity.is_target:
                 row.append(position_name(numbers, best_case(numbers, number, key)))
         if len(row) < len(headings):
-            row.append(position_name(numbers, best_case(numbers, 0, key)))
+            row.append(position_name(numbers, best_case(numbers, first, key)))
         rows.append(row)
     title = "Fields of each " + _listed(key_dims(numbers))
-    return Table.cut("summary", title, tuple(headings), rows, MOST_ROWS, "In the order of the study.")
+    note = "In the order of the study."
+    empty = [quantity.label for number, quantity in enumerate(numbers.quantities) if number not in known]
+    if known and empty:
+        note += f" No case that is done has {' or '.join(empty)}: the heads do not have this tissue."
+    return Table.cut("summary", title, tuple(headings), rows, MOST_ROWS, note)
 
 
 def position_name(numbers: Numbers, case: Index | None) -> str | None:

@@ -24,7 +24,6 @@ _LABELS = 0.75  # between the two views from the sides
 PLANE = "#00859e"  # of the line that marks the plane of the maps
 CASING, WIRE, NEAR = "#e8e6e0", "#a65e2e", "#bcbcbc"
 _ARROWS = 15  # in a row
-_NEAR = 1.5  # there B of elements at a distance from each other is within a thousandth of that of a wire
 
 
 def draw_coil(coil: Coil, path: str | Path, z: float = 0.01, title: str = "") -> None:
@@ -156,13 +155,19 @@ def _spacing(positions: np.ndarray, vectors: np.ndarray) -> np.ndarray:
 
 
 def near_elements(coil: Coil, points: np.ndarray) -> np.ndarray:
-    """Whether points (r,c,3) m are as near to an element of the coil as _NEAR of the way to its neighbour."""
+    """Whether points (r,c,3) m are nearer to an element of the coil than its elements follow each other.
+
+    At this distance B of a straight row of current elements is within 2.3 % of that of a wire; nearer it is not.
+    """
     near = np.zeros(points.shape[:2], bool)
     for group in coil.elements:
         if isinstance(group, Currents | Dipoles) and len(group) > 1:
             tree = KDTree(group.positions)
-            step = float(np.median(tree.query(group.positions, k=2)[0][:, 1]))
-            near |= np.isfinite(tree.query(points, distance_upper_bound=_NEAR * step)[0])
+            if isinstance(group, Currents):
+                step = np.median(_spacing(group.positions, group.vectors))
+            else:
+                step = np.median(tree.query(group.positions, k=2)[0][:, 1])
+            near |= np.isfinite(tree.query(points, distance_upper_bound=float(step))[0])
     return near
 
 

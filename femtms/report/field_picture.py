@@ -15,8 +15,8 @@ from femtms.field.statistics import RAW_FIELD
 from femtms.mesh.volumes import volume_changes
 from femtms.report.figures import PRINT_DPI
 from femtms.report.marks import dipole_marks, rim, wires
-from femtms.report.picture import COIL_COLOURS, DrawnCoil, field_figure
-from femtms.tissue import Tissue
+from femtms.report.picture import BRAIN, COIL_COLOURS, DrawnCoil, field_figure
+from femtms.tissue import Tissue, name_of
 
 
 def draw_field_picture(path: Path, field: Field, title: str, coils: Sequence[tuple[Coil, Pose]] | None = None) -> None:
@@ -31,7 +31,7 @@ def figure_of(
     panels: Sequence[str] | None = None,
     dpi: float = PRINT_DPI,
 ) -> Figure:
-    """The brain with the coil, and cuts through the peak in grey matter (in any tissue without it).
+    """The brain with the coil, and cuts through the peak in grey matter (without it, in white matter or any tissue).
 
     coils   those that made the field together, with their poses, where there are several; the first is looked along
     panels  see `field_figure`
@@ -41,7 +41,9 @@ def figure_of(
     if Tissue.GM in field.mesh.tissues:
         target = field.summary(Tissue.GM)
     else:
-        target = max(field.summary().values(), key=lambda summary: summary.peak)
+        coloured = [tag for tag in BRAIN if tag in mesh.tissues] or [int(tag) for tag in mesh.tissues]
+        summaries = field.summary()  # without errors: there is none of several tissues together
+        target = max((summaries[name_of(tag)] for tag in coloured), key=lambda summary: summary.peak)
     return field_figure(
         mesh,
         field.magnE,

@@ -1,6 +1,7 @@
 """Tables of a study's report: best cases, comparisons, failures, times."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -59,6 +60,16 @@ def test_the_summary_has_a_row_for_each_combination_and_names_what_differs_only(
     assert column(table, "of") == [10] * 8
     assert column(table, "|E| at M1, median")[2] == pytest.approx(np.median(numbers.values[0][0, 1, 0, 0]))
     assert column(table, "largest at")[2] == "C3 (10, 0), 45°, 4 mm"
+
+
+def test_a_tissue_that_no_head_has_is_named_and_does_not_hide_where_the_largest_field_is(design):
+    study = made_up_results(replace(design, results=replace(design.results, targets={})))
+    study["p99_9"].loc[{"tissue": "gm"}] = np.nan
+    table = summary_table(read_numbers(study))
+    assert set(column(table, "largest", 0)) == {None} and None not in column(table, "largest", 1)
+    assert column(table, "largest at")[2] == "C3 (10, 0), 45°, 4 mm"
+    assert table.note.endswith("No case that is done has 99.9th percentile in gm: the heads do not have this tissue.")
+    assert "99.9th percentile in wm" in table.headings[-1].meaning
 
 
 def test_ratios_are_case_by_case(design):

@@ -13,7 +13,7 @@ import femtms.compare
 from femtms import LayeredSphere, load_coil
 from femtms.analysis.sphere import sphere_metrics
 from femtms.compare import compare
-from femtms.io.comparisons import RESULTS
+from femtms.io.comparisons import PLOT, RESULTS
 
 QUICK = ("--size", 15, "--device", "cpu")
 COILS = ("figure8-70mm", "circular-70mm")
@@ -293,13 +293,36 @@ def test_an_existing_result_is_kept_unless_asked(refused, run, files, tmp_path):
     assert sorted(path.name for path in out.iterdir()) == sorted(RESULTS)
 
 
-@pytest.mark.parametrize("stage", ["comparison_page", "HeadAnalysis", "write_tex"])
+def test_the_plot_is_written_when_asked_for_and_goes_with_its_result(run, refused, files, tmp_path):
+    out = tmp_path / "out"
+    arguments = ("compare", "sphere", "--coil", files[".ccd"], "--at", "F3", "-o", out, *QUICK)
+    first = run(*arguments, "--plots")
+    assert first.code == 0 and PLOT in first.out
+    assert (out / PLOT).read_bytes().startswith(b"%PDF")
+    assert sorted(path.name for path in out.iterdir()) == sorted((*RESULTS, PLOT))
+    (out / "notes.txt").write_text("mine")
+    again = run(*arguments, "--overwrite")
+    assert again.code == 0 and PLOT not in again.out
+    assert sorted(path.name for path in out.iterdir()) == sorted((*RESULTS, "notes.txt"))
+
+
+def test_a_plot_that_is_no_result_is_kept_unless_asked(refused, run, files, tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / PLOT).write_text("precious")
+    arguments = ("compare", "sphere", "--coil", files[".ccd"], "--at", "F3", "-o", out, *QUICK)
+    refused(*arguments, "--plots", words=(PLOT, "--overwrite"))
+    assert run(*arguments).code == 0
+    assert (out / PLOT).read_text() == "precious"
+
+
+@pytest.mark.parametrize("stage", ["comparison_page", "HeadAnalysis", "write_tex", "draw_depth_focality"])
 def test_an_interrupted_comparison_leaves_nothing(run, files, tmp_path, monkeypatch, stage):
     def interrupted(*_):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(femtms.compare, stage, interrupted)
     arguments = ("compare", "sphere", "--coil", files[".ccd"], "--at", "F3", "-o", tmp_path / "deep" / "out", *QUICK)
-    result = run(*arguments)
+    result = run(*arguments, "--plots")
     assert result.code == 130 and "nothing was written" in result.err
     assert list(tmp_path.iterdir()) == []

@@ -8,8 +8,10 @@ from matplotlib.image import imread
 from test_picture import drawn, head  # noqa: F401
 
 from femtms import Coil, Currents, Dipoles, FemtmsError, Surface, load_coil
+from femtms.coil.extent import wires
 from femtms.coil.sampled import SampledField
-from femtms.report.coil_picture import draw_coil
+from femtms.io.catalogue import catalogue
+from femtms.report.coil_picture import coil_figure, draw_coil, near_elements
 from femtms.report.picture import DPI
 
 
@@ -49,6 +51,52 @@ def test_picture_shows_the_fields_of_the_plane_and_is_the_same_each_time(tmp_pat
     assert "z = 20 mm: at most" in titles and "V/m per A/µs" in titles
     below = images[0].get_array()
     assert f"at most {below.max():.3g}" in titles
+
+
+@pytest.mark.parametrize(
+    ("name", "z_mm"), [*((name, 10.0) for name in catalogue()), ("double-cone", -40.0), ("double-cone", 120.0)]
+)
+def test_all_windings_and_the_plane_are_in_the_picture(name, z_mm):
+    coil = load_coil(name)
+    figure = coil_figure(coil, 1e-3 * z_mm, dpi=40)
+    panels = {ax.get_title().split(":")[0]: ax for ax in figure.axes}
+    shown = [(panels["seen from the head"], (0, 1)), (panels["from the side, along y"], (0, 2))]
+    shown += [(panels["from the side, along x"], (1, 2))]
+    shown += [(ax, (0, 1)) for ax in figure.axes if ax.images]
+    assert len(shown) == 5
+    for ax, axes in shown:
+        for values, limits in zip(1e3 * wires(coil)[:, axes].T, (ax.get_xlim(), ax.get_ylim())):
+            assert min(limits) <= values.min() and values.max() <= max(limits)
+        if axes[1] == 2:
+            assert min(ax.get_ylim()) < z_mm < max(ax.get_ylim())
+    figure.draw_without_rendering()
+    page = figure.bbox
+    words = [text for ax in figure.axes for text in (ax.title, *ax.texts)] + figure.texts
+    boxes = [text.get_window_extent() for text in words if text.get_text()]
+    assert all(box.x0 >= page.x0 and box.x1 <= page.x1 and box.y0 >= page.y0 and box.y1 <= page.y1 for box in boxes)
+    for i, box in enumerate(boxes):
+        assert not any(box.overlaps(other) for other in boxes[:i]), [text.get_text() for text in words]
+
+
+def test_b_at_the_wires_is_left_out_because_elements_are_no_wire_there():
+    coil = load_coil("double-cone")
+    for z, is_cut in ((0.01, True), (-0.04, False)):
+        maps = [ax.images[0].get_array() for ax in coil_figure(coil, z, dpi=40).axes if ax.images]
+        hidden = np.ma.getmaskarray(np.ma.masked_invalid(maps[1]))
+        assert hidden.any() == is_cut and hidden.mean() < 0.1
+        assert not np.ma.getmaskarray(np.ma.masked_invalid(maps[0])).any()
+
+
+def test_b_of_a_row_of_elements_is_that_of_a_wire_where_it_is_shown():
+    step = 1e-3
+    along = step * np.arange(-2000, 2001)
+    row = Coil("row", (Currents(np.outer(along, [0, 1, 0]), np.tile([0, step, 0], (len(along), 1))),))
+    distance, shift = np.meshgrid(step * np.linspace(0.1, 3, 59), step * np.linspace(0, 0.5, 5))
+    points = np.stack([distance, shift, 0 * distance], axis=-1)
+    B = np.linalg.norm(row.magnetic_field(points.reshape(-1, 3)), axis=1).reshape(distance.shape)
+    off = np.abs(B / (2e-7 / distance) - 1)
+    near = near_elements(row, points)
+    assert off[~near].max() < 0.023 and off[near].max() > 0.5
 
 
 def test_arrows_point_along_y_below_a_figure_eight(tmp_path, figures):

@@ -197,6 +197,28 @@ def test_it_fits_the_window_whatever_the_names(report, many, width):
             driver.quit()
 
 
+def test_all_columns_are_seen_at_1280_pixels_and_scroll_where_there_is_less_room(many):
+    hidden = "const w = document.querySelector('.wide'); return w.scrollWidth - w.clientWidth"
+    for width in (1280, 500):
+        driver = opened(many, width)
+        try:
+            assert (driver.execute_script(hidden) > 0) == (width < 1280)
+            style = "return getComputedStyle(document.querySelector('.wide')).overflowX"
+            assert driver.execute_script(style) == "auto"
+            cells = driver.execute_script(
+                "return [...document.querySelectorAll('#numbers th, #numbers td, #numbers button')]"
+                ".filter((c) => c.scrollWidth > c.clientWidth + 1).map((c) => c.textContent)"
+            )
+            assert cells == []  # nothing is cut off within its cell
+            if width == 1280:
+                names = driver.execute_script(
+                    "return [...document.querySelectorAll('#numbers thead th')].map((h) => h.textContent)"
+                )
+                assert len(names) == 15 and any("centre" in name for name in names)
+        finally:
+            driver.quit()
+
+
 @pytest.mark.parametrize("width", [420, 1300])
 def test_bars_and_names_of_many_coils_have_room(many, width):
     driver = opened(many, width)

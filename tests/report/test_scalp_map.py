@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from femtms.report.scalp_map import azimuthal_map, offset_map
+from femtms.report.scalp_map import azimuthal_map, head_outline, offset_map, seen_from_above
 
 
 def on_sphere(u, v, radius=0.09, turn=0.0):
@@ -83,3 +83,34 @@ def test_a_grid_is_seen_as_the_same_positions_projected():
     np.testing.assert_allclose(grid.xy * [-1, 1], projected.xy, atol=1e-3)
     np.testing.assert_allclose((grid.y * [-1, 1])[0], projected.y[0], atol=1e-3)
     np.testing.assert_allclose((grid.x * [-1, 1])[0], projected.x[0], atol=1e-3)
+
+
+def test_the_outline_from_above_has_the_nose_in_front_and_ears_at_both_sides():
+    circle, nose, *ears = head_outline(*np.eye(3))
+    np.testing.assert_allclose(np.linalg.norm(circle, axis=1), np.pi / 2)
+    np.testing.assert_allclose(circle[0], circle[-1], atol=1e-12)
+    tip = nose[np.linalg.norm(nose, axis=1).argmax()]
+    assert tip[0] == pytest.approx(0, abs=1e-12) and tip[1] > 1.1 * np.pi / 2
+    left, right = sorted(ears, key=lambda ear: ear[:, 0].mean())
+    np.testing.assert_allclose(np.sort(left * [-1, 1], axis=0), np.sort(right, axis=0), atol=1e-12)
+    assert right[:, 0].max() > np.pi / 2 and abs(right[:, 1].mean()) < 1e-12
+    assert len(head_outline(*np.eye(3))) == 4
+
+
+def test_from_the_left_the_ear_is_in_the_middle_and_the_other_is_hidden():
+    """Who looks at the left ear sees A at the left."""
+    circle, nose, ear = head_outline(np.array([0.0, -1, 0]), np.array([0.0, 0, 1]), np.array([-1.0, 0, 0]))
+    assert nose[:, 0].min() < -1.1 * np.pi / 2
+    assert np.linalg.norm(ear, axis=1).max() < 0.3
+
+
+def test_the_outline_is_where_coils_a_quarter_of_the_head_away_are():
+    u, v = np.array([0, 1, -1, 0, 0]), np.array([0, 0, 0, 1, -1])
+    quarter = 0.09 * np.pi / 2
+    scalp = azimuthal_map(on_sphere(quarter * u, quarter * v))
+    radius = np.abs(scalp.outline[0]).max()
+    np.testing.assert_allclose(np.linalg.norm(scalp.xy[1:], axis=1), radius, rtol=0.01)
+    np.testing.assert_allclose(
+        seen_from_above(on_sphere(quarter * u, quarter * v)), np.pi / 2 * np.stack([v, u], axis=1), atol=1e-6
+    )
+    assert offset_map([(0.0, 0.0)]).outline == []
