@@ -1,5 +1,7 @@
 """The plot of spread against depth of coils."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -43,12 +45,12 @@ def test_labels_are_on_the_page_and_cover_nothing(coils):
     page, plot = figure.bbox, axes.get_window_extent()
     boxes = sorted((text.get_window_extent() for text in texts), key=lambda box: -box.y0)
     assert all(plot.x1 < box.x0 and box.x1 <= page.x1 and page.y0 <= box.y0 and box.y1 <= page.y1 for box in boxes)
-    assert all(upper.y0 >= lower.y1 for upper, lower in zip(boxes, boxes[1:]))
+    assert all(upper.y0 >= lower.y1 for upper, lower in pairwise(boxes))
     assert any("$" in text.get_text() for text in texts)
     ticks = [label for label in axes.get_yticklabels() if label.get_text()]
     heights = sorted((label.get_window_extent() for label in ticks), key=lambda box: box.y0)
     assert len(heights) >= 3
-    assert all(lower.y1 <= upper.y0 for lower, upper in zip(heights, heights[1:]))
+    assert all(lower.y1 <= upper.y0 for lower, upper in pairwise(heights))
 
 
 def test_the_same_rows_give_the_same_file(tmp_path):

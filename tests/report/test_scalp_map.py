@@ -99,7 +99,7 @@ def test_the_outline_from_above_has_the_nose_in_front_and_ears_at_both_sides():
 
 def test_from_the_left_the_ear_is_in_the_middle_and_the_other_is_hidden():
     """Who looks at the left ear sees A at the left."""
-    circle, nose, ear = head_outline(np.array([0.0, -1, 0]), np.array([0.0, 0, 1]), np.array([-1.0, 0, 0]))
+    _, nose, ear = head_outline(np.array([0.0, -1, 0]), np.array([0.0, 0, 1]), np.array([-1.0, 0, 0]))
     assert nose[:, 0].min() < -1.1 * np.pi / 2
     assert np.linalg.norm(ear, axis=1).max() < 0.3
 
