@@ -10,7 +10,7 @@ from test_picture import drawn, head  # noqa: F401
 from femtms import Coil, Currents, Dipoles, FemtmsError, Surface, load_coil
 from femtms.coil.sampled import SampledField
 from femtms.report.coil_picture import draw_coil
-from femtms.report.picture import DPI
+from femtms.report.figures import PRINT_DPI as DPI
 
 
 def box(half, low, high):
