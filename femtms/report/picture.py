@@ -1,6 +1,6 @@
 """The picture of one simulation: |E| on the brain with the coil in place, and three cuts through the peak."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from os import PathLike
 from typing import Any
@@ -150,7 +150,7 @@ def _panels(wanted: Sequence[str] | None, views: dict[str, tuple[str, np.ndarray
         axis = views["coil"][1]
         differing = [name for name in VIEWS[1:] if views[name][1] @ axis < np.cos(np.radians(30))]
         return ["coil", *differing[:2], *CUTS]
-    names = [wanted] if isinstance(wanted, str) else list(wanted)
+    names = [wanted] if isinstance(wanted, str) else list(wanted) if isinstance(wanted, Iterable) else []
     if not names or any(name not in (*VIEWS, *CUTS) for name in names):
         raise FemtmsError(f"panels must be some of {', '.join((*VIEWS, *CUTS))}; got {wanted!r:.80}")
     return names
