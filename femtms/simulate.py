@@ -27,7 +27,7 @@ from femtms.mesh.generate import mesh_head
 from femtms.mesh.sizes import DEFAULT_SIZE_MM, SizeMM
 from femtms.mesh.tetmesh import TetMesh
 from femtms.placement import Place, PlacedCoil, placements, together
-from femtms.report.field_picture import draw_field_picture
+from femtms.report.field_picture import draw_field_picture, letter_of
 from femtms.samples import Samples, check_not_replaced, earlier_samples, sample_files
 from femtms.simulator import Simulator, check_order, check_rtol
 from femtms.stage import Stage, Timed, told
@@ -205,7 +205,10 @@ def simulate(
             sampled = samples.write(field, folder)
         with timed("picture", "drawing"):
             name = head.name if isinstance(head, LayeredSphere) else Path(head).name
-            title = f"{'; '.join(map(_titled, placed))}, head: {name}"
+            titles = [
+                f"{letter_of(i)}: {_titled(one)}" if len(placed) > 1 else _titled(one) for i, one in enumerate(placed)
+            ]
+            title = f"{'; '.join(titles)}; head: {name}"
             draw_field_picture(folder / "field.png", field, title, [(one.coil, one.pose) for one in placed])
         rows = [one.summary() for one in placed]
         summary = {

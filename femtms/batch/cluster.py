@@ -2,6 +2,7 @@
 
 import importlib.util
 import logging
+import multiprocessing
 import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -221,6 +222,10 @@ def _on_this_machine(choice: ClusterChoice, need: int) -> Iterator[Connection]:
     """Workers of our own: one for each GPU, or as many as cores and memory allow."""
     from femtms.batch.private import private_cluster
 
+    try:
+        multiprocessing.Lock()  # as Dask's workers are started with; Linux keeps it in a file
+    except OSError as error:
+        raise FemtmsError(f"/dev/shm must be writable for the workers of a study; {in_one_line(error)}") from error
     chosen = backend(choice.device)
     if chosen.name == "cuda" and choice.workers is None:
         gpus = visible_gpus(chosen.xp.cuda.runtime.getDeviceCount(), os.environ.get(_VISIBLE))

@@ -131,8 +131,9 @@ def at_gap(mesh: TetMesh, coil: Coil, pose: Pose, gap_mm: float, free: bool = Fa
 
 
 def centre_distance(mesh: TetMesh, pose: Pose) -> float:
-    """Distance in m of a coil's origin from the scalp, whichever side it is on."""
-    return float(mesh.skin.nearest(pose.centre[None])[1][0])
+    """Distance in m of a coil's origin from the scalp; negative where a ring lets it be below."""
+    distance = float(mesh.skin.nearest(pose.centre[None])[1][0])
+    return -distance if mesh.cells.hold(pose.centre[None])[0] else distance
 
 
 def lowered(

@@ -288,9 +288,17 @@ class Field:
         return self._summary(self.mesh.present_tag(tissue), True)
 
     def _summary(self, tag: int, with_error: bool) -> TissueSummary:
-        tets = TissueTets.of(self.mesh, tag)
-        error = self._relative_error(tets) if with_error else None
-        return tets.summary(statistics(self.magnE, tets), error, self.recovery == RAW)
+        """Made once: tables and pictures ask for it again."""
+        if (tag, with_error) not in self._summaries:
+            tets = TissueTets.of(self.mesh, tag)
+            error = self._relative_error(tets) if with_error else None
+            found = tets.summary(statistics(self.magnE, tets), error, self.recovery == RAW)
+            self._summaries[tag, with_error] = found
+        return self._summaries[tag, with_error]
+
+    @cached_property
+    def _summaries(self) -> dict[tuple[int, bool], TissueSummary]:
+        return {}
 
     def relative_error(self, tissue: int | str) -> float:
         """Estimated √(∫|ΔE|²) / √(∫|E|²) in a tissue, a share and not percent: theory.md (41); see `error`.

@@ -13,7 +13,7 @@ from femtms.coil.elements import Currents, Dipoles
 from femtms.coil.extent import bounds, corners
 from femtms.coil.plane import PlaneMap, is_clear_of, plane_before
 from femtms.coil.sampled import SampledField
-from femtms.report.figures import PRINT_DPI, Shown, check_picture_suffix, write_figure
+from femtms.report.figures import Shown, check_picture_suffix, write_figure
 from femtms.report.marks import dipole_marks
 from femtms.report.picture import INK, field_colours, number
 
@@ -33,7 +33,7 @@ def draw_coil(coil: Coil, path: str | Path, z: float = 0.01, title: str = "") ->
     write_figure(coil_figure(coil, z, title), path)
 
 
-def coil_figure(coil: Coil, z: float = 0.01, title: str = "", dpi: float = PRINT_DPI) -> Figure:
+def coil_figure(coil: Coil, z: float = 0.01, title: str = "", dpi: float | None = None) -> Figure:
     """A coil in its own frame: windings and casing, |A| and |B| on the plane at z m.
 
     The views show all windings, and the plane too.  In |B| grey is what is so near to a current element or a dipole

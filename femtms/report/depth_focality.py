@@ -45,7 +45,7 @@ def depth_focality_figure(rows: Sequence[Mapping[str, Any]], dpi: float | None =
     high = max(_BOTTOM + _PLOT[1] + _TOP, listed + 2 * _MARGIN)
     longest = max(len(_cut(name)) for name in (*coils, *places))
     wide = _LEFT + _PLOT[0] + max(_NAMES, 0.55 + 0.085 * longest) + _MARGIN
-    figure = Shown(wide, high, 300 if dpi is None else dpi)
+    figure = Shown(wide, high, dpi)
     bottom = high - _TOP - _PLOT[1]
     axes = figure.add_axes((_LEFT / wide, bottom / high, _PLOT[0] / wide, _PLOT[1] / high))
     for row in rows:

@@ -13,7 +13,6 @@ from femtms.coil.pose import Pose
 from femtms.field.field import Field
 from femtms.field.statistics import RAW_FIELD
 from femtms.mesh.volumes import volume_changes
-from femtms.report.figures import PRINT_DPI
 from femtms.report.marks import dipole_marks, rim, wires
 from femtms.report.picture import BRAIN, COIL_COLOURS, DrawnCoil, field_figure
 from femtms.tissue import Tissue, name_of
@@ -29,7 +28,7 @@ def figure_of(
     title: str = "",
     coils: Sequence[tuple[Coil, Pose]] | None = None,
     panels: Sequence[str] | None = None,
-    dpi: float = PRINT_DPI,
+    dpi: float | None = None,
 ) -> Figure:
     """The brain with the coil, and cuts through the peak in grey matter (without it, in white matter or any tissue).
 

@@ -13,10 +13,13 @@ PRINT_DPI, SCREEN_DPI = 300, 110
 
 
 class Shown(Figure):
-    """A matplotlib Figure that needs no pyplot: a notebook shows it as the value of a cell."""
+    """A matplotlib Figure that needs no pyplot: a notebook shows it as the value of a cell.
 
-    def __init__(self, width: float, height: float, dpi: float) -> None:
-        super().__init__(figsize=(width, height), dpi=dpi, facecolor="white")
+    width and height in inches; dpi None for that of prints
+    """
+
+    def __init__(self, width: float, height: float, dpi: float | None = None) -> None:
+        super().__init__(figsize=(width, height), dpi=PRINT_DPI if dpi is None else dpi, facecolor="white")
         FigureCanvasAgg(self)
 
     def _repr_png_(self) -> bytes:

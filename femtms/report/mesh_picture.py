@@ -14,7 +14,7 @@ from matplotlib.ticker import LogLocator, MultipleLocator, NullFormatter
 
 from femtms.mesh.angles import dihedral_angles
 from femtms.mesh.tetmesh import TetMesh
-from femtms.report.figures import PRINT_DPI, Shown, check_picture_suffix, write_figure
+from femtms.report.figures import Shown, check_picture_suffix, write_figure
 from femtms.report.picture import INK, PLANES, edge_letters, number
 from femtms.tissue import PROPERTIES, Tissue, name_of
 
@@ -34,7 +34,7 @@ def draw_mesh(mesh: TetMesh, path: str | Path, title: str = "") -> None:
     write_figure(mesh_figure(mesh, title), path)
 
 
-def mesh_figure(mesh: TetMesh, title: str = "", dpi: float = PRINT_DPI) -> Figure:
+def mesh_figure(mesh: TetMesh, title: str = "", dpi: float | None = None) -> Figure:
     """An axial and a coronal cut through the tetrahedra, a detail, and their dihedral angles.
 
     title  what the mesh is; numbers of nodes and tetrahedra and their size stand below it

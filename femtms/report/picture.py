@@ -1,6 +1,6 @@
 """The picture of one simulation: |E| on the brain with the coil in place, and three cuts through the peak."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from os import PathLike
 from typing import Any
@@ -22,13 +22,12 @@ from femtms.mesh.locate import rasterised
 from femtms.mesh.surface import Surface
 from femtms.mesh.tetmesh import TetMesh
 from femtms.mesh.volumes import VolumeChange
-from femtms.report.figures import PRINT_DPI, Shown
+from femtms.report.figures import Shown
 from femtms.report.render import Camera, Picture, render, smoothed, vertex_normals
 from femtms.report.tissue_surface import TissueSurface
 from femtms.tissue import Tissue, name_of
 
 WIDTH, HEIGHT = 11.0, 7.4  # inches; in a print 7 inches wide the smallest text has 5.5 points
-DPI = PRINT_DPI
 BRAIN = (int(Tissue.WM), int(Tissue.GM))
 
 # (towards the negative, towards the positive end) of x, y, z in head coordinates
@@ -151,7 +150,7 @@ def _panels(wanted: Sequence[str] | None, views: dict[str, tuple[str, np.ndarray
         axis = views["coil"][1]
         differing = [name for name in VIEWS[1:] if views[name][1] @ axis < np.cos(np.radians(30))]
         return ["coil", *differing[:2], *CUTS]
-    names = [wanted] if isinstance(wanted, str) else list(wanted)
+    names = [wanted] if isinstance(wanted, str) else list(wanted) if isinstance(wanted, Iterable) else []
     if not names or any(name not in (*VIEWS, *CUTS) for name in names):
         raise FemtmsError(f"panels must be some of {', '.join((*VIEWS, *CUTS))}; got {wanted!r:.80}")
     return names
@@ -371,7 +370,7 @@ def field_figure(
     error: float | None = None,
     changes: Sequence[VolumeChange] = (),
     error_of: str = "E",
-    dpi: float = PRINT_DPI,
+    dpi: float | None = None,
 ) -> Figure:
     """The brain's surface coloured by |E| from three sides with the coils, and three cuts.
 
@@ -381,6 +380,7 @@ def field_figure(
     error    the estimated relative one in grey matter, a share; error_of says whose
     panels   some of VIEWS and CUTS; None for "coil", two more views and all cuts
     changes  volumes that meshing changed by more than is worth a word
+    dpi      None for that of prints
     Raises FemtmsError for other panels.
     """
     peak = np.asarray(peak, float)
@@ -416,7 +416,7 @@ def field_figure(
         height, width = 2.95, 3.2  # inches of a view
         seen = [views[name] for name in in_views]
         extents = [part for coil in coils for part in (*coil.lines, coil.points, _arrow(coil.pose))]
-        cameras = _cameras(seen, nodes, extents, (round(height * dpi), round(width * dpi)))
+        cameras = _cameras(seen, nodes, extents, (round(height * fig.dpi), round(width * fig.dpi)))
         first = 0.1 + 3.33 * (3 - len(seen)) / 2
         for column, (view, camera) in enumerate(zip(seen, cameras)):
             ax = place(first + column * 3.33, 3.5 if in_cuts else 0.1, width, height)

@@ -261,6 +261,16 @@ def test_workers_fit_cores_and_memory(cores, memory, need, workers):
     assert local_workers(cores, memory, need) == workers
 
 
+def test_a_machine_without_shared_memory_is_told(tmp_path, monkeypatch):
+    def no_lock():
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("multiprocessing.Lock", no_lock)
+    with pytest.raises(FemtmsError, match=r"/dev/shm must be writable .*Permission denied"):
+        with connected(ClusterChoice(workers=1), 1, tmp_path):
+            pass
+
+
 # --- who gets in ---
 
 

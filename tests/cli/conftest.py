@@ -9,7 +9,7 @@ import pytest
 
 from femtms import LabelVolume, load_coil, mesh_head, write_coil
 from femtms.cli.main import main
-from femtms.report import coil_picture, mesh_picture, picture
+from femtms.report import figures
 
 from .small_files import Result, ball_labels, gmsh41, said_no, write_raw
 
@@ -18,8 +18,7 @@ from .small_files import Result, ball_labels, gmsh41, said_no, write_raw
 def draft_pictures():
     """Pictures of few pixels: what is in them is tried in tests/report."""
     with pytest.MonkeyPatch.context() as patch:
-        for module in (picture, mesh_picture, coil_picture):
-            patch.setattr(module, "DPI", 72)
+        patch.setattr(figures, "PRINT_DPI", 72)
         yield
 
 

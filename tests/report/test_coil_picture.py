@@ -12,7 +12,7 @@ from femtms.coil.extent import wires
 from femtms.coil.sampled import SampledField
 from femtms.io.catalogue import catalogue
 from femtms.report.coil_picture import coil_figure, draw_coil, near_elements
-from femtms.report.picture import DPI
+from femtms.report.figures import PRINT_DPI as DPI
 
 
 def box(half, low, high):

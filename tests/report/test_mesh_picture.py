@@ -6,8 +6,8 @@ from matplotlib.image import imread
 
 from femtms import FemtmsError, LayeredSphere, TetMesh, mesh_head
 from femtms.io.pictures import write_mesh_picture
+from femtms.report.figures import PRINT_DPI as DPI
 from femtms.report.mesh_picture import HEIGHT, WIDTH, _beside_nodes, _colours, cut_polygons, draw_mesh
-from femtms.report.picture import DPI
 from femtms.tissue import PROPERTIES
 
 

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from femtms.mesh.tetmesh import TetMesh
+from femtms.report.figures import PRINT_DPI as DPI
 from femtms.report.picture import (
-    DPI,
     HEIGHT,
     WIDTH,
     DrawnCoil,
