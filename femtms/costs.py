@@ -9,7 +9,7 @@ from femtms.head.labels import LabelVolume
 from femtms.head.sphere import LayeredSphere
 from femtms.memory import available_memory
 from femtms.mesh.expected import expected_tets
-from femtms.mesh.sizes import SizeMM
+from femtms.mesh.sizes import SizeMM, sizes_of
 from femtms.mesh.tetmesh import TetMesh
 
 log = logging.getLogger("femtms")
@@ -51,15 +51,21 @@ def announce(
     file_bytes_per_million: float = 0.0,
     file_bytes: float = 0.0,
 ) -> None:
-    """Log what a job takes, before it begins, and whether there is the memory.
+    """Log what a job takes, before it begins, and whether there is the memory.  Raises FemtmsError for bad sizes.
 
     cases  positions of coils; file_bytes_per_million and file_bytes  what is written, by size of the mesh and besides
     """
-    is_mesh = isinstance(head, TetMesh)
-    tets = len(head.tets) if isinstance(head, TetMesh) else expected_tets(head, size_mm)
+    if isinstance(head, TetMesh):
+        tets = float(len(head.tets))
+    else:
+        tags = head.tags if isinstance(head, LayeredSphere) else head.tissues
+        if len(tags) == 0:
+            return  # the mesher says what is wrong with such a head
+        sizes_of(size_mm, head, np.array([0, *tags]))
+        tets = expected_tets(head, size_mm)
     million = 1e-6 * tets
     seconds = million * (SET_UP_SECONDS[order] + cases * CASE_SECONDS[order])
-    seconds += 0 if is_mesh else million * MESH_SECONDS
+    seconds += 0 if isinstance(head, TetMesh) else million * MESH_SECONDS
     seconds += million * RESULT_SECONDS if file_bytes_per_million else 0
     memory = PROCESS_BYTES + million * MEMORY_BYTES[order]
     costs = Costs(tets, 2 + seconds, memory, file_bytes + million * file_bytes_per_million)

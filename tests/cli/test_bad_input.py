@@ -693,7 +693,7 @@ def test_failure_half_way_leaves_an_old_result_as_it_was(fail, code, word, files
     assert content_of(old_result) == before
 
 
-@pytest.mark.parametrize("last", range(1, 10))
+@pytest.mark.parametrize("last", range(1, 8))
 @pytest.mark.parametrize("fail, code, word", FAILURES[:2], ids=[case[2] for case in FAILURES[:2]])
 def test_failure_among_the_final_moves_brings_the_old_result_back(last, fail, code, word, old_result, monkeypatch):
     from femtms.io.files import whole_folder
