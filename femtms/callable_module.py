@@ -5,6 +5,7 @@ The function and its module have one name, and users may ask for either.
 
 import inspect
 import sys
+from importlib import import_module
 from types import ModuleType
 from typing import Any
 
@@ -12,6 +13,9 @@ from typing import Any
 class _CallableModule(ModuleType):
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return _function_of(self)(*args, **kwargs)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return import_module, (self.__name__,)  # other processes are given jobs to do
 
     @property
     def __signature__(self) -> inspect.Signature:

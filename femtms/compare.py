@@ -52,6 +52,7 @@ from femtms.stage import Stage, Timed, silent, told
 from femtms.tissue import Tissue
 
 DEFAULT_GAP_MM = STANDARD_GAP_MM  # the rows of a head and of the standard sphere have one gap
+_PAGE_BYTES, _CASE_BYTES = 4e6, 3e5  # of the report
 DEFAULT_TARGET = 60.0  # V/m, in the motor cortex at threshold
 _PER_A_PER_US = 1e6  # A/s: fields are for 1 A/µs
 
@@ -161,7 +162,8 @@ def compare(
             cases.append(Case.of(coil, STANDARD_SPHERE, above, sphere_metrics(coil), centre=centre))
             count(i, len(the_coils))
 
-    announce(source, size_mm, order, len(the_coils) * len(places))
+    cases_to_come = len(the_coils) * len(places)
+    announce(source, head, size_mm, order, cases_to_come, 0, _PAGE_BYTES + _CASE_BYTES * cases_to_come)
     with timed("mesh", "mesh"):
         mesh = source if isinstance(source, TetMesh) else mesh_head(source, size_mm, stage)
     with timed("place", "placing the coils"):

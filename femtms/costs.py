@@ -2,6 +2,7 @@
 
 import logging
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -37,14 +38,18 @@ class Costs:
     file_bytes: float
 
     def __str__(self) -> str:
+        tets = f"{_two_digits(1e-6 * self.tets)} million" if self.tets >= 1e5 else _two_digits(self.tets)
+        minutes = self.seconds / 60
+        time = f"{_two_digits(self.seconds)} s" if minutes < 3 else f"{_two_digits(minutes)} min"
         return (
-            f"about {_two_digits(1e-6 * self.tets)} million tetrahedra, {_two_digits(1e-9 * self.memory_bytes)} GB of "
-            f"memory, {_two_digits(self.seconds)} s on two cores, {_two_digits(1e-6 * self.file_bytes)} MB of files"
+            f"about {tets} tetrahedra, {_two_digits(1e-9 * self.memory_bytes)} GB of memory, {time} on two cores, "
+            f"{_two_digits(1e-6 * self.file_bytes)} MB of files"
         )
 
 
 def announce(
     head: LabelVolume | LayeredSphere | TetMesh,
+    given: str | Path | LayeredSphere,
     size_mm: SizeMM,
     order: int,
     cases: int = 1,
@@ -53,6 +58,7 @@ def announce(
 ) -> None:
     """Log what a job takes, before it begins, and whether there is the memory.  Raises FemtmsError for bad sizes.
 
+    given  the head as the user has it, whose name is told
     cases  positions of coils; file_bytes_per_million and file_bytes  what is written, by size of the mesh and besides
     """
     if isinstance(head, TetMesh):
@@ -69,7 +75,8 @@ def announce(
     seconds += million * RESULT_SECONDS if file_bytes_per_million else 0
     memory = PROCESS_BYTES + million * MEMORY_BYTES[order]
     costs = Costs(tets, 2 + seconds, memory, file_bytes + million * file_bytes_per_million)
-    log.info("%s: %s", getattr(head, "name", "the mesh"), costs)
+    name = given.name if isinstance(given, LayeredSphere) else Path(given).name
+    log.info("%s: %s", name, costs)
     there = available_memory()
     if there is not None and memory > there:
         log.warning(

@@ -78,7 +78,8 @@ class LoadedCoil:
             pose = place(mesh, wanted.at, wanted.towards, wanted.gap_mm)
             pose = at_gap(mesh, self.coil, pose, wanted.gap_mm, allow_intersection and not lift)
             warn_if_held_off(mesh, self.coil, pose, wanted.gap_mm)
-        check_clear(mesh, self.coil, pose, allow_intersection)
+        remedy = "leave out --allow-intersection" if self.pose is None else "check its matrix"
+        check_clear(mesh, self.coil, pose, allow_intersection, remedy)
         distance_mm = clearance(mesh, self.coil, pose).mm if has_extent(self.coil) else None
         return PlacedCoil(wanted, self.coil, pose, distance_mm, 1e3 * centre_distance(mesh, pose))
 

@@ -164,7 +164,7 @@ def simulate(
     inputs |= to_sample.provenance()
     inputs["fiducials"] = fiducials_summary(fiducials, source)
     inputs["tensors"] = None if tensors is None else tensors.inputs()
-    announce(source, size_mm, order, 1, VTU_BYTES + msh * MSH_BYTES, _IMAGE_BYTES)
+    announce(source, head, size_mm, order, 1, VTU_BYTES + msh * MSH_BYTES, _IMAGE_BYTES)
     with timed("mesh", "mesh"):
         mesh = source if isinstance(source, TetMesh) else mesh_head(source, size_mm, stage)
     with timed("place", "placing the coil" if len(loaded) == 1 else "placing the coils"):

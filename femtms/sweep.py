@@ -18,7 +18,7 @@ from femtms.coil.coil import Coil
 from femtms.coil.place import check_clear
 from femtms.coil.pose import Pose
 from femtms.conductivity.isotropic import check_known, sigma_by_tag
-from femtms.costs import announce
+from femtms.costs import VTU_BYTES, announce
 from femtms.errors import FemtmsError
 from femtms.field.recoveries import RAW, check_recovery
 from femtms.head.labels import LabelVolume
@@ -48,7 +48,7 @@ from femtms.tissue import name_of, tag_of
 
 log = logging.getLogger("femtms")
 
-_E_BYTES = 12e6  # of a field, for a million tetrahedra
+_E_BYTES, _ROW_BYTES = 12e6, 1.5e3  # of a field, for a million tetrahedra; and of a row of numbers
 _SYNC_SECONDS = 1.0  # what a power cut can cost; a killed process loses nothing that it had written
 
 
@@ -143,7 +143,8 @@ def sweep(
             if isinstance(source, LabelVolume | TetMesh):
                 check_known(source.tissues, known_sigma)
                 _check_present(wanted, source.tissues)
-        announce(source, size_mm, order, len(the_poses), _E_BYTES * len(the_poses) * fields)
+        of_fields = fields * (VTU_BYTES + _E_BYTES * len(the_poses))
+        announce(source, head, size_mm, order, len(the_poses), of_fields, _ROW_BYTES * len(the_poses))
         with timed("mesh", "mesh"):
             mesh = source if isinstance(source, TetMesh) else mesh_head(source, size_mm, stage)
         _check_present(wanted, mesh.tissues)

@@ -2,6 +2,7 @@
 
 import inspect
 import logging
+import pickle
 import sys
 
 import numpy as np
@@ -23,6 +24,7 @@ def test_a_job_is_a_function_and_the_module_of_its_name(name):
     assert job.__doc__ == function.__doc__ and sys.modules[f"femtms.{name}"] is job
     with pytest.raises(TypeError, match="missing"):
         job()
+    assert pickle.loads(pickle.dumps(job)) is job
 
 
 def test_run_study_is_at_the_top_level():
@@ -52,16 +54,16 @@ def test_the_command_line_has_the_defaults_of_python():
 def test_a_job_says_what_it_takes_near_the_truth(caplog):
     head = LayeredSphere((66.0, 92.0))
     with caplog.at_level(logging.INFO, "femtms"):
-        announce(head, 8.0, 1, 3, 1e6)
+        announce(head, "ball", 8.0, 1, 3, 1e6)
     said = caplog.messages[0]
-    tets = float(said.split("about ")[1].split(" million")[0])
-    assert 1e6 * tets == pytest.approx(len(mesh_head(head, 8.0).tets), rel=0.4)
+    tets = float(said.split("about ")[1].split(" tetrahedra")[0].replace(",", ""))
+    assert tets == pytest.approx(len(mesh_head(head, 8.0).tets), rel=0.4)
     assert "GB of memory" in said and "s on two cores" in said and "MB of files" in said
 
 
 def test_more_memory_than_there_is_is_a_warning(caplog, monkeypatch):
     monkeypatch.setattr("femtms.costs.available_memory", lambda: 2**20)
-    announce(LayeredSphere((92.0,), (5,)), 2.0, 2)
+    announce(LayeredSphere((92.0,), (5,)), "ball", 2.0, 2)
     assert "more memory than the 0.0010 GB that are there" in caplog.messages[-1]
 
 

@@ -131,7 +131,7 @@ def simulate(
         list[float] | None,
         typer.Option(
             "--gap",
-            help="Distance of the coil's casing or, without one, wires from the scalp in mm. [default: 4.0]",
+            help="Distance of the coil's casing or, without one, wires from the scalp in mm. (default: 4.0)",
         ),
     ] = None,
     matrix: Annotated[
@@ -155,7 +155,7 @@ def simulate(
         list[str] | None,
         typer.Option(
             "--didt",
-            help="Rate of change of the coil's current in A/s; 1e6,5e5 for two stimulators. [default: 1e6]",
+            help="Rate of change of the coil's current in A/s; 1e6,5e5 for two stimulators. (default: 1e6)",
         ),
     ] = None,
     order: Order = 1,

@@ -23,7 +23,7 @@ AnySize = Annotated[
     typer.Option(
         "--size",
         help="Edge length of the tetrahedra in mm: 4, or by tissue gm=1.8,csf=1.8,scalp=4. "
-        "[default: 4; with --tolerance 6 to begin with]",
+        "(default: 4; with --tolerance 6 to begin with)",
     ),
 ]
 Radii = Annotated[
@@ -69,17 +69,17 @@ Tensors = Annotated[
 ]
 Normalisation = Annotated[
     str | None,
-    typer.Option("--anisotropy", help="How tensors become conductivity: vn, dir or mc. [default: vn]"),
+    typer.Option("--anisotropy", help="How tensors become conductivity: vn, dir or mc. (default: vn)"),
 ]
 MaxRatio = Annotated[
-    float | None, typer.Option("--max-ratio", help="Largest ratio of a tensor's eigenvalues. [default: 10]")
+    float | None, typer.Option("--max-ratio", help="Largest ratio of a tensor's eigenvalues. (default: 10)")
 ]
 MaxSigma = Annotated[
-    float | None, typer.Option("--max-sigma", help="Largest eigenvalue of a conductivity tensor in S/m. [default: 2]")
+    float | None, typer.Option("--max-sigma", help="Largest eigenvalue of a conductivity tensor in S/m. (default: 2)")
 ]
 TensorFrame = Annotated[
     str | None,
-    typer.Option("--tensor-frame", help="Axes that the tensors refer to: fsl, voxel or head. [default: fsl]"),
+    typer.Option("--tensor-frame", help="Axes that the tensors refer to: fsl, voxel or head. (default: fsl)"),
 ]
 Outside = Annotated[str, typer.Option("--outside", help="What a coil's sampled A is outside its grid: error, or zero.")]
 Didt = Annotated[

@@ -14,7 +14,7 @@ from femtms.extras import need_batch
 
 def report(
     out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder of a study, finished or not.")],
-    file: Annotated[Path | None, typer.Option("--out", "-o", help="Page to write. [default: OUT/report.html]")] = None,
+    file: Annotated[Path | None, typer.Option("--out", "-o", help="Page to write. (default: OUT/report.html)")] = None,
     overwrite: Overwrite = False,
     json_: Json = False,
     quiet: Quiet = False,

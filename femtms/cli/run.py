@@ -41,7 +41,7 @@ def run(
     ] = False,
     workers: Annotated[
         int | None,
-        typer.Option("--workers", help="On this machine. [default: one for each GPU, else by cores and memory]"),
+        typer.Option("--workers", help="On this machine. (default: one for each GPU, else by cores and memory)"),
     ] = None,
     scheduler: Annotated[
         str | None, typer.Option("--scheduler", help="Dask scheduler to use: tcp://HOST:PORT or tls://HOST:PORT.")

@@ -125,7 +125,7 @@ def check_clear(
     coil: Coil,
     pose: Pose,
     allow_intersection: bool = False,
-    remedy: str = "leave out --allow-intersection",
+    remedy: str = "place it with its nearest point at the gap (femtms.place with coil=)",
 ) -> None:
     """Raise FemtmsError when the coil's casing cuts the scalp, and how deep, unless allow_intersection.
 

@@ -102,7 +102,7 @@ COLUMNS = (
     ),
     Column(
         "centre_mm", "centre", "mm", 1,
-        "distance of the coil's centre from the scalp: more than the clearance where wings or casing come nearer",
+        "distance of the coil's centre from the scalp: more than the clearance of wings or casing, less in a ring",
         lambda case, target, period: _scaled(case.centre, 1e3),
     ),
 )  # fmt: skip

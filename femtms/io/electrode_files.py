@@ -78,6 +78,11 @@ def _rows(
     if cells[0][1][0].lower() in (*_SIMNIBS, *_SIMNIBS_OTHERS) and is_number("".join(cells[0][1][1:2])):
         return _simnibs_rows(path, cells)
     first = [cell.lower() for cell in cells[0][1]]
+    wide = next((number for number, row in cells if sum(map(is_number, row)) > 3 and is_number(row[-1])), None)
+    if wide is not None and not any(cell in _NAMES for cell in first):
+        raise FemtmsError(
+            f"{path}, line {wide}: must have three numbers after the name; it has more: a decimal comma must be a point"
+        )
     columns, units = [0, 1, 2, 3], [unit_mm] * 3
     if not (len(first) >= 4 and all(is_number(cell) or cell in _EMPTY for cell in first[1:4])):
         names = [i for i, cell in enumerate(first) if cell in _NAMES]

@@ -119,6 +119,8 @@ def _given(points: Mapping[str, Sequence[float]]) -> dict[str, np.ndarray]:
     """Name -> (3,) mm, or an error that names the one that is wrong."""
     found: dict[str, np.ndarray] = {}
     for name, point in points.items():
+        if not isinstance(name, str):
+            raise FemtmsError(f"fiducials must have names such as Nz; got {name!r:.60}")
         try:
             position = np.array(point, dtype=np.float64)
         except (TypeError, ValueError):

@@ -13,6 +13,7 @@ from femtms.coil.elements import Currents, Dipoles
 from femtms.coil.extent import bounds, corners
 from femtms.coil.plane import PlaneMap, is_clear_of, plane_before
 from femtms.coil.sampled import SampledField
+from femtms.errors import FemtmsError
 from femtms.report.figures import Shown, check_picture_suffix, write_figure
 from femtms.report.marks import dipole_marks
 from femtms.report.picture import INK, field_colours, number
@@ -23,6 +24,7 @@ _WIDEST, _HIGHEST = 4.0, 3.2  # of the view from the head, and of the maps, whic
 _LABELS = 0.75  # between the two views from the sides
 PLANE = "#00859e"  # of the line that marks the plane of the maps
 CASING, WIRE, NEAR = "#e8e6e0", "#a65e2e", "#bcbcbc"
+_FARTHEST_PLANE = 1.0  # m
 _ARROWS = 15  # in a row
 
 
@@ -41,6 +43,8 @@ def coil_figure(coil: Coil, z: float = 0.01, title: str = "", dpi: float | None 
     size for 1 A/µs in V/m is that of A for 1 A in µT·m.
     Raises FemtmsError when nothing of a sampled A is known on the plane.
     """
+    if not abs(z) <= _FARTHEST_PLANE:
+        raise FemtmsError(f"the plane must be within {1e3 * _FARTHEST_PLANE:g} mm of the coil; got z = {1e3 * z:g} mm")
     low, high = bounds(coil)
     plane = plane_before(coil, z)
     z_mm = 1e3 * z
@@ -59,8 +63,9 @@ def coil_figure(coil: Coil, z: float = 0.01, title: str = "", dpi: float | None 
         return fig.add_axes((left / WIDTH, 1 - (from_top + h) / total, w / WIDTH, h / total))
 
     title = title or coil.name
-    fig.text(0.03, 1 - 0.2 / total, title, fontsize=min(13, 1300 / len(title)), fontweight="bold", va="top", color=INK)
-    fig.text(0.03, 1 - 0.5 / total, _caption(coil), fontsize=9.5, va="top", color=INK)
+    fig.text(0.03, 1 - 0.2 / total, title, fontsize=min(13, 1300 / max(len(title), 1)),
+             fontweight="bold", va="top", color=INK, parse_math=False)  # fmt: skip
+    fig.text(0.03, 1 - 0.5 / total, _caption(coil), fontsize=9.5, va="top", color=INK, parse_math=False)
     views = (
         (panel(_LEFT, _TOP, width, height), (0, 1), "seen from the head"),
         (panel(_RIGHT, _TOP, width, deep), (0, 2), "from the side, along y"),

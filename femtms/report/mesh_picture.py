@@ -44,7 +44,7 @@ def mesh_figure(mesh: TetMesh, title: str = "", dpi: float | None = None) -> Fig
     colours = _colours(mesh)
     fig = Shown(WIDTH, HEIGHT, dpi)
     fig.text(0.02, 0.975, title or "mesh", fontsize=min(12.5, 1300 / max(len(title), 1)), fontweight="bold", va="top",
-             color=INK)  # fmt: skip
+             color=INK, parse_math=False)  # fmt: skip
     fig.text(0.02, 0.932, _caption(mesh), fontsize=9.5, va="top", color=INK)
 
     low, high = 1e3 * mesh.nodes.min(axis=0), 1e3 * mesh.nodes.max(axis=0)

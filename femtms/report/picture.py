@@ -400,7 +400,7 @@ def field_figure(
         return fig.add_axes((left / WIDTH, bottom / page, width / WIDTH, height / page))
 
     def write(text: str, from_top: float, size: float, **style: Any) -> None:
-        fig.text(0.02, 1 - from_top / page, text, fontsize=size, va="top", color=INK, **style)
+        fig.text(0.02, 1 - from_top / page, text, fontsize=size, va="top", color=INK, parse_math=False, **style)
 
     # a long name of a coil file must stay on the page
     write(title, 0.185, min(12.5, 1300 / max(len(title), 1)), fontweight="bold")

@@ -19,7 +19,7 @@ NOTES = (
     "brain in air",
     "turned",
     "merged",
-    "million tetrahedra",
+    "GB of memory",
     "its nearest point",
     " …",
 )

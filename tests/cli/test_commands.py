@@ -153,7 +153,7 @@ def test_device_auto_says_once_why_it_computes_on_the_cpu(run, files, tmp_path, 
     assert result.code == 0
     lines = result.err.strip().splitlines()
     assert [line for line in lines if "CPU" in line] == ["computing on the CPU: there is no GPU in this test"]
-    assert "the mesh: about 0.0" in lines[0] and "MB of files" in lines[0]
+    assert ": about 37,000 tetrahedra" in lines[0] and "MB of files" in lines[0]
 
 
 def test_help_is_on_stdout(run):

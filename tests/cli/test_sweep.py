@@ -235,7 +235,7 @@ def test_an_interrupted_sweep_says_how_to_go_on(stopped_once):
     out, result = stopped_once
     assert result.returncode == 130 and result.stdout == ""
     *notes, sentence = result.stderr.splitlines()
-    assert all("million tetrahedra" in note or note.endswith(" …") for note in notes)
+    assert all("GB of memory" in note or note.endswith(" …") for note in notes)
     assert sentence == f"femtms: interrupted; {out} keeps what was computed: the same command goes on from there"
     assert [p.name for p in out.iterdir()] == [PARTIAL]
     assert len((out / PARTIAL / "sweep.csv").read_text().splitlines()) == 6

@@ -82,6 +82,7 @@ def test_bids_coordinates_that_are_relative_to_the_fiducials_are_refused(tmp_pat
     [
         ("# none\n", "there must be rows with a name, x, y and z; there are none"),
         ("name,x,y,z\n", "at least one position; got none"),
+        ("Nz,0,000,84,700,-38,000\n", "line 1: must have three numbers after the name; it has more: a decimal comma"),
         ("name,x,y\nC3,1,2\n", "line 1: must be a header with name, x, y and z, or name,x,y,z in mm; got 'name,x,y'"),
         ("name,x,y,z\nC3,1,2\n", "line 2: must have a name, x, y and z; it has too few cells"),
         ("name,x,y,z\nC3,1,two,3\n", "line 2: must be a name and x, y, z, three numbers; got 'C3,1,two,3'"),
