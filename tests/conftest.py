@@ -21,6 +21,8 @@ from femtms.coil.elements import Dipoles  # noqa: E402
 # A shell starts what runs in the background with SIGINT ignored, and children inherit that: tests that interrupt a run
 # would wait in vain.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+if hasattr(signal, "SIGHUP"):
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # so does nohup
 
 
 # The files that take longest begin first, so that no worker is left with one of them at the end.
